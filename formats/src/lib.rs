@@ -1,1 +1,11 @@
-//! placeholder
+//! What passes between the two sides of Rustle: bytes and schemas.
+//!
+//! The command line writes these forms, the runner on the target reads them, and the other way round. Nothing in this
+//! crate touches a file system, a clock, the environment or a terminal, so both sides can trust it to do the same.
+
+mod depth;
+pub mod event;
+pub mod plan;
+pub mod value;
+
+pub use value::{Map, Value};

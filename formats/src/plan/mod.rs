@@ -1,0 +1,275 @@
+//! The execution plan: what is to be done, on which hosts, with which data.
+//!
+//! `plan.json` is this in JSON (`rustle schema plan` prints its schema); the artifact carries it as postcard. Postcard
+//! does not describe itself: fields are told apart by their order alone, so no field here may be skipped, flattened or
+//! untagged, and [`PLAN_VERSION`] changes with every change of shape. JSON readers take missing fields as their
+//! defaults and refuse unknown ones.
+//!
+//! The nouns are those of the project's seed documents: ExecutionPlan, PlayPlan, TaskBatch, BinaryDeployment,
+//! RuntimeConfig.
+
+mod conditions;
+mod deployment;
+mod runtime;
+mod task;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+pub use conditions::Conditions;
+pub use deployment::{BinaryDeployment, EmbeddedData, StaticFile};
+pub use runtime::RuntimeConfig;
+pub use task::{Block, Item, LoopControl, Source, Task};
+
+use crate::value::{Map, Value};
+
+/// The version of the plan's shape. A reader refuses any other.
+pub const PLAN_VERSION: u32 = 1;
+
+/// A span of time, as the seeds' tools write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// Whole seconds.
+    pub secs: u64,
+    /// Nanoseconds on top, below 1,000,000,000.
+    pub nanos: u32,
+}
+
+/// A whole plan.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct ExecutionPlan {
+    /// The version of this shape: [`PLAN_VERSION`].
+    pub version: u32,
+    /// Where the plan comes from.
+    pub metadata: PlanMetadata,
+    /// The plays, in order.
+    pub plays: Vec<PlayPlan>,
+    /// Hosts by inventory name, with their own variables and groups.
+    pub hosts: IndexMap<String, HostPlan>,
+    /// Groups by name, with their variables, children and priority.
+    pub groups: IndexMap<String, GroupPlan>,
+    /// Variables that win over all others (`--extra-vars` of the plan's author).
+    pub extra_vars: Map,
+    /// Files that the tasks name, beyond those found from the tasks themselves.
+    pub assets: Vec<AssetSpec>,
+    /// Secrets by name: where their text comes from when packing. The text itself is never in the plan.
+    pub secrets: Vec<SecretSpec>,
+    /// How tasks were grouped for binary deployment.
+    pub binary_deployments: Vec<BinaryDeployment>,
+    /// How the run behaves as a whole.
+    pub runtime: RuntimeConfig,
+    /// How many tasks there are, handlers apart. Checked when given.
+    pub total_tasks: Option<u64>,
+    /// The planner's guess of the run's length.
+    pub estimated_duration: Option<Span>,
+    /// The planner's guess of the time to compile, for the generated-source mode.
+    pub estimated_compilation_time: Option<Span>,
+    /// 0 to 1: how much of the plan can run in parallel.
+    pub parallelism_score: Option<f64>,
+    /// 0 to 1: how many round trips the plan saves.
+    pub network_efficiency_score: Option<f64>,
+}
+
+/// Where a plan comes from. Informative: nothing here changes what a run does.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct PlanMetadata {
+    /// A short name for people.
+    pub name: Option<String>,
+    /// A sentence for people.
+    pub description: Option<String>,
+    /// An identifier of the author's choosing.
+    pub plan_id: Option<String>,
+    /// Who wrote it.
+    pub author: Option<String>,
+    /// When it was made, RFC 3339.
+    pub created_at: Option<String>,
+    /// The version of the tool that made it.
+    pub rustle_plan_version: Option<String>,
+    /// The author's version of the plan.
+    pub version: Option<String>,
+    /// A hash of the playbook that it was made from.
+    pub playbook_hash: Option<String>,
+    /// A hash of the inventory that it was made from.
+    pub inventory_hash: Option<String>,
+    /// The options that the planner was given.
+    pub planning_options: Option<Value>,
+    /// Labels.
+    pub tags: Vec<String>,
+}
+
+/// A host of the inventory.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct HostPlan {
+    /// Its own variables. They go into that host's overlay only.
+    pub vars: Map,
+    /// The groups that it belongs to directly.
+    pub groups: Vec<String>,
+}
+
+/// A group of the inventory.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct GroupPlan {
+    /// Its variables.
+    pub vars: Map,
+    /// Its direct hosts.
+    pub hosts: Vec<String>,
+    /// Its child groups.
+    pub children: Vec<String>,
+    /// `ansible_group_priority`: the higher wins among groups of one depth.
+    pub priority: i64,
+}
+
+/// One play.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct PlayPlan {
+    /// An identifier, unique in the plan; made from the position when empty.
+    pub play_id: String,
+    /// The name that is printed.
+    pub name: String,
+    /// The hosts that it runs on, by name; empty: every host of the plan, or the machine itself.
+    pub hosts: Vec<String>,
+    /// `linear`, `free`, `host_pinned`, or one of the seeds' `Linear`, `Rolling`, `BinaryHybrid`, …
+    pub strategy: Option<String>,
+    /// `serial`: a number, a percentage, or a list of them.
+    pub serial: Option<Value>,
+    /// The tasks, in batches. Tasks of a later batch follow those of an earlier one.
+    pub batches: Vec<TaskBatch>,
+    /// The handlers, in the order in which they run.
+    pub handlers: Vec<Task>,
+    /// Whether facts are gathered first. Default: no.
+    pub gather_facts: Option<bool>,
+    /// What to gather, as for the module `setup`.
+    pub gather_subset: Option<Value>,
+    /// Play variables.
+    pub vars: Map,
+    /// Contents of `vars_files`, already read, in order.
+    pub vars_files: Vec<Map>,
+    /// Environment for every task: a mapping, or a list of mappings.
+    pub environment: Option<Value>,
+    /// Defaults by module name.
+    pub module_defaults: Option<Value>,
+    /// Tags that every task inherits.
+    pub tags: Vec<String>,
+    /// Conditions that every task inherits.
+    pub when: Conditions,
+    /// `become` for every task.
+    #[serde(rename = "become")]
+    pub become_: Option<Value>,
+    /// The user to become.
+    pub become_user: Option<Value>,
+    /// How: `sudo`, `su`, `doas`.
+    pub become_method: Option<Value>,
+    /// Flags for the method.
+    pub become_flags: Option<Value>,
+    /// The user of the connection.
+    pub remote_user: Option<Value>,
+    /// The kind of connection.
+    pub connection: Option<Value>,
+    /// `check_mode` for every task.
+    pub check_mode: Option<Value>,
+    /// `diff` for every task.
+    pub diff: Option<Value>,
+    /// `no_log` for every task.
+    pub no_log: Option<Value>,
+    /// `ignore_errors` for every task.
+    pub ignore_errors: Option<Value>,
+    /// `ignore_unreachable` for every task.
+    pub ignore_unreachable: Option<Value>,
+    /// Whether handlers run even when a task failed.
+    pub force_handlers: Option<bool>,
+    /// Whether one failed host ends the play for all.
+    pub any_errors_fatal: Option<Value>,
+    /// The share of failed hosts, in percent, that ends the play.
+    pub max_fail_percentage: Option<Value>,
+    /// The order of the hosts.
+    pub order: Option<String>,
+    /// How many hosts at once.
+    pub throttle: Option<Value>,
+    /// Seconds that one task may take.
+    pub timeout: Option<Value>,
+    /// Whether assets of this play are staged and checked together before the first is renamed into place.
+    pub atomic: Option<bool>,
+    /// The planner's guess of the play's length.
+    pub estimated_duration: Option<Span>,
+    /// Where it was written.
+    pub source: Option<Source>,
+}
+
+/// Tasks that run one after the other.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct TaskBatch {
+    /// An identifier, unique in the play.
+    pub batch_id: String,
+    /// The hosts of the batch; empty: those of the play.
+    pub hosts: Vec<String>,
+    /// Tasks and blocks.
+    pub tasks: Vec<Item>,
+    /// Tasks that may run at the same time, by id. Informative.
+    pub parallel_groups: Vec<Value>,
+    /// Batches that must be done before, by id.
+    pub dependencies: Vec<String>,
+    /// The planner's guess of the batch's length.
+    pub estimated_duration: Option<Span>,
+}
+
+/// A file or tree that goes into the artifact.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct AssetSpec {
+    /// The name under which tasks find it (`src: NAME`), relative, with `/`.
+    pub name: String,
+    /// Where it lies when packing, relative to the plan or to `--asset-root`. Default: the name.
+    pub source: Option<String>,
+    /// SHA-256 of the content in hexadecimal: packing refuses another content.
+    pub sha256: Option<String>,
+    /// Size in bytes: packing refuses another size.
+    pub size: Option<u64>,
+    /// Content given in place of a file.
+    pub content: Option<String>,
+}
+
+/// A secret: its name, and where packing finds its text.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct SecretSpec {
+    /// The name that `{"__rustle_secret": NAME}` refers to, also a variable of that name.
+    pub name: String,
+    /// A file that holds it, relative to the plan. A final newline is not part of it.
+    pub file: Option<String>,
+    /// An environment variable that holds it when packing.
+    pub env: Option<String>,
+    /// The only hosts that receive it; empty: all.
+    pub hosts: Vec<String>,
+}
+
+impl ExecutionPlan {
+    /// Every task of every play with its place, blocks opened, handlers last: in the order of the document.
+    pub fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.plays.iter().flat_map(|play| {
+            let mut out: Vec<&Task> = Vec::new();
+            for batch in &play.batches {
+                for item in &batch.tasks {
+                    item.collect(&mut out);
+                }
+            }
+            out.extend(&play.handlers);
+            out
+        })
+    }
+}

@@ -1,0 +1,24 @@
+//! How a run behaves as a whole: the seeds' RuntimeConfig.
+
+use serde::{Deserialize, Serialize};
+
+/// Limits and reporting of a run.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct RuntimeConfig {
+    /// An `http://` or `https://` address that the report and the heartbeats are posted to.
+    pub controller_endpoint: Option<String>,
+    /// Seconds that the whole run may take. Default: no limit.
+    pub execution_timeout: Option<u64>,
+    /// Seconds between interim reports to the controller endpoint. Default: only the last one.
+    pub report_interval: Option<u64>,
+    /// Seconds between heartbeats to the controller endpoint. Default: 30.
+    pub heartbeat_interval: Option<u64>,
+    /// How often a post to the controller endpoint is tried again. Default: 3.
+    pub max_retries: Option<u32>,
+    /// Whether the artifact removes itself after a run without failures. Default: no.
+    pub cleanup_on_completion: Option<bool>,
+    /// `error`, `warn`, `info` (default), `debug`: `debug` is one `-v` more.
+    pub log_level: Option<String>,
+}
