@@ -8,6 +8,7 @@
 //! The nouns are those of the project's seed documents: ExecutionPlan, PlayPlan, TaskBatch, BinaryDeployment,
 //! RuntimeConfig.
 
+mod asset_name;
 mod conditions;
 mod deployment;
 mod runtime;
@@ -16,6 +17,7 @@ mod task;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+pub use asset_name::asset_name;
 pub use conditions::Conditions;
 pub use deployment::{BinaryDeployment, EmbeddedData, StaticFile};
 pub use runtime::RuntimeConfig;

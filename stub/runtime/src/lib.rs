@@ -1,1 +1,11 @@
-//! placeholder
+//! Executes a plan on this machine: the task engine, the modules, facts, become.
+//!
+//! Nothing here prints, reads the environment or exits: a driver (the stub run by hand, a session over ssh, the command
+//! line for `connection: local`) gives the plan, the assets and the clock in, and takes events out.
+
+pub mod args;
+pub mod assets;
+pub mod context;
+pub mod modules;
+pub mod outcome;
+pub mod spec;

@@ -1,0 +1,348 @@
+//! Arguments checked and coerced by a module's SPEC.
+//!
+//! The same rules serve twice: when packing, where a value that is still a template is taken as it is, and when
+//! running. Names, coercions and messages are Ansible's, since users search for them.
+
+mod coerce;
+
+use rustle_formats::{Map, Value};
+
+use crate::spec::{Arg, Default, Rule, Spec};
+
+/// A mistake in a task's arguments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArgError {
+    /// The argument as the user wrote it, where one is to blame.
+    pub arg: Option<String>,
+    /// What is wrong, in Ansible's words.
+    pub message: String,
+    /// The name that was probably meant.
+    pub hint: Option<String>,
+}
+
+/// When arguments are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Before templating: a string with `{{` or `{%` may become anything.
+    Packing,
+    /// After templating.
+    Running,
+}
+
+/// A task's arguments by their declared names, of their declared types, with defaults.
+#[derive(Debug, Clone, PartialEq, std::default::Default)]
+pub struct Args {
+    values: Map,
+    given: Vec<String>,
+}
+
+impl Args {
+    /// Checks and coerces `raw`.
+    ///
+    /// # Errors
+    /// All mistakes that were found.
+    pub fn check(spec: &Spec, raw: &Map, moment: Moment) -> Result<Args, Vec<ArgError>> {
+        let mut errors = Vec::new();
+        let mut args = Args::default();
+        for (name, value) in raw {
+            match spec.arg(name) {
+                Some(arg) => args.take(arg, name, value, moment, &mut errors),
+                None if spec.open => {
+                    args.values.insert(name.clone(), value.clone());
+                    args.given.push(name.clone());
+                }
+                None => errors.push(unknown(spec, name)),
+            }
+        }
+        args.check_required(spec, &mut errors);
+        args.check_rules(spec, moment, &mut errors);
+        args.fill_defaults(spec);
+        if errors.is_empty() {
+            Ok(args)
+        } else {
+            Err(errors)
+        }
+    }
+
+    fn take(
+        &mut self,
+        arg: &Arg,
+        written: &str,
+        value: &Value,
+        moment: Moment,
+        errors: &mut Vec<ArgError>,
+    ) {
+        if value.is_null() && !arg.required {
+            return;
+        }
+        let template = moment == Moment::Packing && coerce::may_be_template(value);
+        let coerced = if template {
+            Ok(value.clone())
+        } else {
+            coerce::coerce(arg.kind, value).and_then(|v| coerce::check_choice(arg, v))
+        };
+        match coerced {
+            Ok(v) => {
+                self.values.insert(arg.name.to_owned(), v);
+                self.given.push(arg.name.to_owned());
+            }
+            Err(message) => errors.push(ArgError {
+                arg: Some(written.to_owned()),
+                message,
+                hint: None,
+            }),
+        }
+    }
+
+    fn check_required(&self, spec: &Spec, errors: &mut Vec<ArgError>) {
+        let mut missing: Vec<&str> = spec
+            .all_args()
+            .filter(|a| a.required && !self.has(a.name))
+            .filter(|a| {
+                !errors.iter().any(|e| {
+                    e.arg
+                        .as_deref()
+                        .is_some_and(|written| written == a.name || a.aliases.contains(&written))
+                })
+            })
+            .map(|a| a.name)
+            .collect();
+        missing.sort_unstable();
+        if !missing.is_empty() {
+            errors.push(ArgError {
+                arg: None,
+                message: format!("missing required arguments: {}", missing.join(", ")),
+                hint: None,
+            });
+        }
+    }
+
+    fn check_rules(&self, spec: &Spec, moment: Moment, errors: &mut Vec<ArgError>) {
+        let mut fail = |message: String| {
+            errors.push(ArgError {
+                arg: None,
+                message,
+                hint: None,
+            });
+        };
+        for rule in spec.rules {
+            match rule {
+                Rule::MutuallyExclusive(names) => {
+                    if names.iter().filter(|n| self.has(n)).count() > 1 {
+                        fail(format!(
+                            "parameters are mutually exclusive: {}",
+                            names.join("|")
+                        ));
+                    }
+                }
+                Rule::RequiredTogether(names) => {
+                    let given = names.iter().filter(|n| self.has(n)).count();
+                    if given > 0 && given < names.len() {
+                        fail(format!(
+                            "parameters are required together: {}",
+                            names.join(", ")
+                        ));
+                    }
+                }
+                Rule::RequiredOneOf(names) => {
+                    if !names.iter().any(|n| self.has(n)) {
+                        fail(format!(
+                            "one of the following is required: {}",
+                            names.join(", ")
+                        ));
+                    }
+                }
+                Rule::RequiredIf {
+                    arg,
+                    value,
+                    needs,
+                    any,
+                } => {
+                    let actual = self
+                        .values
+                        .get(*arg)
+                        .map(coerce::text)
+                        .or_else(|| spec.arg(arg).and_then(|a| a.default).map(default_text));
+                    let unknown = moment == Moment::Packing
+                        && self.values.get(*arg).is_some_and(coerce::may_be_template);
+                    if unknown || actual.as_deref() != Some(*value) {
+                        continue;
+                    }
+                    let missing: Vec<&str> =
+                        needs.iter().copied().filter(|n| !self.has(n)).collect();
+                    if *any && missing.len() == needs.len() {
+                        fail(format!(
+                            "{arg} is {value} but any of the following are missing: {}",
+                            needs.join(", ")
+                        ));
+                    } else if !*any && !missing.is_empty() {
+                        fail(format!(
+                            "{arg} is {value} but all of the following are missing: {}",
+                            missing.join(", ")
+                        ));
+                    }
+                }
+                Rule::RequiredBy(name, needs) => {
+                    let missing: Vec<&str> =
+                        needs.iter().copied().filter(|n| !self.has(n)).collect();
+                    if self.has(name) && !missing.is_empty() {
+                        fail(format!(
+                            "missing parameter(s) required by '{name}': {}",
+                            missing.join(", ")
+                        ));
+                    }
+                }
+            }
+        }
+    }
+
+    fn fill_defaults(&mut self, spec: &Spec) {
+        for arg in spec.all_args() {
+            if let (false, Some(default)) = (self.values.contains_key(arg.name), arg.default) {
+                let value = match default {
+                    Default::Str(s) => Value::Str(s.to_owned()),
+                    Default::Bool(b) => Value::Bool(b),
+                    Default::Int(i) => Value::Int(i),
+                    Default::EmptyList => Value::List(Vec::new()),
+                    Default::EmptyDict => Value::Map(Map::new()),
+                };
+                self.values.insert(arg.name.to_owned(), value);
+            }
+        }
+    }
+
+    /// Whether the user gave it (a default does not count).
+    pub fn has(&self, name: &str) -> bool {
+        self.given.iter().any(|g| g == name)
+    }
+
+    /// The value, given or default.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
+    }
+
+    /// All values.
+    pub fn values(&self) -> &Map {
+        &self.values
+    }
+
+    /// The text of a Str, Path, Mode or Json argument.
+    pub fn str(&self, name: &str) -> Option<&str> {
+        self.values.get(name).and_then(Value::as_str)
+    }
+
+    /// The text of an argument that is required or has a default. An empty text where it has neither.
+    pub fn text(&self, name: &str) -> &str {
+        self.str(name).unwrap_or_default()
+    }
+
+    /// The boolean of an argument; `false` where it is not given and has no default.
+    pub fn bool(&self, name: &str) -> bool {
+        self.values
+            .get(name)
+            .and_then(Value::as_bool)
+            .unwrap_or(false)
+    }
+
+    /// The boolean, if it is given or has a default.
+    pub fn opt_bool(&self, name: &str) -> Option<bool> {
+        self.values.get(name).and_then(Value::as_bool)
+    }
+
+    /// The number, if it is given or has a default.
+    pub fn int(&self, name: &str) -> Option<i64> {
+        self.values.get(name).and_then(Value::as_i64)
+    }
+
+    /// The number, if it is given or has a default; whole numbers too.
+    pub fn float(&self, name: &str) -> Option<f64> {
+        match self.values.get(name) {
+            Some(Value::Float(f)) => Some(*f),
+            Some(Value::Int(i)) => Some(*i as f64),
+            _ => None,
+        }
+    }
+
+    /// The elements of a list as text; `None` where it is not given and has no default.
+    pub fn list(&self, name: &str) -> Option<Vec<String>> {
+        self.values
+            .get(name)
+            .and_then(Value::as_list)
+            .map(|l| l.iter().map(coerce::text).collect())
+    }
+}
+
+fn default_text(default: Default) -> String {
+    match default {
+        Default::Str(s) => s.to_owned(),
+        Default::Bool(b) => coerce::text(&Value::Bool(b)),
+        Default::Int(i) => i.to_string(),
+        Default::EmptyList | Default::EmptyDict => String::new(),
+    }
+}
+
+fn unknown(spec: &Spec, name: &str) -> ArgError {
+    let mut names: Vec<&str> = spec.all_args().map(|a| a.name).collect();
+    names.sort_unstable();
+    let all: Vec<&str> = spec
+        .all_args()
+        .flat_map(|a| std::iter::once(a.name).chain(a.aliases.iter().copied()))
+        .collect();
+    ArgError {
+        arg: Some(name.to_owned()),
+        message: format!(
+            "Unsupported parameters for ({}) module: {name}. Supported parameters include: {}.",
+            spec.full_name(),
+            names.join(", ")
+        ),
+        hint: nearest(name, &all).map(str::to_owned),
+    }
+}
+
+/// The candidate that is closest to a misspelt name, if one is close: at most a third of its letters differ.
+pub fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let limit = (name.chars().count() / 3).max(1);
+    candidates
+        .iter()
+        .map(|c| (edit_distance(name, c), *c))
+        .filter(|(d, _)| *d <= limit)
+        .min_by_key(|(d, _)| *d)
+        .map(|(_, c)| c)
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours that lead from one word to the other.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().collect();
+    let b: Vec<char> = b.chars().collect();
+    let mut rows = vec![vec![0usize; b.len() + 1]; a.len() + 1];
+    for (i, row) in rows.iter_mut().enumerate() {
+        row[0] = i;
+    }
+    for (j, cell) in rows[0].iter_mut().enumerate() {
+        *cell = j;
+    }
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            let cost = usize::from(a[i - 1] != b[j - 1]);
+            let mut best = (rows[i - 1][j] + 1)
+                .min(rows[i][j - 1] + 1)
+                .min(rows[i - 1][j - 1] + cost);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = best;
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn swapped_letters_are_near() {
+        assert_eq!(nearest("onwer", &["mode", "owner", "group"]), Some("owner"));
+        assert_eq!(nearest("zzzzz", &["mode", "owner"]), None);
+    }
+}

@@ -1,0 +1,50 @@
+//! The modules, one file each, and the table that finds them.
+//!
+//! Adding a module: a file with its SPEC, its code and its tests; a line in [`modules!`] below. Names, the reference
+//! and all argument checks follow from the SPEC.
+
+use crate::args::Args;
+use crate::context::Context;
+use crate::outcome::ModuleResult;
+use crate::spec::Spec;
+
+/// A module.
+pub trait Module: Sync {
+    /// Its declaration.
+    fn spec(&self) -> &'static Spec;
+
+    /// Does the work, or predicts it in check mode. Arguments were checked by the SPEC.
+    ///
+    /// # Errors
+    /// A sentence that names the cause; nothing half done is left behind.
+    fn run(&self, args: &Args, ctx: &Context<'_>) -> ModuleResult;
+}
+
+macro_rules! modules {
+    ($($file:ident :: $kind:ident),* $(,)?) => {
+        $(mod $file;)*
+        /// All modules, by name.
+        pub static MODULES: &[&dyn Module] = &[$(&$file::$kind),*];
+    };
+}
+
+// One a line, sorted, so that side-by-side work does not collide.
+modules! {
+    fail::Fail,
+}
+
+/// Finds a module by its short name, its full name, or `ansible.legacy.NAME`.
+pub fn find(name: &str) -> Option<&'static dyn Module> {
+    let (collection, short) = match name.rsplit_once('.') {
+        Some((collection, short)) => (Some(collection), short),
+        None => (None, name),
+    };
+    MODULES.iter().copied().find(|m| {
+        let spec = m.spec();
+        spec.name == short
+            && collection.is_none_or(|c| {
+                c == spec.collection
+                    || (c == "ansible.legacy" && spec.collection == "ansible.builtin")
+            })
+    })
+}
