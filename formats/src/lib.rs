@@ -6,6 +6,7 @@
 mod depth;
 pub mod event;
 pub mod plan;
+pub mod sign;
 pub mod value;
 
 pub use value::{Map, Value};
