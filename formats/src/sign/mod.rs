@@ -15,9 +15,7 @@ use ed25519_dalek::Signer as _;
 use zeroize::Zeroizing;
 
 pub use keytext::{KeyKind, KeyTextError, MAX_KEY_TEXT};
-pub(crate) use keytext::{
-    Looks, clean_comment, decode_32, parse_public, parse_secret, print_public, print_secret,
-};
+pub(crate) use keytext::{clean_comment, parse_public, parse_secret, print_public, print_secret};
 
 /// The length of an encoded [`Signature`] in bytes: 8 of key id, 64 of Ed25519.
 pub const SIGNATURE_LEN: usize = 72;

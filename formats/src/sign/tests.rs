@@ -131,9 +131,9 @@ fn a_second_encoding_of_a_signature_is_refused() {
     let root = [1u8; 32];
     let mut signature = sign_root(&signer, &root);
     let mut carry = 0u16;
-    for i in 0..32 {
-        let sum = u16::from(signature.bytes[32 + i]) + u16::from(L[i]) + carry;
-        signature.bytes[32 + i] = sum as u8;
+    for (byte, add) in signature.bytes[32..].iter_mut().zip(L) {
+        let sum = u16::from(*byte) + u16::from(add) + carry;
+        *byte = sum as u8;
         carry = sum >> 8;
     }
     assert_eq!(
