@@ -3,6 +3,7 @@
 //! Nothing here prints, reads the environment or exits: a driver (the stub run by hand, a session over ssh, the command
 //! line for `connection: local`) gives the plan, the assets and the clock in, and takes events out.
 
+pub mod accounts;
 pub mod args;
 pub mod assets;
 pub mod context;
