@@ -5,8 +5,10 @@
 
 mod depth;
 pub mod event;
+mod nearest;
 pub mod plan;
 pub mod sign;
 pub mod value;
 
+pub use nearest::nearest;
 pub use value::{Map, Value};

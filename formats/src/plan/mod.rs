@@ -11,7 +11,9 @@
 mod asset_name;
 mod conditions;
 mod deployment;
+pub mod json;
 mod runtime;
+mod span;
 mod task;
 
 use indexmap::IndexMap;
@@ -21,23 +23,13 @@ pub use asset_name::asset_name;
 pub use conditions::Conditions;
 pub use deployment::{BinaryDeployment, EmbeddedData, StaticFile};
 pub use runtime::RuntimeConfig;
+pub use span::Span;
 pub use task::{Block, Item, LoopControl, Source, Task};
 
 use crate::value::{Map, Value};
 
 /// The version of the plan's shape. A reader refuses any other.
 pub const PLAN_VERSION: u32 = 1;
-
-/// A span of time, as the seeds' tools write it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Span {
-    /// Whole seconds.
-    pub secs: u64,
-    /// Nanoseconds on top, below 1,000,000,000.
-    pub nanos: u32,
-}
 
 /// A whole plan.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

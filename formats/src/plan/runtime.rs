@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Span;
+
 /// Limits and reporting of a run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -9,12 +11,12 @@ use serde::{Deserialize, Serialize};
 pub struct RuntimeConfig {
     /// An `http://` or `https://` address that the report and the heartbeats are posted to.
     pub controller_endpoint: Option<String>,
-    /// Seconds that the whole run may take. Default: no limit.
-    pub execution_timeout: Option<u64>,
-    /// Seconds between interim reports to the controller endpoint. Default: only the last one.
-    pub report_interval: Option<u64>,
-    /// Seconds between heartbeats to the controller endpoint. Default: 30.
-    pub heartbeat_interval: Option<u64>,
+    /// How long the whole run may take. Default: no limit.
+    pub execution_timeout: Option<Span>,
+    /// The time between interim reports to the controller endpoint. Default: only the last one.
+    pub report_interval: Option<Span>,
+    /// The time between heartbeats to the controller endpoint. Default: 30 s.
+    pub heartbeat_interval: Option<Span>,
     /// How often a post to the controller endpoint is tried again. Default: 3.
     pub max_retries: Option<u32>,
     /// Whether the artifact removes itself after a run without failures. Default: no.
