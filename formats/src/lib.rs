@@ -7,6 +7,7 @@ mod depth;
 pub mod event;
 mod nearest;
 pub mod plan;
+pub mod seal;
 pub mod sign;
 pub mod value;
 

@@ -113,7 +113,7 @@ pub(crate) enum Looks {
 impl Looks {
     /// Judges a text by its first word.
     pub(crate) fn at(text: &str) -> Looks {
-        let word = lines(text)
+        let word = key_lines(text)
             .next()
             .and_then(|(_, line)| line.split_whitespace().next())
             .unwrap_or("");
@@ -128,7 +128,8 @@ impl Looks {
         Looks::Other
     }
 
-    fn name(self) -> &'static str {
+    /// Names it for a message.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Looks::Public(KeyKind::Ed25519) => "a public Ed25519 key (signatures)",
             Looks::Public(KeyKind::X25519) => "a public X25519 key (secrets)",
@@ -140,7 +141,7 @@ impl Looks {
 }
 
 /// The lines that say something, trimmed, with their numbers.
-fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(crate) fn key_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines()
         .enumerate()
         .map(|(i, line)| (i + 1, line.trim()))
@@ -195,7 +196,7 @@ pub(crate) fn parse_secret(kind: KeyKind, text: &str) -> Result<Zeroizing<[u8; 3
             });
         }
     }
-    let mut rest = lines(text).skip(1);
+    let mut rest = key_lines(text).skip(1);
     let Some((line, encoded)) = rest.next() else {
         return Err(KeyTextError::Missing { wanted });
     };
@@ -242,7 +243,7 @@ pub(crate) fn parse_public(
     }
     let wanted = Looks::Public(kind).name();
     let mut out = Vec::new();
-    for (line, content) in lines(text) {
+    for (line, content) in key_lines(text) {
         let mut words = content.splitn(3, char::is_whitespace);
         let word = words.next().unwrap_or("");
         if word != kind.public_word() {

@@ -15,10 +15,13 @@ use ed25519_dalek::Signer as _;
 use zeroize::Zeroizing;
 
 pub use keytext::{KeyKind, KeyTextError, MAX_KEY_TEXT};
-pub(crate) use keytext::{clean_comment, parse_public, parse_secret, print_public, print_secret};
+pub(crate) use keytext::{
+    Looks, clean_comment, decode_32, key_lines, parse_public, parse_secret, print_public,
+    print_secret,
+};
 
-/// The length of an encoded [`Signature`] in bytes: 8 of key id, 64 of Ed25519.
-pub const SIGNATURE_LEN: usize = 72;
+/// The length of an encoded [`Signature`] in bytes: 32 of the signer's public key, 64 of Ed25519.
+pub const SIGNATURE_LEN: usize = 96;
 
 /// Names a key in 8 bytes, printed as 16 hexadecimal digits. It finds a key in a list; it proves nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -101,40 +104,45 @@ impl Statement<'_> {
     }
 }
 
-/// A signature together with the name of the key that made it.
+/// A signature together with the public key that claims to have made it. The key is a claim: only a key from the
+/// verifier's own list is ever used to check.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Signature {
-    /// Which key claims to have made it.
-    pub key_id: KeyId,
+    /// The Ed25519 public key of who claims to have signed.
+    pub signer: [u8; 32],
     /// Ed25519: R, then S.
     pub bytes: [u8; 64],
 }
 
 impl Signature {
-    /// Key id, then signature.
+    /// The signer's key, then the signature.
     pub fn to_bytes(&self) -> [u8; SIGNATURE_LEN] {
         let mut out = [0u8; SIGNATURE_LEN];
-        out[..8].copy_from_slice(&self.key_id.0);
-        out[8..].copy_from_slice(&self.bytes);
+        out[..32].copy_from_slice(&self.signer);
+        out[32..].copy_from_slice(&self.bytes);
         out
     }
 
     /// Takes an encoded signature apart. Nothing is checked before [`verify`].
     pub fn from_bytes(encoded: &[u8; SIGNATURE_LEN]) -> Signature {
-        let mut key_id = [0u8; 8];
-        let mut bytes = [0u8; 64];
-        key_id.copy_from_slice(&encoded[..8]);
-        bytes.copy_from_slice(&encoded[8..]);
-        Signature {
-            key_id: KeyId(key_id),
-            bytes,
-        }
+        let mut out = Signature {
+            signer: [0; 32],
+            bytes: [0; 64],
+        };
+        out.signer.copy_from_slice(&encoded[..32]);
+        out.bytes.copy_from_slice(&encoded[32..]);
+        out
+    }
+
+    /// The id of the signer's key.
+    pub fn key_id(&self) -> KeyId {
+        KeyId::of(KeyKind::Ed25519, &self.signer)
     }
 }
 
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Signature(by {})", self.key_id)
+        write!(f, "Signature(by {})", self.key_id())
     }
 }
 
@@ -176,7 +184,7 @@ impl SecretKey {
     /// Signs a statement. The same key and statement give the same signature.
     pub fn sign(&self, statement: &Statement<'_>) -> Signature {
         Signature {
-            key_id: KeyId::of(KeyKind::Ed25519, self.key.verifying_key().as_bytes()),
+            signer: self.key.verifying_key().to_bytes(),
             bytes: self.key.sign(&statement.to_bytes()).to_bytes(),
         }
     }
@@ -325,15 +333,15 @@ pub fn verify<'k>(
     let message = statement.to_bytes();
     let encoded = ed25519_dalek::Signature::from_bytes(&signature.bytes);
     let mut known = false;
-    for key in trusted.iter().filter(|k| k.id() == signature.key_id) {
+    for key in trusted.iter().filter(|k| *k.as_bytes() == signature.signer) {
         known = true;
         if key.key.verify_strict(&message, &encoded).is_ok() {
             return Ok(key);
         }
     }
     Err(if known {
-        SignError::BadSignature(signature.key_id)
+        SignError::BadSignature(signature.key_id())
     } else {
-        SignError::UnknownSigner(signature.key_id)
+        SignError::UnknownSigner(signature.key_id())
     })
 }

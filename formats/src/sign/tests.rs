@@ -138,7 +138,7 @@ fn a_second_encoding_of_a_signature_is_refused() {
     }
     assert_eq!(
         verify_root(&[signer.public("")], &root, Some(&signature)),
-        Err(SignError::BadSignature(signature.key_id))
+        Err(SignError::BadSignature(signature.key_id()))
     );
 }
 
