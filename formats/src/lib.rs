@@ -3,6 +3,7 @@
 //! The command line writes these forms, the runner on the target reads them, and the other way round. Nothing in this
 //! crate touches a file system, a clock, the environment or a terminal, so both sides can trust it to do the same.
 
+pub mod artifact;
 mod depth;
 pub mod event;
 mod nearest;
