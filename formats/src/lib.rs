@@ -10,6 +10,7 @@ mod nearest;
 pub mod plan;
 pub mod seal;
 pub mod sign;
+pub mod session;
 pub mod value;
 
 pub use nearest::nearest;

@@ -1,1 +1,12 @@
-//! placeholder
+//! Other machines: connections, deploying artifacts, and watching them run.
+//!
+//! Nothing here prints or reads the environment. What the process knows (the home folder, the agent's socket, how to
+//! ask for a password) comes in through [`ssh::SshOptions`]; what happens comes out through callbacks.
+
+pub mod bootstrap;
+pub mod channel;
+pub mod destination;
+pub mod ssh;
+
+pub use channel::{Channel, Connection, Input};
+pub use destination::Destination;
