@@ -46,7 +46,7 @@ pub fn command(word: &str, stub_hex: &str, stub_size: u64, fresh: bool) -> Strin
         "umask 077; u=$(id -u); ",
         "echo \"RUSTLE $n host $(uname -s) $(uname -m) $u\"; ",
         "for d in \"$XDG_CACHE_HOME\" \"$HOME/.cache\" /var/cache /var/tmp /tmp /dev/shm /run; do ",
-        "[ -n \"$d\" ] && [ \"$d\" != /.cache ] && [ -d \"${d%/.cache}\" ] || continue; ",
+        "case \"$d\" in \"\"|/.cache) continue ;; esac; [ -d \"${d%/.cache}\" ] || continue; ",
         "case \"$d\" in /var/tmp|/tmp|/dev/shm) c=$d/rustle-$u ;; *) c=$d/rustle ;; esac; ",
         "mkdir -p \"$c/stub\" 2>/dev/null || continue; ",
         "[ -L \"$c\" ] && continue; [ -O \"$c\" ] && [ -w \"$c\" ] || continue; ",
