@@ -6,6 +6,8 @@
 pub mod bootstrap;
 pub mod channel;
 pub mod destination;
+pub mod offer;
+pub mod push;
 pub mod ssh;
 
 pub use channel::{Channel, Connection, Input};
