@@ -9,8 +9,8 @@ pub mod event;
 mod nearest;
 pub mod plan;
 pub mod seal;
-pub mod sign;
 pub mod session;
+pub mod sign;
 pub mod value;
 
 pub use nearest::nearest;

@@ -8,9 +8,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustle_formats::artifact::{
-    ArtifactError, Container, EMPTY_SLOT, FrameRecord, SLOT_LEN, SIDECAR_SUFFIX,
-};
+use rustle_formats::artifact::{ArtifactError, Container, EMPTY_SLOT, FrameRecord, SLOT_LEN};
 use rustle_formats::session::{Offer, Piece, PieceSource, SESSION_VERSION};
 
 /// Bytes that are no frame are sent with the offer up to this length; what is longer is a stored piece.
@@ -48,14 +46,14 @@ impl PushArtifact {
         let slot = *container.slot();
         let before = slot.payload_offset;
         if before > MAX_RUNNER {
-            return Err(ArtifactError::malformed("the runner is too long"));
+            return Err(ArtifactError::Malformed("the runner is too long".into()));
         }
         let mut runner = vec![0; before as usize];
         file.read_exact_at(&mut runner, 0)?;
         let at = slot.slot_offset as usize;
         let slot_bytes = runner
             .get(at..at + SLOT_LEN)
-            .ok_or_else(|| ArtifactError::malformed("the slot lies outside the runner"))?
+            .ok_or_else(|| ArtifactError::Malformed("the slot lies outside the runner".into()))?
             .to_vec();
         runner[at..at + SLOT_LEN].copy_from_slice(&EMPTY_SLOT);
 
@@ -123,10 +121,10 @@ impl PushArtifact {
     }
 }
 
-/// The sidecar's path: beside the artifact, with the suffix.
+/// The sidecar's path: beside the artifact.
 fn sidecar_path(artifact: &Path) -> PathBuf {
     let mut name = artifact.as_os_str().to_owned();
-    name.push(SIDECAR_SUFFIX);
+    name.push(".rustle-data");
     PathBuf::from(name)
 }
 
@@ -158,7 +156,7 @@ fn pieces(
     sorted.sort_by_key(|(offset, _)| *offset);
     for (offset, record) in sorted {
         if offset < at || offset + u64::from(record.stored_len) > size {
-            return Err(ArtifactError::malformed("the frames overlap"));
+            return Err(ArtifactError::Malformed("the frames overlap".into()));
         }
         between(file, at, offset, out)?;
         out.push(Piece {

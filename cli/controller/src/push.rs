@@ -155,11 +155,11 @@ fn attempt(
     push.converse(&rest)
 }
 
-struct Push<'a, 'b> {
+struct Push<'a> {
     channel: Box<dyn Channel + 'a>,
     artifact: &'a PushArtifact,
     options: &'a PushOptions<'a>,
-    progress: &'a mut dyn FnMut(Progress<'b>),
+    progress: &'a mut dyn FnMut(Progress<'_>),
     sent: u64,
     total: u64,
     heard: Instant,
@@ -167,7 +167,7 @@ struct Push<'a, 'b> {
     stderr: Vec<u8>,
 }
 
-impl Push<'_, '_> {
+impl Push<'_> {
     /// Reads the host's lines until the runner speaks; gives what came after the last line.
     fn greet(&mut self, word: &str) -> Result<Vec<u8>, PushError> {
         let mut buffer: Vec<u8> = Vec::new();

@@ -45,7 +45,11 @@ impl Method {
             2 => Self::Xz,
             3 => Self::Gzip,
             4 => Self::Lz4,
-            other => return Err(ArtifactError::Unsupported(format!("compression method {other}").into())),
+            other => {
+                return Err(ArtifactError::Unsupported(
+                    format!("compression method {other}").into(),
+                ));
+            }
         })
     }
 
@@ -62,7 +66,9 @@ impl Method {
 
     /// The method of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::None, Self::Zstd, Self::Xz, Self::Gzip, Self::Lz4].into_iter().find(|m| m.name() == name)
+        [Self::None, Self::Zstd, Self::Xz, Self::Gzip, Self::Lz4]
+            .into_iter()
+            .find(|m| m.name() == name)
     }
 }
 
@@ -77,7 +83,12 @@ pub(crate) struct Decoder {
 
 impl Decoder {
     /// Decompresses `stored`, which must give exactly `plain_len` bytes and be used up.
-    pub(crate) fn decode(&mut self, method: Method, stored: &[u8], plain_len: usize) -> Result<Vec<u8>, ArtifactError> {
+    pub(crate) fn decode(
+        &mut self,
+        method: Method,
+        stored: &[u8],
+        plain_len: usize,
+    ) -> Result<Vec<u8>, ArtifactError> {
         if plain_len > MAX_FRAME {
             return Err(ArtifactError::malformed("a frame is too long"));
         }
@@ -88,7 +99,8 @@ impl Decoder {
             Method::Xz => decode_xz(stored, plain_len).map_err(|_| bad())?,
             Method::Gzip => {
                 let mut rest = stored;
-                let plain = read_up_to(flate2::bufread::GzDecoder::new(&mut rest), plain_len).map_err(|_| bad())?;
+                let plain = read_up_to(flate2::bufread::GzDecoder::new(&mut rest), plain_len)
+                    .map_err(|_| bad())?;
                 if !rest.is_empty() {
                     return Err(bad());
                 }
@@ -96,12 +108,17 @@ impl Decoder {
             }
             Method::Lz4 => {
                 let mut plain = vec![0; plain_len];
-                let len = lz4_flex::block::decompress_into(stored, &mut plain).map_err(|_| bad())?;
+                let len =
+                    lz4_flex::block::decompress_into(stored, &mut plain).map_err(|_| bad())?;
                 plain.truncate(len);
                 plain
             }
         };
-        if plain.len() == plain_len { Ok(plain) } else { Err(bad()) }
+        if plain.len() == plain_len {
+            Ok(plain)
+        } else {
+            Err(bad())
+        }
     }
 
     fn zstd(&mut self, stored: &[u8], plain_len: usize) -> io::Result<Vec<u8>> {
@@ -193,7 +210,11 @@ impl Encoder {
             Method::Zstd => Some(zstd::bulk::Compressor::new(level)?),
             _ => None,
         };
-        Ok(Self { method, level, zstd })
+        Ok(Self {
+            method,
+            level,
+            zstd,
+        })
     }
 
     /// Compresses one frame. [`Method::None`] comes back, with the plain bytes, where that is not longer.
@@ -202,7 +223,10 @@ impl Encoder {
     /// When the frame is longer than [`MAX_FRAME`] or the library fails.
     pub fn encode(&mut self, plain: &[u8]) -> io::Result<(Method, Vec<u8>)> {
         if plain.len() > MAX_FRAME {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a frame is too long"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a frame is too long",
+            ));
         }
         let packed = match (self.method, &mut self.zstd) {
             (Method::Zstd, Some(zstd)) => zstd.compress(plain)?,
@@ -216,7 +240,11 @@ impl Encoder {
             (Method::Lz4, _) => lz4_flex::block::compress(plain),
             (Method::None | Method::Zstd, _) => plain.to_vec(),
         };
-        if packed.len() < plain.len() { Ok((self.method, packed)) } else { Ok((Method::None, plain.to_vec())) }
+        if packed.len() < plain.len() {
+            Ok((self.method, packed))
+        } else {
+            Ok((Method::None, plain.to_vec()))
+        }
     }
 }
 
@@ -238,7 +266,13 @@ fn encode_xz(plain: &[u8], level: i32) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
 
-    const ALL: [Method; 5] = [Method::None, Method::Zstd, Method::Xz, Method::Gzip, Method::Lz4];
+    const ALL: [Method; 5] = [
+        Method::None,
+        Method::Zstd,
+        Method::Xz,
+        Method::Gzip,
+        Method::Lz4,
+    ];
 
     #[test]
     fn every_method_gives_back_what_it_got() {
@@ -249,8 +283,14 @@ mod tests {
             assert_eq!(used, method);
             let mut decoder = Decoder::default();
             assert_eq!(decoder.decode(used, &stored, text.len()).unwrap(), text);
-            assert!(decoder.decode(used, &stored, text.len() - 1).is_err(), "{method:?}");
-            assert!(decoder.decode(used, &stored, text.len() + 1).is_err(), "{method:?}");
+            assert!(
+                decoder.decode(used, &stored, text.len() - 1).is_err(),
+                "{method:?}"
+            );
+            assert!(
+                decoder.decode(used, &stored, text.len() + 1).is_err(),
+                "{method:?}"
+            );
             let (_, tiny) = encoder.encode(b"ab").unwrap();
             assert_eq!(tiny, b"ab", "what does not shrink is stored");
         }
@@ -263,7 +303,12 @@ mod tests {
             let mut encoder = Encoder::new(method, Encoder::default_level(method)).unwrap();
             let (used, mut stored) = encoder.encode(&text).unwrap();
             stored.push(7);
-            assert!(Decoder::default().decode(used, &stored, text.len()).is_err(), "{method:?}");
+            assert!(
+                Decoder::default()
+                    .decode(used, &stored, text.len())
+                    .is_err(),
+                "{method:?}"
+            );
         }
     }
 

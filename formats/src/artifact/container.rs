@@ -53,7 +53,10 @@ struct Cache<T> {
 
 impl<T> Cache<T> {
     fn new(room: usize) -> Self {
-        Self { held: Mutex::new(Vec::with_capacity(room)), room }
+        Self {
+            held: Mutex::new(Vec::with_capacity(room)),
+            room,
+        }
     }
 
     fn get_or(
@@ -93,13 +96,18 @@ impl<R: ReadAt> Container<R> {
                 file.read_exact_at(&mut bytes, found.offset)?;
                 let slot = Slot::decode(&bytes)?;
                 if slot.slot_offset != found.offset && slot.placement == Placement::Append {
-                    return Err(ArtifactError::malformed("the slot does not know its own place"));
+                    return Err(ArtifactError::malformed(
+                        "the slot does not know its own place",
+                    ));
                 }
                 slot
             }
             Some(_) => return Err(ArtifactError::malformed("the slot has the wrong length")),
             None => {
-                let at = file.size()?.checked_sub(SLOT_LEN as u64).ok_or(ArtifactError::NotAnArtifact)?;
+                let at = file
+                    .size()?
+                    .checked_sub(SLOT_LEN as u64)
+                    .ok_or(ArtifactError::NotAnArtifact)?;
                 file.read_exact_at(&mut bytes, at)?;
                 Slot::decode_footer(&bytes)?
             }
@@ -119,7 +127,9 @@ impl<R: ReadAt> Container<R> {
         let header = Header::decode(&bytes)?;
         let root = Header::root_of(&bytes);
         if root != slot.root {
-            return Err(ArtifactError::damaged("the header does not have its digest"));
+            return Err(ArtifactError::damaged(
+                "the header does not have its digest",
+            ));
         }
         if header.payload_len != slot.payload_len || header.placement != slot.placement {
             return Err(ArtifactError::malformed("slot and header disagree"));
@@ -134,7 +144,10 @@ impl<R: ReadAt> Container<R> {
             Placement::ElfSection => {}
         }
         let table_len = header.frame_count as usize * FrameRecord::LEN;
-        if header.frame_table_offset.checked_add(payload_at).and_then(|at| at.checked_add(table_len as u64))
+        if header
+            .frame_table_offset
+            .checked_add(payload_at)
+            .and_then(|at| at.checked_add(table_len as u64))
             > Some(size)
         {
             return Err(ArtifactError::PayloadMissing);
@@ -215,7 +228,9 @@ impl<R: ReadAt> Container<R> {
 
     /// The signer's public key and the signature over [`Container::root`], unchecked; `None` when not signed.
     pub fn signature(&self) -> Option<([u8; 32], [u8; 64])> {
-        self.header.has(flags::SIGNED).then_some((self.header.signer, self.header.signature))
+        self.header
+            .has(flags::SIGNED)
+            .then_some((self.header.signer, self.header.signature))
     }
 
     /// The file, to read bytes that this type does not give.
@@ -235,7 +250,9 @@ impl<R: ReadAt> Container<R> {
     pub fn overlay(&self) -> Result<Option<Vec<u8>>, ArtifactError> {
         if self.slot.overlay_len == 0 {
             if self.header.has(flags::NEEDS_OVERLAY) {
-                return Err(ArtifactError::malformed("the artifact runs only with an overlay, and has none"));
+                return Err(ArtifactError::malformed(
+                    "the artifact runs only with an overlay, and has none",
+                ));
             }
             return Ok(None);
         }
@@ -245,17 +262,25 @@ impl<R: ReadAt> Container<R> {
         let moved = self.payload_at != self.slot.payload_offset;
         let at = if moved {
             let found = section(&self.file, super::OVERLAY_SECTION)?;
-            found.filter(|s| s.len == self.slot.overlay_len).ok_or(ArtifactError::PayloadMissing)?.offset
+            found
+                .filter(|s| s.len == self.slot.overlay_len)
+                .ok_or(ArtifactError::PayloadMissing)?
+                .offset
         } else {
             self.slot.overlay_offset
         };
-        if at.checked_add(self.slot.overlay_len).is_none_or(|end| end > self.file.size().unwrap_or(0)) {
+        if at
+            .checked_add(self.slot.overlay_len)
+            .is_none_or(|end| end > self.file.size().unwrap_or(0))
+        {
             return Err(ArtifactError::PayloadMissing);
         }
         let mut bytes = vec![0; self.slot.overlay_len as usize];
         self.file.read_exact_at(&mut bytes, at)?;
         if overlay_digest(&bytes) != self.slot.overlay_digest {
-            return Err(ArtifactError::damaged("the overlay does not have its digest"));
+            return Err(ArtifactError::damaged(
+                "the overlay does not have its digest",
+            ));
         }
         Ok(Some(bytes))
     }
@@ -266,7 +291,9 @@ impl<R: ReadAt> Container<R> {
     /// When a frame is damaged, or the plan has another version than this program.
     pub fn plan_bytes(&self) -> Result<Vec<u8>, ArtifactError> {
         if self.header.plan_version != PLAN_VERSION {
-            return Err(ArtifactError::Unsupported(format!("plan version {}", self.header.plan_version).into()));
+            return Err(ArtifactError::Unsupported(
+                format!("plan version {}", self.header.plan_version).into(),
+            ));
         }
         let mut out = Vec::with_capacity(self.header.plan_len as usize);
         let mut decoder = Decoder::default();
@@ -304,7 +331,11 @@ impl<R: ReadAt> Container<R> {
         let record = *self.table.get(index)?;
         let in_sidecar = index < self.header.first_inner_frame();
         let base = if in_sidecar { 0 } else { self.payload_at };
-        Some(FrameInfo { in_sidecar, offset: base + self.table.offset(index)?, record })
+        Some(FrameInfo {
+            in_sidecar,
+            offset: base + self.table.offset(index)?,
+            record,
+        })
     }
 
     /// The stored bytes of a frame, checked against its digest.
@@ -312,10 +343,15 @@ impl<R: ReadAt> Container<R> {
     /// # Errors
     /// When there is no such frame, the sidecar is missing, or the bytes are damaged.
     pub fn read_stored(&self, index: u32) -> Result<Vec<u8>, ArtifactError> {
-        let info = self.frame(index).ok_or(ArtifactError::malformed("no such frame"))?;
+        let info = self
+            .frame(index)
+            .ok_or(ArtifactError::malformed("no such frame"))?;
         let mut bytes = vec![0; info.record.stored_len as usize];
         let read = if info.in_sidecar {
-            self.sidecar.as_ref().ok_or(ArtifactError::SidecarMissing)?.read_exact_at(&mut bytes, info.offset)
+            self.sidecar
+                .as_ref()
+                .ok_or(ArtifactError::SidecarMissing)?
+                .read_exact_at(&mut bytes, info.offset)
         } else {
             self.file.read_exact_at(&mut bytes, info.offset)
         };
@@ -324,7 +360,9 @@ impl<R: ReadAt> Container<R> {
             _ => ArtifactError::Io(e),
         })?;
         if FrameRecord::digest_of(&bytes) != info.record.digest {
-            return Err(ArtifactError::Damaged(format!("frame {index} does not have its digest").into()));
+            return Err(ArtifactError::Damaged(
+                format!("frame {index} does not have its digest").into(),
+            ));
         }
         Ok(bytes)
     }
@@ -337,9 +375,16 @@ impl<R: ReadAt> Container<R> {
         self.decode_frame(index, &mut Decoder::default())
     }
 
-    pub(crate) fn decode_frame(&self, index: u32, decoder: &mut Decoder) -> Result<Vec<u8>, ArtifactError> {
+    pub(crate) fn decode_frame(
+        &self,
+        index: u32,
+        decoder: &mut Decoder,
+    ) -> Result<Vec<u8>, ArtifactError> {
         let stored = self.read_stored(index)?;
-        let record = self.table.get(index).ok_or(ArtifactError::malformed("no such frame"))?;
+        let record = self
+            .table
+            .get(index)
+            .ok_or(ArtifactError::malformed("no such frame"))?;
         if record.method == super::Method::None {
             return Ok(stored);
         }
@@ -361,10 +406,16 @@ impl<R: ReadAt> Container<R> {
     /// # Errors
     /// When there is no such page or it is damaged.
     pub fn page(&self, page: u32) -> Result<Arc<Vec<Entry>>, ArtifactError> {
-        let info = self.pages.get(page as usize).ok_or(ArtifactError::malformed("no such index page"))?;
+        let info = self
+            .pages
+            .get(page as usize)
+            .ok_or(ArtifactError::malformed("no such index page"))?;
         self.page_cache.get_or(page, || {
             let bytes = self.read_frame(self.header.data_frames + page)?;
-            let next = self.pages.get(page as usize + 1).map(|p| p.first.as_slice());
+            let next = self
+                .pages
+                .get(page as usize + 1)
+                .map(|p| p.first.as_slice());
             decode_page(&bytes, info, next, &self.table, self.header.data_frames)
         })
     }
@@ -374,19 +425,31 @@ impl<R: ReadAt> Container<R> {
     /// # Errors
     /// When there is no such asset or its page is damaged.
     pub fn asset(&self, index: u32) -> Result<Entry, ArtifactError> {
-        let page = self.pages.partition_point(|p| p.start <= index).checked_sub(1);
+        let page = self
+            .pages
+            .partition_point(|p| p.start <= index)
+            .checked_sub(1);
         let page = page.ok_or_else(|| ArtifactError::NotFound(format!("number {index}")))?;
         let at = (index - self.pages[page].start) as usize;
         let entries = self.page(page as u32)?;
-        entries.get(at).cloned().ok_or_else(|| ArtifactError::NotFound(format!("number {index}")))
+        entries
+            .get(at)
+            .cloned()
+            .ok_or_else(|| ArtifactError::NotFound(format!("number {index}")))
     }
 
     /// The position of the first asset whose path is `path` or sorts behind it.
     fn lower_bound(&self, path: &[u8]) -> Result<u32, ArtifactError> {
-        let Some(page) = self.pages.partition_point(|p| p.first.as_slice() <= path).checked_sub(1) else {
+        let Some(page) = self
+            .pages
+            .partition_point(|p| p.first.as_slice() <= path)
+            .checked_sub(1)
+        else {
             return Ok(0);
         };
-        let at = self.page(page as u32)?.partition_point(|e| e.path.as_slice() < path);
+        let at = self
+            .page(page as u32)?
+            .partition_point(|e| e.path.as_slice() < path);
         Ok(self.pages[page].start + at as u32)
     }
 
@@ -395,7 +458,11 @@ impl<R: ReadAt> Container<R> {
     /// # Errors
     /// When an index page is damaged. A path that is not there is `Ok(None)`.
     pub fn find(&self, path: &[u8]) -> Result<Option<Entry>, ArtifactError> {
-        let Some(page) = self.pages.partition_point(|p| p.first.as_slice() <= path).checked_sub(1) else {
+        let Some(page) = self
+            .pages
+            .partition_point(|p| p.first.as_slice() <= path)
+            .checked_sub(1)
+        else {
             return Ok(None);
         };
         let entries = self.page(page as u32)?;
@@ -415,7 +482,8 @@ impl<R: ReadAt> Container<R> {
     pub fn below<'a>(
         &'a self,
         dir: &[u8],
-    ) -> Result<impl Iterator<Item = Result<Entry, ArtifactError>> + use<'a, R>, ArtifactError> {
+    ) -> Result<impl Iterator<Item = Result<Entry, ArtifactError>> + use<'a, R>, ArtifactError>
+    {
         let mut prefix = dir.to_vec();
         if !prefix.is_empty() {
             prefix.push(b'/');
@@ -442,7 +510,9 @@ impl<R: ReadAt> Container<R> {
     /// # Errors
     /// When the link's file is not there.
     pub fn resolve(&self, entry: Entry) -> Result<Entry, ArtifactError> {
-        let Kind::Hardlink { to } = &entry.kind else { return Ok(entry) };
+        let Kind::Hardlink { to } = &entry.kind else {
+            return Ok(entry);
+        };
         match self.find(to)? {
             Some(file) if matches!(file.kind, Kind::File { .. }) => Ok(file),
             _ => Err(ArtifactError::malformed("a hard link points to no file")),
@@ -455,7 +525,8 @@ impl<R: ReadAt> Container<R> {
     /// As [`Container::read_entry`]; `NotFound` when there is no such asset.
     pub fn read_asset(&self, path: &[u8], out: &mut dyn Write) -> Result<u64, ArtifactError> {
         let entry = self.find(path)?;
-        let entry = entry.ok_or_else(|| ArtifactError::NotFound(String::from_utf8_lossy(path).into_owned()))?;
+        let entry = entry
+            .ok_or_else(|| ArtifactError::NotFound(String::from_utf8_lossy(path).into_owned()))?;
         self.read_entry(&self.resolve(entry)?, out)
     }
 
@@ -467,8 +538,16 @@ impl<R: ReadAt> Container<R> {
     /// # Errors
     /// When the entry is no file, a frame or the content is damaged, or `out` fails.
     pub fn read_entry(&self, entry: &Entry, out: &mut dyn Write) -> Result<u64, ArtifactError> {
-        let Kind::File { size, digest, chunks, .. } = &entry.kind else {
-            return Err(ArtifactError::NotAFile(String::from_utf8_lossy(&entry.path).into_owned()));
+        let Kind::File {
+            size,
+            digest,
+            chunks,
+            ..
+        } = &entry.kind
+        else {
+            return Err(ArtifactError::NotAFile(
+                String::from_utf8_lossy(&entry.path).into_owned(),
+            ));
         };
         let mut hasher = blake3::Hasher::new();
         for chunk in chunks {
@@ -479,7 +558,9 @@ impl<R: ReadAt> Container<R> {
         }
         if hasher.finalize().as_bytes() != digest {
             let name = String::from_utf8_lossy(&entry.path);
-            return Err(ArtifactError::Damaged(format!("the asset {name} does not have its digest").into()));
+            return Err(ArtifactError::Damaged(
+                format!("the asset {name} does not have its digest").into(),
+            ));
         }
         Ok(*size)
     }
@@ -501,16 +582,26 @@ impl<R: ReadAt> Container<R> {
             }
             return Ok(());
         };
-        let plain =
-            if keep { self.frame_cache.get_or(frame, || self.read_frame(frame))? } else { self.read_frame(frame)?.into() };
+        let plain = if keep {
+            self.frame_cache.get_or(frame, || self.read_frame(frame))?
+        } else {
+            self.read_frame(frame)?.into()
+        };
         let start = chunk.offset as usize;
         let piece = plain.get(start..start + chunk.len as usize);
-        use_bytes(piece.ok_or_else(|| ArtifactError::malformed("an asset's content lies outside its frame"))?)
+        use_bytes(
+            piece.ok_or_else(|| {
+                ArtifactError::malformed("an asset's content lies outside its frame")
+            })?,
+        )
     }
 }
 
 /// Finds the payload's header: where the slot says, or, when that is not it, in the section that `strip` may have moved.
-fn find_payload<R: ReadAt>(file: &R, slot: &Slot) -> Result<(u64, [u8; Header::LEN]), ArtifactError> {
+fn find_payload<R: ReadAt>(
+    file: &R,
+    slot: &Slot,
+) -> Result<(u64, [u8; Header::LEN]), ArtifactError> {
     let mut bytes = [0; Header::LEN];
     let mut read = |at: u64| match file.read_exact_at(&mut bytes, at) {
         Ok(()) => Ok(bytes[..8] == Header::MAGIC),

@@ -31,12 +31,20 @@ struct Elf {
 impl Elf {
     fn half(&self, bytes: &[u8], at: usize) -> Option<u16> {
         let raw: [u8; 2] = bytes.get(at..at + 2)?.try_into().ok()?;
-        Some(if self.big { u16::from_be_bytes(raw) } else { u16::from_le_bytes(raw) })
+        Some(if self.big {
+            u16::from_be_bytes(raw)
+        } else {
+            u16::from_le_bytes(raw)
+        })
     }
 
     fn word(&self, bytes: &[u8], at: usize) -> Option<u32> {
         let raw: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
-        Some(if self.big { u32::from_be_bytes(raw) } else { u32::from_le_bytes(raw) })
+        Some(if self.big {
+            u32::from_be_bytes(raw)
+        } else {
+            u32::from_le_bytes(raw)
+        })
     }
 
     fn long(&self, bytes: &[u8], at: usize) -> Option<u64> {
@@ -44,7 +52,11 @@ impl Elf {
             return self.word(bytes, at).map(u64::from);
         }
         let raw: [u8; 8] = bytes.get(at..at + 8)?.try_into().ok()?;
-        Some(if self.big { u64::from_be_bytes(raw) } else { u64::from_le_bytes(raw) })
+        Some(if self.big {
+            u64::from_be_bytes(raw)
+        } else {
+            u64::from_le_bytes(raw)
+        })
     }
 }
 
@@ -54,15 +66,25 @@ impl Elf {
 ///
 /// # Errors
 /// When the file cannot be read, when its section table makes no sense, or when two sections have that name.
-pub fn section<R: ReadAt + ?Sized>(file: &R, name: &[u8]) -> Result<Option<Section>, ArtifactError> {
+pub fn section<R: ReadAt + ?Sized>(
+    file: &R,
+    name: &[u8],
+) -> Result<Option<Section>, ArtifactError> {
     let size = file.size()?;
     let mut head = [0u8; 64];
     let head_len = size.min(64) as usize;
     file.read_exact_at(&mut head[..head_len], 0)?;
-    if head_len < 52 || head[..4] != *b"\x7fELF" || !matches!(head[4], 1 | 2) || !matches!(head[5], 1 | 2) {
+    if head_len < 52
+        || head[..4] != *b"\x7fELF"
+        || !matches!(head[4], 1 | 2)
+        || !matches!(head[5], 1 | 2)
+    {
         return Ok(None);
     }
-    let elf = Elf { wide: head[4] == 2, big: head[5] == 2 };
+    let elf = Elf {
+        wide: head[4] == 2,
+        big: head[5] == 2,
+    };
     if elf.wide && head_len < 64 {
         return Ok(None);
     }
@@ -79,7 +101,10 @@ pub fn section<R: ReadAt + ?Sized>(file: &R, name: &[u8]) -> Result<Option<Secti
         return Err(bad());
     }
     let table_len = usize::from(count) * entry_len;
-    if table.checked_add(table_len as u64).is_none_or(|end| end > size) {
+    if table
+        .checked_add(table_len as u64)
+        .is_none_or(|end| end > size)
+    {
         // An appended payload, and the tables that followed it, may have been cut off.
         return Ok(None);
     }
@@ -103,7 +128,9 @@ fn read_names<R: ReadAt + ?Sized>(
     size: u64,
 ) -> Result<Vec<u8>, ArtifactError> {
     let bad = || ArtifactError::malformed("the ELF section names make no sense");
-    let header = headers.get(usize::from(index) * entry_len..).ok_or_else(bad)?;
+    let header = headers
+        .get(usize::from(index) * entry_len..)
+        .ok_or_else(bad)?;
     let (offset_at, size_at) = place_at(elf);
     let offset = elf.long(header, offset_at).ok_or_else(bad)?;
     let len = elf.long(header, size_at).ok_or_else(bad)?;
@@ -125,8 +152,12 @@ fn find(
 ) -> Result<Option<Section>, ArtifactError> {
     let mut found = None;
     for (i, header) in headers.chunks_exact(entry_len).enumerate() {
-        let Some(at) = elf.word(header, 0).and_then(|at| usize::try_from(at).ok()) else { continue };
-        let Some(text) = names.get(at..) else { continue };
+        let Some(at) = elf.word(header, 0).and_then(|at| usize::try_from(at).ok()) else {
+            continue;
+        };
+        let Some(text) = names.get(at..) else {
+            continue;
+        };
         if text.get(..name.len()) != Some(name) || text.get(name.len()) != Some(&0) {
             continue;
         }
@@ -134,7 +165,10 @@ fn find(
             return Err(ArtifactError::malformed("two ELF sections of one name"));
         }
         let (offset_at, size_at) = place_at(elf);
-        let (Some(offset), Some(len)) = (elf.long(header, offset_at), elf.long(header, size_at)) else { continue };
+        let (Some(offset), Some(len)) = (elf.long(header, offset_at), elf.long(header, size_at))
+        else {
+            continue;
+        };
         found = Some(Section {
             offset,
             len,

@@ -55,7 +55,9 @@ impl fmt::Display for ArtifactError {
             Self::Unsupported(what) => write!(f, "unsupported artifact: {what}"),
             Self::Damaged(what) => write!(f, "damaged artifact: {what}"),
             Self::Malformed(what) => write!(f, "malformed artifact: {what}"),
-            Self::SidecarMissing => f.write_str("the artifact's data lies in a sidecar file, which is missing"),
+            Self::SidecarMissing => {
+                f.write_str("the artifact's data lies in a sidecar file, which is missing")
+            }
             Self::NotFound(path) => write!(f, "no asset named {path}"),
             Self::NotAFile(path) => write!(f, "the asset {path} is not a file"),
         }

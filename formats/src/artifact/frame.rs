@@ -46,7 +46,9 @@ impl FrameRecord {
             method: Method::from_code(reader.u8()?)?,
             digest: {
                 if reader.array::<7>()? != [0; 7] {
-                    return Err(ArtifactError::unsupported("a frame record with unknown fields"));
+                    return Err(ArtifactError::unsupported(
+                        "a frame record with unknown fields",
+                    ));
                 }
                 reader.array()?
             },
@@ -58,7 +60,13 @@ impl FrameRecord {
             Method::None => record.stored_len == record.plain_len,
             _ => record.stored_len > 0 && record.stored_len < record.plain_len,
         };
-        if fits { Ok(record) } else { Err(ArtifactError::malformed("a frame's stored length is out of range")) }
+        if fits {
+            Ok(record)
+        } else {
+            Err(ArtifactError::malformed(
+                "a frame's stored length is out of range",
+            ))
+        }
     }
 }
 
@@ -79,24 +87,34 @@ impl FrameTable {
     /// Reads the table that `header` announces, and checks that the frames fill their regions exactly.
     pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<Self, ArtifactError> {
         if Self::digest_of(bytes) != header.table_digest {
-            return Err(ArtifactError::damaged("the frame table does not have its digest"));
+            return Err(ArtifactError::damaged(
+                "the frame table does not have its digest",
+            ));
         }
         let count = header.frame_count as usize;
         if bytes.len() != count * FrameRecord::LEN {
-            return Err(ArtifactError::malformed("the frame table has the wrong length"));
+            return Err(ArtifactError::malformed(
+                "the frame table has the wrong length",
+            ));
         }
         let mut reader = Reader::new(bytes);
         let mut records = Vec::with_capacity(count);
         let mut offsets = Vec::with_capacity(count);
         let inner = header.first_inner_frame();
-        let mut at = if inner > 0 { SIDECAR_HEADER_LEN as u64 } else { Header::LEN as u64 };
+        let mut at = if inner > 0 {
+            SIDECAR_HEADER_LEN as u64
+        } else {
+            Header::LEN as u64
+        };
         let mut plan_len = 0u64;
         let first_plan = header.frame_count - header.plan_frames;
         let mut index_at = None;
         for i in 0..header.frame_count {
             if i == inner && inner > 0 {
                 if at != header.sidecar_len {
-                    return Err(ArtifactError::malformed("the frames do not fill the sidecar"));
+                    return Err(ArtifactError::malformed(
+                        "the frames do not fill the sidecar",
+                    ));
                 }
                 at = Header::LEN as u64;
             }
@@ -113,13 +131,19 @@ impl FrameTable {
             records.push(record);
         }
         if at != header.frame_table_offset {
-            return Err(ArtifactError::malformed("the frames do not fill the payload"));
+            return Err(ArtifactError::malformed(
+                "the frames do not fill the payload",
+            ));
         }
         if index_at != Some(header.asset_table_offset) {
-            return Err(ArtifactError::malformed("the asset index is not where the header says"));
+            return Err(ArtifactError::malformed(
+                "the asset index is not where the header says",
+            ));
         }
         if plan_len != header.plan_len {
-            return Err(ArtifactError::malformed("the plan does not have its length"));
+            return Err(ArtifactError::malformed(
+                "the plan does not have its length",
+            ));
         }
         if header.has(flags::SIDECAR) && inner == 0 {
             return Err(ArtifactError::malformed("a sidecar without frames"));

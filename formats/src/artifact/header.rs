@@ -87,7 +87,11 @@ impl Header {
 
     /// How many frames lie in the payload, before the table: all, or all but the data frames.
     pub(crate) fn first_inner_frame(&self) -> u32 {
-        if self.has(flags::SIDECAR) { self.data_frames } else { 0 }
+        if self.has(flags::SIDECAR) {
+            self.data_frames
+        } else {
+            0
+        }
     }
 
     /// Reads a header.
@@ -102,7 +106,9 @@ impl Header {
         let mut reader = Reader::new(&bytes[8..]);
         let version = reader.u32()?;
         if version != FORMAT_VERSION {
-            return Err(ArtifactError::Unsupported(format!("format version {version}").into()));
+            return Err(ArtifactError::Unsupported(
+                format!("format version {version}").into(),
+            ));
         }
         let header = Self {
             asset_table_offset: reader.u64()?,
@@ -133,7 +139,9 @@ impl Header {
     fn check(&self) -> Result<(), ArtifactError> {
         let unknown = self.flags & !flags::KNOWN;
         if unknown != 0 {
-            return Err(ArtifactError::Unsupported(format!("flags {unknown:#x}").into()));
+            return Err(ArtifactError::Unsupported(
+                format!("flags {unknown:#x}").into(),
+            ));
         }
         let bad = |what: &'static str| Err(ArtifactError::malformed(what));
         if self.frame_count > MAX_FRAMES {
@@ -149,7 +157,9 @@ impl Header {
         if self.frame_table_offset.checked_add(table_len) != Some(self.payload_len) {
             return bad("the frame table does not end the payload");
         }
-        if self.asset_table_offset < Self::LEN as u64 || self.asset_table_offset > self.frame_table_offset {
+        if self.asset_table_offset < Self::LEN as u64
+            || self.asset_table_offset > self.frame_table_offset
+        {
             return bad("the asset index lies outside the payload");
         }
         if self.plan_len > MAX_PLAN {

@@ -4,11 +4,14 @@
 //! first path of each page. A look-up reads and checks one page. Pages name frames relative to a base that stands in
 //! the directory, so that one more file in front leaves the pages behind it as they were.
 
-use blake3::hazmat::{HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root};
+use blake3::hazmat::{
+    HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
+};
 
 use super::wire::{Reader, put_varint, unzigzag, zigzag};
 use super::{
-    ArtifactError, FrameTable, MAX_CHUNK_LOG, MAX_FRAME, MAX_PAGE_ENTRIES, MAX_PATH, MIN_CHUNK_LOG, check_path,
+    ArtifactError, FrameTable, MAX_CHUNK_LOG, MAX_FRAME, MAX_PAGE_ENTRIES, MAX_PATH, MIN_CHUNK_LOG,
+    check_path,
 };
 
 const KIND_FILE: u8 = 1;
@@ -95,7 +98,10 @@ pub fn merge_chunk_values(size: u64, chunk_log: u8, values: &[[u8; 32]]) -> Opti
     }
     let left = left_subtree_len(size);
     let (a, b) = values.split_at_checked((left / len) as usize)?;
-    let (a, b) = (merge_inner(left, len, a)?, merge_inner(size - left, len, b)?);
+    let (a, b) = (
+        merge_inner(left, len, a)?,
+        merge_inner(size - left, len, b)?,
+    );
     Some(*merge_subtrees_root(&a, &b, Mode::Hash).as_bytes())
 }
 
@@ -105,7 +111,11 @@ fn merge_inner(size: u64, len: u64, values: &[[u8; 32]]) -> Option<[u8; 32]> {
     }
     let left = left_subtree_len(size);
     let (a, b) = values.split_at_checked((left / len) as usize)?;
-    Some(merge_subtrees_non_root(&merge_inner(left, len, a)?, &merge_inner(size - left, len, b)?, Mode::Hash))
+    Some(merge_subtrees_non_root(
+        &merge_inner(left, len, a)?,
+        &merge_inner(size - left, len, b)?,
+        Mode::Hash,
+    ))
 }
 
 impl Entry {
@@ -134,7 +144,12 @@ impl Entry {
         match &self.kind {
             Kind::Dir => {}
             Kind::Symlink { target: text } | Kind::Hardlink { to: text } => put_bytes(out, text),
-            Kind::File { size, digest, chunk_log, chunks } => {
+            Kind::File {
+                size,
+                digest,
+                chunk_log,
+                chunks,
+            } => {
                 put_varint(out, *size);
                 out.extend_from_slice(digest);
                 if *size > 0 {
@@ -187,7 +202,12 @@ pub struct PageBuilder {
 impl PageBuilder {
     /// A page whose assets name frames relative to `base`, the first frame that they use (0 if they use none).
     pub fn new(base: u32) -> Self {
-        Self { base, previous: Vec::new(), bytes: Vec::new(), count: 0 }
+        Self {
+            base,
+            previous: Vec::new(),
+            bytes: Vec::new(),
+            count: 0,
+        }
     }
 
     /// Adds an asset. The caller sees to the order, and to at most [`MAX_PAGE_ENTRIES`].
@@ -238,7 +258,11 @@ impl DirectoryBuilder {
     }
 }
 
-pub(crate) fn decode_directory(bytes: &[u8], pages: u32, assets: u32) -> Result<Vec<PageInfo>, ArtifactError> {
+pub(crate) fn decode_directory(
+    bytes: &[u8],
+    pages: u32,
+    assets: u32,
+) -> Result<Vec<PageInfo>, ArtifactError> {
     let bad = |what: &'static str| ArtifactError::malformed(what);
     let mut reader = Reader::new(bytes);
     if reader.u8()? != 0 {
@@ -252,17 +276,27 @@ pub(crate) fn decode_directory(bytes: &[u8], pages: u32, assets: u32) -> Result<
     let mut start = 0u32;
     for _ in 0..pages {
         let count = reader.bounded(MAX_PAGE_ENTRIES, "an index page has too many assets")? as u32;
-        let base = u32::try_from(reader.varint()?).map_err(|_| bad("a page's base is out of range"))?;
+        let base =
+            u32::try_from(reader.varint()?).map_err(|_| bad("a page's base is out of range"))?;
         let len = reader.bounded(MAX_PATH, "an asset's path is too long")?;
         let first = reader.take(len)?.to_vec();
         if count == 0 || out.last().is_some_and(|last| last.first >= first) {
             return Err(bad("the asset directory is not in order"));
         }
-        out.push(PageInfo { start, count, base, first });
-        start = start.checked_add(count).ok_or_else(|| bad("too many assets"))?;
+        out.push(PageInfo {
+            start,
+            count,
+            base,
+            first,
+        });
+        start = start
+            .checked_add(count)
+            .ok_or_else(|| bad("too many assets"))?;
     }
     if start != assets {
-        return Err(bad("the asset directory does not have its number of assets"));
+        return Err(bad(
+            "the asset directory does not have its number of assets",
+        ));
     }
     reader.finish("bytes after the asset directory")?;
     Ok(out)
@@ -288,7 +322,9 @@ pub(crate) fn decode_page(
         out.push(entry);
         previous = out.last().map_or(&[], |e| e.path.as_slice());
     }
-    if out.first().is_some_and(|e| e.path != info.first) || next.is_some_and(|next| previous >= next) {
+    if out.first().is_some_and(|e| e.path != info.first)
+        || next.is_some_and(|next| previous >= next)
+    {
         return Err(bad("an index page does not fit the directory"));
     }
     reader.finish("bytes after an index page")?;
@@ -306,26 +342,42 @@ fn decode_entry(
     let shared = reader.bounded(previous.len(), "an asset shares more than there is")?;
     let rest_len = reader.bounded(MAX_PATH, "an asset's path is too long")?;
     let rest = reader.take(rest_len)?;
-    if previous.get(shared).is_some_and(|b| rest.first() == Some(b)) {
-        return Err(ArtifactError::malformed("an asset's path is not in its shortest form"));
+    if previous
+        .get(shared)
+        .is_some_and(|b| rest.first() == Some(b))
+    {
+        return Err(ArtifactError::malformed(
+            "an asset's path is not in its shortest form",
+        ));
     }
     let mut path = Vec::with_capacity(shared + rest_len);
     path.extend_from_slice(&previous[..shared]);
     path.extend_from_slice(rest);
-    check_path(&path).map_err(|e| ArtifactError::Malformed(format!("an asset's path: {e}").into()))?;
+    check_path(&path)
+        .map_err(|e| ArtifactError::Malformed(format!("an asset's path: {e}").into()))?;
     let mode = reader.u16()?;
     if mode > 0o7777 {
         return Err(ArtifactError::malformed("an asset's mode is out of range"));
     }
-    let mtime = if tag & HAS_MTIME != 0 { Some((reader.i64()?, reader.u32()?)) } else { None };
+    let mtime = if tag & HAS_MTIME != 0 {
+        Some((reader.i64()?, reader.u32()?))
+    } else {
+        None
+    };
     if mtime.is_some_and(|(_, nanos)| nanos >= 1_000_000_000) {
         return Err(ArtifactError::malformed("an asset's time is out of range"));
     }
-    let owner = if tag & HAS_OWNER != 0 { Some((reader.u32()?, reader.u32()?)) } else { None };
+    let owner = if tag & HAS_OWNER != 0 {
+        Some((reader.u32()?, reader.u32()?))
+    } else {
+        None
+    };
     let kind = match tag & !(HAS_MTIME | HAS_OWNER) {
         KIND_FILE => decode_file(reader, base, frames, data_frames)?,
         KIND_DIR => Kind::Dir,
-        KIND_SYMLINK => Kind::Symlink { target: decode_target(reader)? },
+        KIND_SYMLINK => Kind::Symlink {
+            target: decode_target(reader)?,
+        },
         KIND_HARDLINK => {
             let to = decode_target(reader)?;
             if to >= path || check_path(&to).is_err() {
@@ -335,14 +387,22 @@ fn decode_entry(
         }
         _ => return Err(ArtifactError::unsupported("a kind of asset")),
     };
-    Ok(Entry { path, kind, mode, mtime, owner })
+    Ok(Entry {
+        path,
+        kind,
+        mode,
+        mtime,
+        owner,
+    })
 }
 
 fn decode_target(reader: &mut Reader<'_>) -> Result<Vec<u8>, ArtifactError> {
     let len = reader.bounded(MAX_PATH, "a link's target is too long")?;
     let target = reader.take(len)?;
     if target.is_empty() || target.contains(&0) {
-        return Err(ArtifactError::malformed("a link's target is empty or has a NUL byte"));
+        return Err(ArtifactError::malformed(
+            "a link's target is empty or has a NUL byte",
+        ));
     }
     Ok(target.to_vec())
 }
@@ -358,9 +418,16 @@ fn decode_file(
     let digest: [u8; 32] = reader.array()?;
     if size == 0 {
         if digest != *blake3::hash(b"").as_bytes() {
-            return Err(ArtifactError::damaged("an empty asset does not have its digest"));
+            return Err(ArtifactError::damaged(
+                "an empty asset does not have its digest",
+            ));
         }
-        return Ok(Kind::File { size, digest, chunk_log: 0, chunks: Vec::new() });
+        return Ok(Kind::File {
+            size,
+            digest,
+            chunk_log: 0,
+            chunks: Vec::new(),
+        });
     }
     let chunk_log = reader.u8()?;
     let (count, chunk_len) = if chunk_log == 0 {
@@ -387,14 +454,25 @@ fn decode_file(
         chunk.len = u32::try_from(len).map_err(|_| bad("a chunk is too long"))?;
         if let Some(frame) = chunk.frame {
             let record = frames.get(frame).filter(|_| frame < data_frames);
-            let plain = record.ok_or_else(|| bad("an asset names a frame that is not there"))?.plain_len;
-            if chunk.offset.checked_add(chunk.len).is_none_or(|end| end > plain) {
+            let plain = record
+                .ok_or_else(|| bad("an asset names a frame that is not there"))?
+                .plain_len;
+            if chunk
+                .offset
+                .checked_add(chunk.len)
+                .is_none_or(|end| end > plain)
+            {
                 return Err(bad("an asset's content lies outside its frame"));
             }
         }
         chunks.push(chunk);
     }
-    Ok(Kind::File { size, digest, chunk_log, chunks })
+    Ok(Kind::File {
+        size,
+        digest,
+        chunk_log,
+        chunks,
+    })
 }
 
 fn decode_place(reader: &mut Reader<'_>, base: u32, several: bool) -> Result<Chunk, ArtifactError> {
@@ -403,13 +481,24 @@ fn decode_place(reader: &mut Reader<'_>, base: u32, several: bool) -> Result<Chu
         0 if several => (None, 0),
         0 => return Err(bad("an asset of one chunk without a frame")),
         n => {
-            let frame = i64::from(base).checked_add(unzigzag(n - 1)).and_then(|f| u32::try_from(f).ok());
+            let frame = i64::from(base)
+                .checked_add(unzigzag(n - 1))
+                .and_then(|f| u32::try_from(f).ok());
             let frame = frame.ok_or_else(|| bad("an asset names a frame that is not there"))?;
-            (Some(frame), u32::try_from(reader.varint()?).map_err(|_| bad("a chunk's offset is out of range"))?)
+            (
+                Some(frame),
+                u32::try_from(reader.varint()?)
+                    .map_err(|_| bad("a chunk's offset is out of range"))?,
+            )
         }
     };
     let value = if several { reader.array()? } else { [0; 32] };
-    Ok(Chunk { frame, offset, len: 0, value })
+    Ok(Chunk {
+        frame,
+        offset,
+        len: 0,
+        value,
+    })
 }
 
 #[cfg(test)]

@@ -31,7 +31,9 @@ pub use elf::{Section, section};
 pub use error::ArtifactError;
 pub use frame::{FrameRecord, FrameTable};
 pub use header::{Header, flags};
-pub use index::{Chunk, DirectoryBuilder, Entry, Kind, PageBuilder, chunk_value, merge_chunk_values};
+pub use index::{
+    Chunk, DirectoryBuilder, Entry, Kind, PageBuilder, chunk_value, merge_chunk_values,
+};
 pub use manifest::{MANIFEST_VERSION, Manifest};
 pub use path::{PathError, check_path};
 pub use read_at::ReadAt;

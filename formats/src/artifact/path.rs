@@ -71,7 +71,14 @@ mod tests {
 
     #[test]
     fn only_paths_that_stay_below_pass() {
-        for good in [&b"a"[..], b"a/b", b"..a/b..", b"\xff\xfe", b"a b\n", &[b'x'; 255]] {
+        for good in [
+            &b"a"[..],
+            b"a/b",
+            b"..a/b..",
+            b"\xff\xfe",
+            b"a b\n",
+            &[b'x'; 255],
+        ] {
             assert_eq!(check_path(good), Ok(()));
         }
         for (bad, why) in [

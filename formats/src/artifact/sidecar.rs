@@ -24,12 +24,16 @@ pub fn sidecar_header(table_digest: &[u8; 32], len: u64) -> [u8; SIDECAR_HEADER_
 /// Checks that `file` is the sidecar that `header` speaks of: its own header and its length, not its frames.
 pub(crate) fn check_sidecar(file: &dyn ReadAt, header: &Header) -> Result<(), ArtifactError> {
     if file.size()? != header.sidecar_len {
-        return Err(ArtifactError::damaged("the sidecar does not have its length"));
+        return Err(ArtifactError::damaged(
+            "the sidecar does not have its length",
+        ));
     }
     let mut bytes = [0; SIDECAR_HEADER_LEN];
     file.read_exact_at(&mut bytes, 0)?;
     if bytes != sidecar_header(&header.table_digest, header.sidecar_len) {
-        return Err(ArtifactError::damaged("the sidecar belongs to another artifact"));
+        return Err(ArtifactError::damaged(
+            "the sidecar belongs to another artifact",
+        ));
     }
     Ok(())
 }

@@ -48,7 +48,9 @@ impl Placement {
         match code {
             1 => Ok(Self::Append),
             2 => Ok(Self::ElfSection),
-            other => Err(ArtifactError::Unsupported(format!("placement {other}").into())),
+            other => Err(ArtifactError::Unsupported(
+                format!("placement {other}").into(),
+            )),
         }
     }
 }
@@ -103,7 +105,11 @@ impl Slot {
         match reader.u32()? {
             STATE_PACKED => {}
             STATE_EMPTY => return Err(ArtifactError::malformed("an empty slot with values in it")),
-            other => return Err(ArtifactError::Unsupported(format!("slot state {other}").into())),
+            other => {
+                return Err(ArtifactError::Unsupported(
+                    format!("slot state {other}").into(),
+                ));
+            }
         }
         let slot = Self {
             placement: Placement::from_code(reader.u32()?)?,
@@ -128,7 +134,11 @@ impl Slot {
         let Some(end) = self.payload_offset.checked_add(self.payload_len) else {
             return bad("the payload's end is out of range");
         };
-        if self.slot_offset.checked_add(SLOT_LEN as u64).is_none_or(|e| e > self.payload_offset) {
+        if self
+            .slot_offset
+            .checked_add(SLOT_LEN as u64)
+            .is_none_or(|e| e > self.payload_offset)
+        {
             return bad("the slot lies outside the runner");
         }
         if self.overlay_len == 0 {
@@ -145,7 +155,9 @@ impl Slot {
 
     /// Where payload and overlay end, in bytes from the file's start.
     pub fn end(&self) -> u64 {
-        self.payload_offset.saturating_add(self.payload_len).saturating_add(self.overlay_len)
+        self.payload_offset
+            .saturating_add(self.payload_len)
+            .saturating_add(self.overlay_len)
     }
 
     /// The bytes of the slot.
@@ -206,10 +218,19 @@ mod tests {
 
     #[test]
     fn a_bare_runner_is_told_apart() {
-        assert!(matches!(Slot::decode(&EMPTY_SLOT), Err(ArtifactError::Empty)));
-        assert!(matches!(Slot::decode(&[0; SLOT_LEN]), Err(ArtifactError::NotAnArtifact)));
+        assert!(matches!(
+            Slot::decode(&EMPTY_SLOT),
+            Err(ArtifactError::Empty)
+        ));
+        assert!(matches!(
+            Slot::decode(&[0; SLOT_LEN]),
+            Err(ArtifactError::NotAnArtifact)
+        ));
         let mut bytes = EMPTY_SLOT;
         bytes[100] = 1;
-        assert!(matches!(Slot::decode(&bytes), Err(ArtifactError::Malformed(_))));
+        assert!(matches!(
+            Slot::decode(&bytes),
+            Err(ArtifactError::Malformed(_))
+        ));
     }
 }

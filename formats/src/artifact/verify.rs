@@ -12,7 +12,8 @@ use super::container::Container;
 use super::index::{Entry, Kind, chunk_value, merge_chunk_values};
 use super::slot::{Placement, SLOT_LEN, Slot};
 use super::{
-    ArtifactError, OVERLAY_SECTION, PAYLOAD_SECTION, ReadAt, SLOT_SECTION, context, digest_in, section,
+    ArtifactError, OVERLAY_SECTION, PAYLOAD_SECTION, ReadAt, SLOT_SECTION, context, digest_in,
+    section,
 };
 
 /// The digest of an overlay's bytes, as the slot holds it.
@@ -55,27 +56,37 @@ pub fn outside_ranges<R: ReadAt + ?Sized>(
     let mut holes = vec![(slot_offset, SLOT_LEN as u64)];
     if placement == Placement::ElfSection {
         let overlay = section(file, OVERLAY_SECTION)?;
-        let overlay = overlay.ok_or_else(|| ArtifactError::malformed("no section for the overlay"))?;
+        let overlay =
+            overlay.ok_or_else(|| ArtifactError::malformed("no section for the overlay"))?;
         holes.push((overlay.place_field, overlay.place_len));
     }
     holes.sort_unstable();
     let mut ranges = Vec::with_capacity(3);
     let mut at = 0;
     for (start, len) in holes {
-        let end = start.checked_add(len).filter(|&end| start >= at && end <= payload_offset);
-        let end = end.ok_or_else(|| ArtifactError::malformed("the slot lies outside the runner"))?;
+        let end = start
+            .checked_add(len)
+            .filter(|&end| start >= at && end <= payload_offset);
+        let end =
+            end.ok_or_else(|| ArtifactError::malformed("the slot lies outside the runner"))?;
         ranges.push((at, start - at));
         at = end;
     }
     ranges.push((at, payload_offset - at));
-    Ok(Outside { slot_offset, ranges })
+    Ok(Outside {
+        slot_offset,
+        ranges,
+    })
 }
 
 /// The digest of the file's bytes outside slot, payload, overlay and footer.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn outside_digest<R: ReadAt + ?Sized>(file: &R, outside: &Outside) -> Result<[u8; 32], ArtifactError> {
+pub fn outside_digest<R: ReadAt + ?Sized>(
+    file: &R,
+    outside: &Outside,
+) -> Result<[u8; 32], ArtifactError> {
     let mut hasher = blake3::Hasher::new_derive_key(context::OUTSIDE);
     hasher.update(&outside.slot_offset.to_le_bytes());
     let mut buffer = vec![0; 1 << 16];
@@ -148,12 +159,21 @@ impl<R: ReadAt> Container<R> {
         if slot.placement == Placement::ElfSection {
             self.verify_sections(slot)?;
         }
-        let outside = outside_ranges(self.file(), slot.placement, slot.slot_offset, slot.payload_offset)?;
+        let outside = outside_ranges(
+            self.file(),
+            slot.placement,
+            slot.slot_offset,
+            slot.payload_offset,
+        )?;
         if outside.len() != self.header().outside_len {
-            return Err(ArtifactError::damaged("the runner does not have its length"));
+            return Err(ArtifactError::damaged(
+                "the runner does not have its length",
+            ));
         }
         if outside_digest(self.file(), &outside)? != self.header().outside_digest {
-            return Err(ArtifactError::damaged("the runner does not have its digest"));
+            return Err(ArtifactError::damaged(
+                "the runner does not have its digest",
+            ));
         }
         Ok(())
     }
@@ -165,7 +185,9 @@ impl<R: ReadAt> Container<R> {
         if payload.is_none_or(|s| (s.offset, s.len) != (slot.payload_offset, slot.payload_len))
             || overlay.is_none_or(|s| (s.offset, s.len) != (end, slot.overlay_len))
         {
-            return Err(ArtifactError::malformed("slot and section headers disagree"));
+            return Err(ArtifactError::malformed(
+                "slot and section headers disagree",
+            ));
         }
         if self.file().size()? != slot.end() {
             return Err(ArtifactError::malformed("bytes after the payload"));
@@ -187,7 +209,9 @@ impl<R: ReadAt> Container<R> {
                     }
                     Kind::File { size, .. } => {
                         files += 1;
-                        bytes = bytes.checked_add(*size).ok_or(ArtifactError::malformed("sizes out of range"))?;
+                        bytes = bytes
+                            .checked_add(*size)
+                            .ok_or(ArtifactError::malformed("sizes out of range"))?;
                         push_pieces(entry, &mut pieces)?;
                     }
                     Kind::Dir | Kind::Symlink { .. } => {}
@@ -195,21 +219,35 @@ impl<R: ReadAt> Container<R> {
             }
         }
         if files != self.manifest().files || bytes != self.manifest().total_bytes {
-            return Err(ArtifactError::malformed("the manifest miscounts the assets"));
+            return Err(ArtifactError::malformed(
+                "the manifest miscounts the assets",
+            ));
         }
         Ok(pieces)
     }
 
     /// No ancestor of an asset may be anything but a folder. `last` remembers the parent that was checked last.
     fn check_parents(&self, entry: &Entry, last: &mut Vec<u8>) -> Result<(), ArtifactError> {
-        let Some(cut) = entry.path.iter().rposition(|&b| b == b'/') else { return Ok(()) };
+        let Some(cut) = entry.path.iter().rposition(|&b| b == b'/') else {
+            return Ok(());
+        };
         if *last == entry.path[..cut] {
             return Ok(());
         }
-        let slashes = entry.path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(i, _)| i);
+        let slashes = entry
+            .path
+            .iter()
+            .enumerate()
+            .filter(|(_, b)| **b == b'/')
+            .map(|(i, _)| i);
         for at in slashes {
-            if self.find(&entry.path[..at])?.is_some_and(|parent| parent.kind != Kind::Dir) {
-                return Err(ArtifactError::malformed("an asset lies below one that is no folder"));
+            if self
+                .find(&entry.path[..at])?
+                .is_some_and(|parent| parent.kind != Kind::Dir)
+            {
+                return Err(ArtifactError::malformed(
+                    "an asset lies below one that is no folder",
+                ));
             }
         }
         *last = entry.path[..cut].to_vec();
@@ -248,7 +286,12 @@ impl<R: ReadAt> Container<R> {
         }
     }
 
-    fn verify_frame(&self, frame: u32, pieces: &[Piece], decoder: &mut Decoder) -> Result<(), ArtifactError> {
+    fn verify_frame(
+        &self,
+        frame: u32,
+        pieces: &[Piece],
+        decoder: &mut Decoder,
+    ) -> Result<(), ArtifactError> {
         let plain = self.decode_frame(frame, decoder)?;
         if frame >= self.header().data_frames {
             return Ok(());
@@ -259,13 +302,17 @@ impl<R: ReadAt> Container<R> {
             // Chunks either are the same bytes or follow each other: together they fill the frame.
             if (piece.offset, piece.len) != covered {
                 if piece.offset != covered.0 + covered.1 {
-                    return Err(ArtifactError::malformed("assets do not fill their frame, or overlap"));
+                    return Err(ArtifactError::malformed(
+                        "assets do not fill their frame, or overlap",
+                    ));
                 }
                 covered = (piece.offset, piece.len);
             }
             let start = piece.offset as usize;
             let bytes = plain.get(start..start + piece.len as usize);
-            let bytes = bytes.ok_or(ArtifactError::malformed("an asset's content lies outside its frame"))?;
+            let bytes = bytes.ok_or(ArtifactError::malformed(
+                "an asset's content lies outside its frame",
+            ))?;
             let digest = match piece.part {
                 None => *blake3::hash(bytes).as_bytes(),
                 Some(at) => chunk_value(bytes, at),
@@ -285,7 +332,15 @@ impl<R: ReadAt> Container<R> {
 
 /// Lists the chunks of a file; checks those that are not stored, and that the chunks' values give the file's digest.
 fn push_pieces(entry: &Entry, pieces: &mut Vec<Piece>) -> Result<(), ArtifactError> {
-    let Kind::File { size, digest, chunk_log, chunks } = &entry.kind else { return Ok(()) };
+    let Kind::File {
+        size,
+        digest,
+        chunk_log,
+        chunks,
+    } = &entry.kind
+    else {
+        return Ok(());
+    };
     let several = *chunk_log != 0;
     let mut at = 0u64;
     for chunk in chunks {
@@ -299,7 +354,9 @@ fn push_pieces(entry: &Entry, pieces: &mut Vec<Piece>) -> Result<(), ArtifactErr
                 digest: if several { chunk.value } else { *digest },
             }),
             None if chunk_value(&vec![0; chunk.len as usize], at) != chunk.value => {
-                return Err(ArtifactError::damaged("an asset's zeros do not have their digest"));
+                return Err(ArtifactError::damaged(
+                    "an asset's zeros do not have their digest",
+                ));
             }
             None => {}
         }
@@ -308,7 +365,9 @@ fn push_pieces(entry: &Entry, pieces: &mut Vec<Piece>) -> Result<(), ArtifactErr
     if several {
         let values: Vec<[u8; 32]> = chunks.iter().map(|c| c.value).collect();
         if merge_chunk_values(*size, *chunk_log, &values) != Some(*digest) {
-            return Err(ArtifactError::damaged("an asset's chunks do not give its digest"));
+            return Err(ArtifactError::damaged(
+                "an asset's chunks do not give its digest",
+            ));
         }
     }
     Ok(())

@@ -66,16 +66,29 @@ impl<'a> Reader<'a> {
                 return Ok(value);
             }
         }
-        Err(ArtifactError::malformed("a varint is not in its shortest form"))
+        Err(ArtifactError::malformed(
+            "a varint is not in its shortest form",
+        ))
     }
 
     /// A varint that must be at most `max`.
-    pub(crate) fn bounded(&mut self, max: usize, what: &'static str) -> Result<usize, ArtifactError> {
-        usize::try_from(self.varint()?).ok().filter(|&n| n <= max).ok_or(ArtifactError::malformed(what))
+    pub(crate) fn bounded(
+        &mut self,
+        max: usize,
+        what: &'static str,
+    ) -> Result<usize, ArtifactError> {
+        usize::try_from(self.varint()?)
+            .ok()
+            .filter(|&n| n <= max)
+            .ok_or(ArtifactError::malformed(what))
     }
 
     pub(crate) fn finish(self, what: &'static str) -> Result<(), ArtifactError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(ArtifactError::malformed(what)) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(ArtifactError::malformed(what))
+        }
     }
 }
 
