@@ -22,7 +22,7 @@ pub const SEAL_MAGIC: [u8; 8] = *b"RUSTSEAL";
 /// The most items of a section.
 pub const MAX_ITEMS: usize = 65_536;
 /// The most bytes of a section.
-pub const MAX_SECTION: u64 = 256 << 20;
+pub const MAX_SECTION: u64 = 255 << 20;
 
 /// The most bytes of a sealed index.
 const MAX_INDEX: u64 = 16 << 20;
@@ -71,7 +71,7 @@ pub fn seal(
     let keys = SectionKeys::derive(&data_key, &context);
 
     let too_long =
-        || SealError::Refused("too much to seal in one section (256 MiB at most)".into());
+        || SealError::Refused("too much to seal in one section (255 MiB at most)".into());
     let mut stored = Vec::new();
     let mut table = Vec::with_capacity(items.len() * RECORD);
     for (number, item) in items.iter().enumerate() {
