@@ -7,6 +7,11 @@ pub mod accounts;
 pub mod args;
 pub mod assets;
 pub mod context;
+pub mod glob;
 pub mod modules;
 pub mod outcome;
+pub mod process;
 pub mod spec;
+pub mod timing;
+#[cfg(test)]
+mod trial;

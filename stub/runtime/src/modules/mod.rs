@@ -30,7 +30,9 @@ macro_rules! modules {
 
 // One a line, sorted, so that side-by-side work does not collide.
 modules! {
+    command::Command,
     fail::Fail,
+    shell::Shell,
 }
 
 /// Finds a module by its short name, its full name, or `ansible.legacy.NAME`.

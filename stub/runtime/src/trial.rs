@@ -1,0 +1,108 @@
+//! For tests: runs a module as the engine does, with a context that the test sets up.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use rustle_formats::Map;
+
+use crate::args::{Args, Moment};
+use crate::assets::{Assets, NoAssets};
+use crate::context::Context;
+use crate::modules;
+use crate::outcome::Outcome;
+
+/// A context in the making.
+pub(crate) struct Trial {
+    pub(crate) check: bool,
+    pub(crate) diff: bool,
+    pub(crate) environment: IndexMap<String, String>,
+    pub(crate) assets: Box<dyn Assets>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) work: tempfile::TempDir,
+}
+
+impl Trial {
+    pub(crate) fn new() -> Trial {
+        Trial {
+            check: false,
+            diff: true,
+            environment: IndexMap::new(),
+            assets: Box::new(NoAssets),
+            timeout: Some(Duration::from_secs(60)),
+            work: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    pub(crate) fn checking() -> Trial {
+        Trial {
+            check: true,
+            ..Trial::new()
+        }
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Trial {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    /// Calls `f` with the context.
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&Context<'_>) -> T) -> T {
+        let ctx = Context {
+            check: self.check,
+            diff: self.diff,
+            verbosity: 0,
+            environment: &self.environment,
+            assets: self.assets.as_ref(),
+            asset_paths: &[],
+            variables: None,
+            deadline: self.timeout.map(|t| Instant::now() + t),
+            work_dir: self.work.path(),
+            home: Some(Path::new("/root")),
+            cancelled: &|| false,
+            warnings: RefCell::new(Vec::new()),
+        };
+        f(&ctx)
+    }
+
+    /// Runs a module with arguments in JSON. Wrong arguments and failures become failed outcomes.
+    pub(crate) fn run(&self, module: &str, args: serde_json::Value) -> Outcome {
+        let module = modules::find(module).expect("the module is in the table");
+        let raw: Map = serde_json::from_value(args).expect("arguments are a mapping");
+        let args = match Args::check(module.spec(), &raw, Moment::Running) {
+            Ok(args) => args,
+            Err(errors) => {
+                let text: Vec<String> = errors.into_iter().map(|e| e.message).collect();
+                return Outcome {
+                    failed: true,
+                    msg: Some(text.join("; ")),
+                    ..Outcome::default()
+                };
+            }
+        };
+        self.with(|ctx| {
+            let mut outcome = module.run(&args, ctx).unwrap_or_else(Outcome::from);
+            outcome.warnings.extend(ctx.warnings.take());
+            outcome
+        })
+    }
+}
+
+impl Outcome {
+    /// A return value as text.
+    pub(crate) fn field(&self, name: &str) -> String {
+        match self.fields.get(name) {
+            Some(value) => match value.as_str() {
+                Some(text) => text.to_owned(),
+                None => value.to_string(),
+            },
+            None => "(none)".to_owned(),
+        }
+    }
+
+    /// The message.
+    pub(crate) fn message(&self) -> &str {
+        self.msg.as_deref().unwrap_or_default()
+    }
+}
