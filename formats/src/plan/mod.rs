@@ -11,6 +11,7 @@
 mod asset_name;
 mod conditions;
 mod deployment;
+mod foreign;
 pub mod json;
 mod runtime;
 mod span;

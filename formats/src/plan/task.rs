@@ -1,6 +1,8 @@
 //! Tasks and blocks.
 
-use serde::de::Error as _;
+use std::fmt;
+
+use serde::de::{EnumAccess, Error as _, VariantAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Conditions, Span};
@@ -264,7 +266,21 @@ impl<'de> Deserialize<'de> for Item {
                 Wire::Block(block) => Item::Block(block),
             });
         }
-        // Going through a value loses the line of a mistake inside; `ExecutionPlan::from_json` finds it again.
+        // The decoder with positions tells by the name which form is wanted; others read it as any newtype.
+        d.deserialize_newtype_struct(super::json::ITEM, ItemVisitor)
+    }
+}
+
+struct ItemVisitor;
+
+impl<'de> Visitor<'de> for ItemVisitor {
+    type Value = Item;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a task or a block")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, d: D) -> Result<Item, D::Error> {
         let value = serde_json::Value::deserialize(d)?;
         if value.get("block").is_some() {
             serde_json::from_value(value).map(|b| Item::Block(Box::new(b)))
@@ -272,5 +288,14 @@ impl<'de> Deserialize<'de> for Item {
             serde_json::from_value(value).map(|t| Item::Task(Box::new(t)))
         }
         .map_err(D::Error::custom)
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Item, A::Error> {
+        let (name, content) = access.variant::<String>()?;
+        if name == "block" {
+            content.newtype_variant().map(|b| Item::Block(Box::new(b)))
+        } else {
+            content.newtype_variant().map(|t| Item::Task(Box::new(t)))
+        }
     }
 }
