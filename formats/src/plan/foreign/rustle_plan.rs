@@ -6,9 +6,7 @@ use super::condition::quoted;
 use super::pattern::resolve;
 use super::{Converted, Findings, Origins};
 use crate::plan::json::{Fault, Kind, Node};
-use crate::plan::{
-    BinaryDeployment, ExecutionPlan, HostPlan, Item, PLAN_VERSION, PlayPlan, Task, TaskBatch,
-};
+use crate::plan::{BinaryDeployment, ExecutionPlan, Item, PLAN_VERSION, PlayPlan, Task, TaskBatch};
 use crate::value::Value;
 
 /// Converts a document of rustle-plan.
@@ -21,9 +19,7 @@ pub(in crate::plan) fn rustle_plan(mut root: Node<'_>) -> Result<Converted, Vec<
     let mut plan: ExecutionPlan = findings.decode(root, "the plan").unwrap_or_default();
     plan.version = PLAN_VERSION;
     for host in &hosts {
-        plan.hosts
-            .entry(host.clone())
-            .or_insert_with(HostPlan::default);
+        plan.hosts.entry(host.clone()).or_default();
     }
     for play in plays.map(Node::into_items).unwrap_or_default() {
         let play = convert_play(play, &hosts, &mut findings);

@@ -35,7 +35,10 @@ pub struct Place {
 
 impl Place {
     fn new(text: &str, span: &Range<usize>) -> Place {
-        let start = text.floor_char_boundary(span.start.min(text.len()));
+        let mut start = span.start.min(text.len());
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
         let before = &text[..start];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Place {
