@@ -13,6 +13,7 @@ use super::slot::{Placement, SLOT_LEN, Slot};
 use super::verify::overlay_digest;
 use super::{ArtifactError, MAX_OVERLAY, PAYLOAD_SECTION, ReadAt, SLOT_SECTION, section};
 use crate::plan::{ExecutionPlan, PLAN_VERSION};
+use crate::sign::Signature;
 
 /// How many decompressed frames are kept for the next small file, and how many index pages.
 const CACHED_FRAMES: usize = 2;
@@ -226,11 +227,14 @@ impl<R: ReadAt> Container<R> {
         &self.manifest
     }
 
-    /// The signer's public key and the signature over [`Container::root`], unchecked; `None` when not signed.
-    pub fn signature(&self) -> Option<([u8; 32], [u8; 64])> {
-        self.header
-            .has(flags::SIGNED)
-            .then_some((self.header.signer, self.header.signature))
+    /// Who claims to have signed [`Container::root`], and the signature, unchecked (`sign::verify_root` checks it against trusted
+    /// keys); `None` when not signed.
+    pub fn signature(&self) -> Option<Signature> {
+        let header = &self.header;
+        header.has(flags::SIGNED).then_some(Signature {
+            signer: header.signer,
+            bytes: header.signature,
+        })
     }
 
     /// The file, to read bytes that this type does not give.
