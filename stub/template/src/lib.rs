@@ -1,1 +1,33 @@
-//! placeholder
+//! Ansible-flavoured Jinja2: templates, expressions and conditions with the semantics of ansible-core 2.19.
+//!
+//! It is our own engine because the details decide whether a playbook does the same as before: what is undefined
+//! and when that is an error, Python's arithmetic and `str()`, `%` formatting, lists that templates change in place,
+//! native result types, and errors that name line and column.
+//!
+//! An [`Engine`] holds what all renderings share (plug-ins and parsed templates); a [`Templar`] joins it with
+//! the variables of one moment.
+
+mod condition;
+mod engine;
+mod error;
+mod eval;
+mod filters;
+mod globals;
+mod header;
+mod host;
+mod lookups;
+mod methods;
+mod predicates;
+mod syntax;
+mod templar;
+mod text;
+mod value;
+
+pub use engine::{Engine, FileOptions, Loader, Scope};
+pub use error::{Error, ErrorKind};
+pub use eval::{Args, Interp};
+pub use host::Host;
+pub use lookups::{LookupCall, Lookups};
+pub use syntax::{Analysis, Syntax};
+pub use templar::Templar;
+pub use value::{BigInt, Dict, Key, List, Object, Range, Str, StrKey, Undefined, Value};

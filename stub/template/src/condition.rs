@@ -1,0 +1,45 @@
+//! Conditions: `when`, `until`, `failed_when`, `changed_when`, `that`.
+
+use crate::templar::Templar;
+use crate::value::{Value, looks_like_template};
+use crate::{Error, ErrorKind};
+
+impl Templar<'_> {
+    /// Evaluates a condition by Ansible's rules: a boolean, or text that is an expression with a boolean result.
+    pub fn eval_condition(&self, condition: &Value) -> Result<bool, Error> {
+        let result = match condition {
+            Value::Bool(value) => return Ok(*value),
+            Value::None => return Ok(true),
+            Value::Str(text) if text.is_empty() => return Ok(true),
+            Value::Str(text) => self.condition_value(text).map_err(|error| match error.kind() {
+                ErrorKind::Syntax => error,
+                _ => error.context("Error while evaluating conditional: "),
+            })?,
+            other => other.clone(),
+        };
+        match result {
+            Value::Bool(value) => Ok(value),
+            other => Err(broken(&other)),
+        }
+    }
+
+    /// A condition that is itself a template gives the result of that template; text that comes out of an
+    /// expression as a template again (`"'{{ a }}' == 'b'"`) is rendered too, as people still write it.
+    fn condition_value(&self, text: &str) -> Result<Value, Error> {
+        if looks_like_template(text) && text.trim_start().starts_with('{') {
+            return self.render(text);
+        }
+        self.eval_expr(text)
+    }
+}
+
+fn broken(value: &Value) -> Error {
+    let truth = if value.truth().unwrap_or(false) { "True" } else { "False" };
+    Error::new(
+        ErrorKind::BrokenConditional,
+        format!(
+            "Conditional result ({truth}) was derived from value of type '{}'. Conditionals must have a boolean result.",
+            value.type_name()
+        ),
+    )
+}

@@ -1,0 +1,48 @@
+//! What filters and tests ask of the machine: files, the clock, the environment. The caller may answer
+//! differently, for instance while planning for another machine.
+
+use std::path::Path;
+
+/// The machine that templates run on.
+pub trait Host {
+    /// An environment variable. Library code has no environment of its own: the default knows none.
+    fn env(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// The home directory of a user, or of the current one.
+    fn home(&self, _user: Option<&str>) -> Option<String> {
+        None
+    }
+
+    /// The directory that relative paths start from.
+    fn current_dir(&self) -> Option<String> {
+        None
+    }
+
+    /// The time now.
+    fn now(&self) -> jiff::Zoned {
+        jiff::Zoned::now()
+    }
+
+    /// What is known about a file; with `follow`, about what a link points to.
+    fn metadata(&self, path: &Path, follow: bool) -> Option<std::fs::Metadata> {
+        if follow { std::fs::metadata(path).ok() } else { std::fs::symlink_metadata(path).ok() }
+    }
+
+    /// The path without links, as far as it exists.
+    fn real_path(&self, path: &Path) -> Option<std::path::PathBuf> {
+        std::fs::canonicalize(path).ok()
+    }
+
+    /// A number that nobody can guess, for filters such as `random`.
+    fn entropy(&self) -> u64 {
+        use std::hash::{BuildHasher, Hasher};
+        std::hash::RandomState::new().build_hasher().finish()
+    }
+}
+
+/// The machine as the standard library sees it, without an environment.
+pub(crate) struct PlainHost;
+
+impl Host for PlainHost {}
