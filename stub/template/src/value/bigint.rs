@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 /// An integer of any size: a sign, and 32-bit digits with the least significant first.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BigInt {
     negative: bool,
     digits: Vec<u32>,
