@@ -8,6 +8,7 @@ mod depth;
 pub mod event;
 mod nearest;
 pub mod plan;
+pub mod redact;
 pub mod seal;
 pub mod session;
 pub mod sign;
