@@ -8,6 +8,7 @@ pub mod args;
 pub mod assets;
 pub mod context;
 pub mod glob;
+pub mod hardening;
 pub mod modules;
 pub mod outcome;
 pub mod process;
