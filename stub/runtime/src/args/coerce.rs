@@ -5,7 +5,7 @@ use rustle_formats::{Map, Value};
 use crate::spec::{Arg, Kind};
 
 /// Whether the value holds a template, so that its final type is not known yet.
-pub(super) fn may_be_template(value: &Value) -> bool {
+pub(crate) fn may_be_template(value: &Value) -> bool {
     match value {
         Value::Str(s) => s.contains("{{") || s.contains("{%"),
         Value::Secret(_) => true,
@@ -17,7 +17,7 @@ pub(super) fn may_be_template(value: &Value) -> bool {
 }
 
 /// The value as text, as a module that wants a string sees it.
-pub(super) fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::Bool(true) => "True".into(),
@@ -31,7 +31,7 @@ pub(super) fn text(value: &Value) -> String {
 }
 
 /// Ansible's words for booleans.
-pub(super) fn boolean(value: &Value) -> Option<bool> {
+pub(crate) fn boolean(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(b) => Some(*b),
         Value::Int(1) => Some(true),

@@ -1,0 +1,201 @@
+//! Keywords of a task that may be templates: evaluated when the task's turn comes.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use rustle_formats::Value;
+
+use super::Frame;
+use crate::args::{boolean, text};
+use crate::vars::Templar;
+
+/// The keywords of one run of one task, evaluated.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Keywords {
+    pub check: bool,
+    pub diff: bool,
+    pub environment: IndexMap<String, String>,
+    pub escalate: Option<Escalate>,
+    pub delegate_to: Option<String>,
+    pub timeout: Option<Duration>,
+    pub retries: Option<u64>,
+    pub delay: Duration,
+    pub background: Option<Background>,
+}
+
+/// The user to become.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Escalate {
+    pub user: String,
+    pub method: Option<String>,
+    pub flags: Option<String>,
+    pub program: Option<String>,
+}
+
+/// `async` and `poll`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Background {
+    pub limit: u64,
+    pub poll: u64,
+}
+
+/// Evaluates a keyword.
+fn keyword(
+    templar: &Templar<'_, '_, '_>,
+    name: &str,
+    value: Option<&Value>,
+) -> Result<Option<Value>, String> {
+    let Some(value) = value else { return Ok(None) };
+    templar
+        .value(value)
+        .map(|v| v.filter(|v| !v.is_null()))
+        .map_err(|e| format!("Error processing keyword '{name}': {}", e.message))
+}
+
+/// Evaluates a keyword that is a boolean.
+pub(crate) fn flag(
+    templar: &Templar<'_, '_, '_>,
+    name: &str,
+    value: Option<&Value>,
+) -> Result<Option<bool>, String> {
+    if let Some(Value::Bool(b)) = value {
+        return Ok(Some(*b));
+    }
+    match keyword(templar, name, value)? {
+        None => Ok(None),
+        Some(v) => match boolean(&v) {
+            Some(b) => Ok(Some(b)),
+            None => Err(format!(
+                "Error processing keyword '{name}': The value '{}' could not be converted to 'bool'.",
+                text(&v)
+            )),
+        },
+    }
+}
+
+fn number(
+    templar: &Templar<'_, '_, '_>,
+    name: &str,
+    value: Option<&Value>,
+) -> Result<Option<f64>, String> {
+    let Some(v) = keyword(templar, name, value)? else {
+        return Ok(None);
+    };
+    let found = match &v {
+        Value::Int(i) => Some(*i as f64),
+        Value::Float(f) => Some(*f),
+        Value::Bool(b) => Some(f64::from(u8::from(*b))),
+        other => text(other).trim().parse().ok(),
+    };
+    match found.filter(|n: &f64| n.is_finite()) {
+        Some(n) => Ok(Some(n.max(0.0))),
+        None => Err(format!(
+            "Error processing keyword '{name}': The value '{}' could not be converted to 'int'.",
+            text(&v)
+        )),
+    }
+}
+
+fn words(
+    templar: &Templar<'_, '_, '_>,
+    name: &str,
+    value: Option<&Value>,
+) -> Result<Option<String>, String> {
+    Ok(keyword(templar, name, value)?
+        .map(|v| text(&v))
+        .filter(|t| !t.is_empty()))
+}
+
+/// The environment of a task: from the outside in, the inner ones win.
+fn environment(
+    templar: &Templar<'_, '_, '_>,
+    frame: &Frame<'_>,
+) -> Result<IndexMap<String, String>, String> {
+    let mut out = IndexMap::new();
+    for part in frame.environment() {
+        match keyword(templar, "environment", Some(part))? {
+            Some(Value::Map(map)) => {
+                out.extend(map.into_iter().map(|(k, v)| (k, text(&v))));
+            }
+            None => {}
+            Some(other) => {
+                return Err(format!(
+                    "Error processing keyword 'environment': environment must be a dictionary, received {}",
+                    text(&other)
+                ));
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Whether the task only predicts and whether it shows differences: needed before anything else of it.
+pub(crate) fn modes(
+    templar: &Templar<'_, '_, '_>,
+    frame: &Frame<'_>,
+    (check, diff): (bool, bool),
+) -> Result<(bool, bool), String> {
+    Ok((
+        flag(templar, "check_mode", frame.check_mode())?.unwrap_or(check),
+        flag(templar, "diff", frame.diff())?.unwrap_or(diff),
+    ))
+}
+
+impl Keywords {
+    /// Evaluates them all.
+    ///
+    /// # Errors
+    /// Ansible's sentence about the first one that cannot be evaluated.
+    pub(crate) fn evaluate(
+        templar: &Templar<'_, '_, '_>,
+        frame: &Frame<'_>,
+        modes: (bool, bool),
+    ) -> Result<Keywords, String> {
+        let task = frame.task;
+        let delegate_to = match frame.delegate_to() {
+            None => None,
+            // Ansible resolves this one earlier than the others, and names no keyword.
+            Some(v) => templar
+                .value(v)
+                .map_err(|e| e.message)?
+                .map(|v| text(&v))
+                .filter(|t| !t.is_empty()),
+        };
+        let escalate = match flag(templar, "become", frame.become_())? {
+            Some(true) => Some(Escalate {
+                user: words(templar, "become_user", frame.become_user())?
+                    .unwrap_or_else(|| "root".into()),
+                method: words(templar, "become_method", frame.become_method())?,
+                flags: words(templar, "become_flags", frame.become_flags())?,
+                program: words(templar, "become_exe", frame.become_exe())?,
+            }),
+            _ => None,
+        };
+        let background = match number(templar, "async", task.async_.as_ref())? {
+            Some(limit) if limit > 0.0 => Some(Background {
+                limit: limit as u64,
+                poll: number(templar, "poll", task.poll.as_ref())?.unwrap_or(15.0) as u64,
+            }),
+            _ => None,
+        };
+        let delay = number(templar, "delay", task.delay.as_ref())?.unwrap_or(5.0);
+        Ok(Keywords {
+            check: modes.0,
+            diff: modes.1,
+            environment: environment(templar, frame)?,
+            escalate,
+            delegate_to,
+            timeout: number(templar, "timeout", frame.timeout())?
+                .filter(|t| *t > 0.0)
+                .map(seconds),
+            retries: number(templar, "retries", task.retries.as_ref())?.map(|n| n as u64),
+            delay: seconds(delay),
+            background,
+        })
+    }
+}
+
+/// A span that fits the clock, whatever the plan says.
+pub(crate) fn seconds(n: f64) -> Duration {
+    Duration::try_from_secs_f64(n.clamp(0.0, 1e9)).unwrap_or_default()
+}

@@ -1,0 +1,32 @@
+//! The engine: runs the plays of a plan for one host, task by task, as ansible-playbook does.
+//!
+//! From the outside in: [`Runner`] goes through the plays; `play` through a play's batches, blocks and handlers;
+//! `task` decides whether a task is done and how often; `attempt` tries it until it is right; `invoke` calls the
+//! module, here or in a child process. What happens is told as events; the outside is asked through [`Driver`].
+
+mod attempt;
+mod batches;
+mod driver;
+mod frame;
+mod handlers;
+mod hosts;
+mod invoke;
+mod keywords;
+mod list;
+mod loops;
+mod meta;
+mod options;
+mod play;
+mod result;
+mod runner;
+mod tags;
+mod task;
+
+pub use driver::{Driver, Machine, Meeting, Position, Reply, Request};
+pub(crate) use frame::Frame;
+pub use hosts::choose_host;
+pub use list::{ListedTask, list_tasks};
+pub use options::Options;
+pub use runner::{RunSummary, Runner};
+
+pub(crate) use batches::order as batch_order;

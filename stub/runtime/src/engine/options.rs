@@ -1,0 +1,36 @@
+//! What the user asked of this run, beyond what the plan says.
+
+use std::time::Duration;
+
+use rustle_formats::Map;
+
+/// Options of a run, by the names of ansible-playbook's.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Predict, change nothing.
+    pub check: bool,
+    /// Show differences.
+    pub diff: bool,
+    /// Only tasks with one of these tags. Empty: all.
+    pub tags: Vec<String>,
+    /// No tasks with one of these tags.
+    pub skip_tags: Vec<String>,
+    /// Begin with the task of this name (or pattern).
+    pub start_at_task: Option<String>,
+    /// Variables that win over all others, the plan's own extra variables among them.
+    pub extra_vars: Map,
+    /// How many `-v`.
+    pub verbosity: u8,
+    /// Run handlers even where a task failed.
+    pub force_handlers: bool,
+    /// How long the whole run may take; the plan's own limit holds where this is not given.
+    pub timeout: Option<Duration>,
+    /// How long one task may take; a task's own limit wins.
+    pub task_timeout: Option<Duration>,
+    /// Identifies the run in its events: 32 hexadecimal digits.
+    pub run_id: String,
+    /// The artifact's root in hexadecimal, for the first event.
+    pub root: Option<String>,
+    /// The version of the runner, for the first event.
+    pub runner: String,
+}

@@ -1,0 +1,158 @@
+//! The variables that nobody sets: `inventory_hostname`, `groups`, `ansible_check_mode` and so on. Computed when asked
+//! for.
+
+use rustle_formats::{Map, Value};
+
+use super::TaskScope;
+
+/// The version of Ansible whose behaviour this is; what `ansible_version` says.
+pub(crate) const ANSIBLE_VERSION: (i64, i64, i64) = (2, 19, 14);
+
+/// All names that [`value`] knows, `hostvars`, `vars` and `omit` apart, which the templates' side gives.
+pub(crate) const NAMES: &[&str] = &[
+    "ansible_check_mode",
+    "ansible_diff_mode",
+    "ansible_facts",
+    "ansible_forks",
+    "ansible_play_batch",
+    "ansible_play_hosts",
+    "ansible_play_hosts_all",
+    "ansible_play_name",
+    "ansible_play_role_names",
+    "ansible_role_name",
+    "ansible_role_names",
+    "ansible_run_tags",
+    "ansible_skip_tags",
+    "ansible_verbosity",
+    "ansible_version",
+    "environment",
+    "group_names",
+    "groups",
+    "inventory_hostname",
+    "inventory_hostname_short",
+    "play_hosts",
+    "playbook_dir",
+    "role_name",
+    "role_names",
+];
+
+/// The value of a magic variable.
+pub(super) fn value(scope: &TaskScope<'_, '_>, name: &str) -> Option<Value> {
+    let store = scope.store;
+    let options = store.options;
+    let texts = |list: &[String]| Value::from(list.to_vec());
+    Some(match name {
+        "inventory_hostname" => store.host.into(),
+        "inventory_hostname_short" => store.host.split('.').next().unwrap_or_default().into(),
+        "group_names" => {
+            let names: Vec<&str> = store.groups.names_of(store.host);
+            Value::from(names)
+        }
+        "groups" => {
+            let mut map = Map::new();
+            let all = store.groups.all();
+            for first in ["all", "ungrouped"] {
+                map.insert(first.into(), all.get(first).map_or(Value::Null, |l| texts(l)));
+            }
+            for (group, hosts) in all {
+                map.insert(group.clone(), texts(hosts));
+            }
+            Value::Map(map)
+        }
+        "ansible_facts" => Value::Map(namespaced(&store.facts.borrow())),
+        "ansible_play_hosts" | "ansible_play_batch" | "play_hosts" => {
+            if scope.play.failed.get() {
+                let others: Vec<String> = scope
+                    .play
+                    .hosts
+                    .iter()
+                    .filter(|h| *h != store.host)
+                    .cloned()
+                    .collect();
+                texts(&others)
+            } else {
+                texts(&scope.play.hosts)
+            }
+        }
+        "ansible_play_hosts_all" => texts(&scope.play.hosts),
+        "ansible_play_name" => scope.play.play.map_or(Value::Null, |p| p.name.as_str().into()),
+        "ansible_check_mode" => scope.check.into(),
+        "ansible_diff_mode" => scope.diff.into(),
+        "ansible_verbosity" => i64::from(options.verbosity).into(),
+        "ansible_forks" => 5.into(),
+        "ansible_version" => version(),
+        "ansible_run_tags" if options.tags.is_empty() => Value::from(vec!["all"]),
+        "ansible_run_tags" => texts(&options.tags),
+        "ansible_skip_tags" => texts(&options.skip_tags),
+        "role_name" | "ansible_role_name" => scope.frame?.task.role.as_deref()?.into(),
+        "ansible_role_names" | "role_names" | "ansible_play_role_names" => roles(scope),
+        "environment" => Value::List(
+            scope
+                .frame
+                .map(|f| f.environment().cloned().collect())
+                .unwrap_or_default(),
+        ),
+        _ => return None,
+    })
+}
+
+/// Names that have a value only where nobody else gives them one.
+pub(super) fn fallback(scope: &TaskScope<'_, '_>, name: &str) -> Option<Value> {
+    match name {
+        "playbook_dir" => {
+            let file = scope.play.play?.source.as_ref()?.file.as_str();
+            Some(match file.rsplit_once('/') {
+                Some((dir, _)) => dir.into(),
+                None => ".".into(),
+            })
+        }
+        "ansible_connection" => Some("local".into()),
+        _ => None,
+    }
+}
+
+/// Facts as `ansible_facts` shows them: without the prefix.
+pub(crate) fn namespaced(facts: &Map) -> Map {
+    facts
+        .iter()
+        .map(|(name, value)| {
+            let short = match name.strip_prefix("ansible_") {
+                Some("local") | None => name.as_str(),
+                Some(short) => short,
+            };
+            let short = if name == "ansible_local" { "ansible_local" } else { short };
+            (short.to_owned(), value.clone())
+        })
+        .collect()
+}
+
+fn version() -> Value {
+    let (major, minor, revision) = ANSIBLE_VERSION;
+    let full = format!("{major}.{minor}.{revision}");
+    let mut map = Map::new();
+    map.insert("string".into(), full.as_str().into());
+    map.insert("full".into(), full.as_str().into());
+    map.insert("major".into(), major.into());
+    map.insert("minor".into(), minor.into());
+    map.insert("revision".into(), revision.into());
+    Value::Map(map)
+}
+
+fn roles(scope: &TaskScope<'_, '_>) -> Value {
+    let mut names: Vec<String> = Vec::new();
+    let Some(play) = scope.play.play else {
+        return Value::List(Vec::new());
+    };
+    let mut tasks = Vec::new();
+    for batch in &play.batches {
+        for item in &batch.tasks {
+            item.collect(&mut tasks);
+        }
+    }
+    for role in tasks.into_iter().filter_map(|t| t.role.as_ref()) {
+        if !names.contains(role) {
+            names.push(role.clone());
+        }
+    }
+    Value::from(names)
+}

@@ -1,0 +1,15 @@
+//! The host's variables: where each comes from, which wins, and templating with them.
+//!
+//! Variables stay in the layers that they came in; a lookup asks the layers from the strongest to the weakest. Nothing
+//! is merged or copied per task, so a task costs nothing for the variables that it does not use.
+
+mod groups;
+mod magic;
+mod scope;
+mod store;
+mod templar;
+
+pub(crate) use groups::Groups;
+pub(crate) use scope::{TaskScope, TaskVars};
+pub(crate) use store::{PlayVars, Store};
+pub(crate) use templar::{TemplateError, Templar};
