@@ -6,9 +6,12 @@
 pub mod accounts;
 pub mod args;
 pub mod assets;
+mod r#become;
 pub mod context;
+pub mod engine;
 pub mod glob;
 pub mod hardening;
+mod jobs;
 pub mod modules;
 pub mod outcome;
 pub mod process;
@@ -16,3 +19,4 @@ pub mod spec;
 pub mod timing;
 #[cfg(test)]
 mod trial;
+mod vars;

@@ -78,8 +78,10 @@ fn dependencies(item: &Item) -> Vec<&str> {
 }
 
 fn sort(nodes: &[(&str, &[String])], what: &str, strict: bool) -> Result<Vec<usize>, String> {
-    let named: Vec<(Vec<&str>, &[String])> =
-        nodes.iter().map(|(id, needs)| (vec![*id], *needs)).collect();
+    let named: Vec<(Vec<&str>, &[String])> = nodes
+        .iter()
+        .map(|(id, needs)| (vec![*id], *needs))
+        .collect();
     sort_named(&named, what, strict)
 }
 
@@ -198,7 +200,12 @@ mod tests {
 
     #[test]
     fn what_is_needed_comes_first() {
-        let plan = play(&[("a", &["c"]), ("b", &[]), ("c", &["elsewhere"]), ("d", &["a"])]);
+        let plan = play(&[
+            ("a", &["c"]),
+            ("b", &[]),
+            ("c", &["elsewhere"]),
+            ("d", &["a"]),
+        ]);
         assert_eq!(ordered(&plan).unwrap(), [2, 0, 1, 3]);
     }
 

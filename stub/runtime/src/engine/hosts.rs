@@ -31,7 +31,10 @@ pub fn choose_host(
             let name = machine_name.unwrap_or_default();
             let short = name.split('.').next().unwrap_or_default();
             for candidate in [name, short] {
-                if let Some(host) = several.iter().find(|h| !candidate.is_empty() && *h == candidate) {
+                if let Some(host) = several
+                    .iter()
+                    .find(|h| !candidate.is_empty() && *h == candidate)
+                {
                     return Ok(host.clone());
                 }
             }
@@ -70,7 +73,10 @@ mod tests {
         });
         assert_eq!(choose_host(&plan, None, None).unwrap(), "a");
         plan.hosts.insert("b".into(), HostPlan::default());
-        assert_eq!(choose_host(&plan, None, Some("b.example.org")).unwrap(), "b");
+        assert_eq!(
+            choose_host(&plan, None, Some("b.example.org")).unwrap(),
+            "b"
+        );
         assert!(choose_host(&plan, None, Some("c")).is_err());
         assert!(choose_host(&plan, Some("c"), None).is_err());
     }

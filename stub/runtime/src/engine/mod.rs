@@ -6,11 +6,13 @@
 
 mod attempt;
 mod batches;
+mod child;
 mod driver;
 mod frame;
 mod handlers;
 mod hosts;
 mod invoke;
+mod jobs;
 mod keywords;
 mod list;
 mod loops;
@@ -25,8 +27,7 @@ mod task;
 pub use driver::{Driver, Machine, Meeting, Position, Reply, Request};
 pub(crate) use frame::Frame;
 pub use hosts::choose_host;
+pub(crate) use keywords::Escalate;
 pub use list::{ListedTask, list_tasks};
 pub use options::Options;
 pub use runner::{RunSummary, Runner};
-
-pub(crate) use batches::order as batch_order;

@@ -30,8 +30,12 @@ macro_rules! modules {
 
 // One a line, sorted, so that side-by-side work does not collide.
 modules! {
+    assert::Assert,
     command::Command,
+    debug::Debug,
     fail::Fail,
+    ping::Ping,
+    set_fact::SetFact,
     shell::Shell,
 }
 

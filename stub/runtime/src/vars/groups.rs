@@ -183,7 +183,8 @@ mod tests {
         plan.groups.insert("b".into(), group(&["h"], &[], 1));
         plan.groups.insert("a".into(), group(&["h"], &[], 2));
         plan.groups.insert("child".into(), group(&["h"], &[], 1));
-        plan.groups.insert("parent".into(), group(&[], &["child"], 9));
+        plan.groups
+            .insert("parent".into(), group(&[], &["child"], 9));
         plan.groups.insert("all".into(), group(&[], &["parent"], 1));
         let groups = Groups::of(&plan);
         let order: Vec<&str> = groups

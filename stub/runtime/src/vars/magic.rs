@@ -3,7 +3,7 @@
 
 use rustle_formats::{Map, Value};
 
-use super::TaskScope;
+use super::{TaskScope, TaskVars};
 
 /// The version of Ansible whose behaviour this is; what `ansible_version` says.
 pub(crate) const ANSIBLE_VERSION: (i64, i64, i64) = (2, 19, 14);
@@ -37,7 +37,8 @@ pub(crate) const NAMES: &[&str] = &[
 ];
 
 /// The value of a magic variable.
-pub(super) fn value(scope: &TaskScope<'_, '_>, name: &str) -> Option<Value> {
+pub(super) fn value(vars: &TaskVars<'_, '_>, name: &str) -> Option<Value> {
+    let scope = vars.scope();
     let store = scope.store;
     let options = store.options;
     let texts = |list: &[String]| Value::from(list.to_vec());
@@ -52,7 +53,10 @@ pub(super) fn value(scope: &TaskScope<'_, '_>, name: &str) -> Option<Value> {
             let mut map = Map::new();
             let all = store.groups.all();
             for first in ["all", "ungrouped"] {
-                map.insert(first.into(), all.get(first).map_or(Value::Null, |l| texts(l)));
+                map.insert(
+                    first.into(),
+                    all.get(first).map_or(Value::Null, |l| texts(l)),
+                );
             }
             for (group, hosts) in all {
                 map.insert(group.clone(), texts(hosts));
@@ -75,9 +79,12 @@ pub(super) fn value(scope: &TaskScope<'_, '_>, name: &str) -> Option<Value> {
             }
         }
         "ansible_play_hosts_all" => texts(&scope.play.hosts),
-        "ansible_play_name" => scope.play.play.map_or(Value::Null, |p| p.name.as_str().into()),
-        "ansible_check_mode" => scope.check.into(),
-        "ansible_diff_mode" => scope.diff.into(),
+        "ansible_play_name" => scope
+            .play
+            .play
+            .map_or(Value::Null, |p| p.name.as_str().into()),
+        "ansible_check_mode" => vars.modes().0.into(),
+        "ansible_diff_mode" => vars.modes().1.into(),
         "ansible_verbosity" => i64::from(options.verbosity).into(),
         "ansible_forks" => 5.into(),
         "ansible_version" => version(),
@@ -120,7 +127,11 @@ pub(crate) fn namespaced(facts: &Map) -> Map {
                 Some("local") | None => name.as_str(),
                 Some(short) => short,
             };
-            let short = if name == "ansible_local" { "ansible_local" } else { short };
+            let short = if name == "ansible_local" {
+                "ansible_local"
+            } else {
+                short
+            };
             (short.to_owned(), value.clone())
         })
         .collect()

@@ -12,4 +12,4 @@ mod templar;
 pub(crate) use groups::Groups;
 pub(crate) use scope::{TaskScope, TaskVars};
 pub(crate) use store::{PlayVars, Store};
-pub(crate) use templar::{TemplateError, Templar};
+pub(crate) use templar::{Templar, TemplateError, Templates};

@@ -1,6 +1,6 @@
 //! One task's view of the variables.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use rustle_formats::{Map, Value};
 
@@ -15,10 +15,6 @@ pub(crate) struct TaskScope<'a, 'r> {
     pub play: &'a PlayVars<'r>,
     /// The task with its blocks; none while a play's own keywords are looked at.
     pub frame: Option<&'a Frame<'r>>,
-    /// Whether the task only predicts.
-    pub check: bool,
-    /// Whether differences are shown.
-    pub diff: bool,
 }
 
 /// A task's view of the variables: the layers of [`TaskScope`] under those of the loop and of the task's result.
@@ -26,22 +22,39 @@ pub(crate) struct TaskVars<'a, 'r> {
     scope: TaskScope<'a, 'r>,
     /// The loop's variables and the task's own result: data, and stronger than everything.
     top: RefCell<Map>,
+    /// Whether the task only predicts, and whether it shows differences.
+    modes: Cell<(bool, bool)>,
 }
 
 impl<'a, 'r> TaskVars<'a, 'r> {
     pub(crate) fn new(scope: TaskScope<'a, 'r>) -> TaskVars<'a, 'r> {
+        let options = scope.store.options;
         TaskVars {
-            scope,
             top: RefCell::default(),
+            modes: Cell::new((options.check, options.diff)),
+            scope,
         }
+    }
+
+    /// Says in which modes the task runs.
+    pub(crate) fn set_modes(&self, check: bool, diff: bool) {
+        self.modes.set((check, diff));
+    }
+
+    /// The modes that the task runs in: check and diff.
+    pub(crate) fn modes(&self) -> (bool, bool) {
+        self.modes.get()
+    }
+
+    /// Forgets what [`TaskVars::set_top`] set.
+    pub(crate) fn unset_top(&self, name: &str) {
+        self.scope.store.touch();
+        self.top.borrow_mut().shift_remove(name);
     }
 
     /// Sets a variable of the loop, or the result while conditions look at it.
     pub(crate) fn set_top(&self, name: &str, value: Value) {
-        self.scope
-            .store
-            .generation
-            .set(self.scope.store.generation.get() + 1);
+        self.scope.store.touch();
         self.top.borrow_mut().insert(name.to_owned(), value);
     }
 
@@ -61,7 +74,7 @@ impl<'a, 'r> TaskVars<'a, 'r> {
             return Some(look(value, false));
         }
         let store = self.scope.store;
-        if let Some(value) = magic::value(&self.scope, name) {
+        if let Some(value) = magic::value(self, name) {
             return Some(look(&value, false));
         }
         if let Some(value) = store.extra.get(name) {

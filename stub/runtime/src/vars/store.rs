@@ -97,7 +97,7 @@ impl<'r> Store<'r> {
         self.facts.borrow_mut().clear();
     }
 
-    fn touch(&self) {
+    pub(super) fn touch(&self) {
         self.generation.set(self.generation.get() + 1);
     }
 

@@ -3,7 +3,7 @@
 use rustle_formats::{Map, Value};
 
 use super::TaskVars;
-use crate::context::RenderRequest;
+use crate::context::{RenderRequest, Variables};
 
 /// Why something could not be templated.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,13 +14,22 @@ pub(crate) struct TemplateError {
     pub undefined: bool,
 }
 
+/// What all templating of a run shares.
+pub(crate) struct Templates(());
+
+impl Templates {
+    pub(crate) fn new() -> Templates {
+        Templates(())
+    }
+}
+
 /// Templates with a task's variables.
 pub(crate) struct Templar<'t, 'a, 'r> {
     vars: &'t TaskVars<'a, 'r>,
 }
 
 impl<'t, 'a, 'r> Templar<'t, 'a, 'r> {
-    pub(crate) fn new(vars: &'t TaskVars<'a, 'r>) -> Self {
+    pub(crate) fn new(_: &'t Templates, vars: &'t TaskVars<'a, 'r>) -> Self {
         Templar { vars }
     }
 
@@ -32,6 +41,29 @@ impl<'t, 'a, 'r> Templar<'t, 'a, 'r> {
     /// Templates a value all the way down. `None`: it is omitted.
     pub(crate) fn value(&self, value: &Value) -> Result<Option<Value>, TemplateError> {
         self.resolve(value, true, 0)
+    }
+
+    /// Text in which what cannot be templated is replaced by the reason, as Ansible prints names of tasks.
+    pub(crate) fn lenient_text(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        let mut errors = 0;
+        while let Some(start) = rest.find("{{") {
+            let end = rest[start..]
+                .find("}}")
+                .map_or(rest.len(), |e| start + e + 2);
+            out.push_str(&rest[..start]);
+            match self.value(&Value::Str(rest[start..end].to_owned())) {
+                Ok(value) => out.push_str(&crate::args::text(&value.unwrap_or_default())),
+                Err(e) => {
+                    errors += 1;
+                    out.push_str(&format!("<< error {errors} - {} >>", e.message));
+                }
+            }
+            rest = &rest[end..];
+        }
+        out.push_str(rest);
+        out
     }
 
     /// Evaluates an expression.
@@ -49,11 +81,10 @@ impl<'t, 'a, 'r> Templar<'t, 'a, 'r> {
                 return Err(error(format!("not a condition: {other}")));
             }
         };
-        self.test(text)
-            .map_err(|e| TemplateError {
-                message: format!("Error while evaluating conditional: {}", e.message),
-                ..e
-            })
+        self.test(text).map_err(|e| TemplateError {
+            message: format!("Error while evaluating conditional: {}", e.message),
+            ..e
+        })
     }
 
     /// Renders a template file.
@@ -93,9 +124,7 @@ impl<'t, 'a, 'r> Templar<'t, 'a, 'r> {
             return Err(error("recursive loop detected in template".into()));
         }
         Ok(Some(match value {
-            Value::Secret(name) => {
-                Value::Unsafe(self.vars.store().secret(name).map_err(error)?)
-            }
+            Value::Secret(name) => Value::Str(self.vars.store().secret(name).map_err(error)?),
             Value::Str(text) if trusted => return self.text(text, depth),
             Value::Unsafe(text) => Value::Str(text.clone()),
             Value::List(list) => {
@@ -160,9 +189,9 @@ impl<'t, 'a, 'r> Templar<'t, 'a, 'r> {
         }
         let mut parts = text.split('.');
         let first = parts.next().unwrap_or_default();
-        let found = self
-            .vars
-            .with(first, |value, trusted| self.resolve(value, trusted, depth + 1));
+        let found = self.vars.with(first, |value, trusted| {
+            self.resolve(value, trusted, depth + 1)
+        });
         let mut value = match found {
             Some(value) => value?.unwrap_or_default(),
             None => {
@@ -186,5 +215,19 @@ fn error(message: String) -> TemplateError {
     TemplateError {
         message,
         undefined: false,
+    }
+}
+
+impl Variables for Templar<'_, '_, '_> {
+    fn eval(&self, expression: &str) -> Result<Value, String> {
+        self.expression(expression).map_err(|e| e.message)
+    }
+
+    fn condition(&self, condition: &Value) -> Result<bool, String> {
+        Templar::condition(self, condition).map_err(|e| e.message)
+    }
+
+    fn render(&self, request: &RenderRequest<'_>) -> Result<String, String> {
+        Templar::render(self, request).map_err(|e| e.message)
     }
 }

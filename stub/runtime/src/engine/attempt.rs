@@ -1,0 +1,240 @@
+//! One item of a task: its conditions, its arguments, and trying until it is right.
+
+use rustle_formats::event::EventKind;
+use rustle_formats::plan::Conditions;
+use rustle_formats::{Map, Value};
+
+use super::keywords::{self, Keywords};
+use super::play::PlayRun;
+use super::runner::Abort;
+use super::task::Ended;
+use super::{Frame, invoke, result};
+use crate::modules;
+use crate::vars::Templar;
+
+/// Whether events hide the task's results. Who cannot tell hides them.
+pub(crate) fn no_log(
+    play: &PlayRun<'_, '_>,
+    frame: &Frame<'_>,
+    templar: &Templar<'_, '_, '_>,
+) -> bool {
+    match keywords::flag(templar, "no_log", frame.no_log()) {
+        Ok(hidden) => hidden == Some(true),
+        Err(message) => {
+            play.run.warn(format!(
+                "Invalid no_log value for task, output will be masked: {message}"
+            ));
+            true
+        }
+    }
+}
+
+/// Does a task for one item, or the one time that it has.
+pub(crate) fn once<'r>(
+    play: &PlayRun<'_, 'r>,
+    frame: &Frame<'r>,
+    templar: &Templar<'_, '_, 'r>,
+    modes: (bool, bool),
+    loop_error: Option<String>,
+) -> Result<Ended, Abort> {
+    let no_log = no_log(play, frame, templar);
+    let ended = |map: Map, delegated_to: Option<String>| Ended {
+        map,
+        looped: false,
+        no_log,
+        delegated_to,
+    };
+    for condition in frame.when() {
+        match templar.condition(condition) {
+            Ok(true) => {}
+            Ok(false) => return Ok(ended(result::skipped(condition), None)),
+            Err(e) => return Ok(ended(result::task_failed(&e.message), None)),
+        }
+    }
+    if let Some(message) = loop_error {
+        return Ok(ended(result::task_failed(&message), None));
+    }
+    let keywords = match Keywords::evaluate(templar, frame, modes) {
+        Ok(keywords) => keywords,
+        Err(message) => return Ok(ended(result::task_failed(&message), None)),
+    };
+    let args = match arguments(frame, templar) {
+        Ok(args) => args,
+        Err(message) => return Ok(ended(result::task_failed(&message), None)),
+    };
+    let delegated_to = keywords.delegate_to.clone();
+    let call = invoke::Call {
+        play,
+        frame,
+        templar,
+        keywords: &keywords,
+        args,
+        no_log,
+    };
+    Ok(ended(tries(&call)?, delegated_to))
+}
+
+/// The task's templated arguments, on top of the defaults for its module.
+fn arguments(frame: &Frame<'_>, templar: &Templar<'_, '_, '_>) -> Result<Map, String> {
+    let module = modules::find(&frame.task.module);
+    let full_name = module.map_or_else(|| frame.task.module.clone(), |m| m.spec().full_name());
+    let resolve = |name: &str, value: &Value| -> Result<Option<Value>, String> {
+        if module.is_some_and(|m| m.spec().arg(name).is_some_and(|a| a.raw)) {
+            return Ok(Some(value.clone()));
+        }
+        templar.value(value).map_err(|e| {
+            format!(
+                "Finalization of task args for '{full_name}' failed: Error while resolving value for '{name}': {}",
+                e.message
+            )
+        })
+    };
+    let mut args = Map::new();
+    for group in frame.module_defaults() {
+        let Value::Map(by_module) = group else {
+            continue;
+        };
+        for (name, defaults) in by_module {
+            let ours = *name == frame.task.module
+                || *name == full_name
+                || full_name.strip_prefix("ansible.builtin.") == Some(name);
+            if let (true, Value::Map(defaults)) = (ours, defaults) {
+                for (key, value) in defaults {
+                    if let Some(value) = resolve(key, value)? {
+                        args.insert(key.clone(), value);
+                    }
+                }
+            }
+        }
+    }
+    for (key, value) in &frame.task.args {
+        let key = if module.is_some_and(|m| m.spec().open) && key.contains("{{") {
+            match templar.value(&Value::Str(key.clone())) {
+                Ok(Some(Value::Str(key))) => key,
+                Ok(_) => continue,
+                Err(e) => {
+                    return Err(format!(
+                        "Finalization of task args for '{full_name}' failed: {}",
+                        e.message
+                    ));
+                }
+            }
+        } else {
+            key.clone()
+        };
+        match resolve(&key, value)? {
+            Some(value) => {
+                args.insert(key, value);
+            }
+            None => {
+                args.shift_remove(&key);
+            }
+        }
+    }
+    Ok(args)
+}
+
+/// Calls the module until `until` holds or the tries are used up.
+fn tries(call: &invoke::Call<'_, '_, '_>) -> Result<Map, Abort> {
+    let task = call.frame.task;
+    let play = call.play;
+    let repeated = !task.until.is_empty() || call.keywords.retries.is_some();
+    let total = if repeated {
+        call.keywords.retries.unwrap_or(3).saturating_add(1)
+    } else {
+        1
+    };
+    let mut attempt = 1;
+    loop {
+        let mut map = invoke::invoke(call)?;
+        judge(call, &mut map);
+        if total == 1 {
+            return Ok(map);
+        }
+        map.insert("attempts".into(), count(attempt));
+        let satisfied = if task.until.is_empty() {
+            !result::is(&map, "failed")
+        } else {
+            show_result(call, &map);
+            match all(call.templar, &task.until) {
+                Ok(satisfied) => satisfied,
+                Err(message) => return Ok(result::task_failed(&message)),
+            }
+        };
+        if satisfied {
+            return Ok(map);
+        }
+        if attempt >= total {
+            // The tries that were made beyond the first, as Ansible counts them here.
+            map.insert("attempts".into(), count(total - 1));
+            map.insert("failed".into(), true.into());
+            return Ok(map);
+        }
+        map.insert("retries".into(), count(total));
+        play.run.emit(EventKind::Retry {
+            task: task.id.clone(),
+            name: call.templar.lenient_text(call.frame.written_name()),
+            host: play.run.store.host.to_owned(),
+            left: total - attempt,
+            result: play.run.told(&map, call.no_log),
+        });
+        attempt += 1;
+        play.run.sleep(call.keywords.delay)?;
+    }
+}
+
+fn count(n: u64) -> Value {
+    Value::Int(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+/// Lets conditions see the result under the name that it will be registered by.
+fn show_result(call: &invoke::Call<'_, '_, '_>, map: &Map) {
+    if let Some(name) = &call.frame.task.register {
+        call.templar.vars().set_top(name, Value::Map(map.clone()));
+    }
+}
+
+/// Applies `changed_when` and `failed_when`.
+fn judge(call: &invoke::Call<'_, '_, '_>, map: &mut Map) {
+    let task = call.frame.task;
+    if task.changed_when.is_empty() && task.failed_when.is_empty() {
+        return;
+    }
+    if result::is(map, "skipped") {
+        return;
+    }
+    show_result(call, map);
+    if !task.changed_when.is_empty() {
+        match all(call.templar, &task.changed_when) {
+            Ok(changed) => {
+                map.insert("changed".into(), changed.into());
+            }
+            Err(message) => {
+                map.insert("failed".into(), true.into());
+                map.insert("changed_when_result".into(), message.into());
+            }
+        }
+    }
+    if !task.failed_when.is_empty() {
+        show_result(call, map);
+        match all(call.templar, &task.failed_when) {
+            Ok(failed) => {
+                map.insert("failed".into(), failed.into());
+                map.insert("failed_when_result".into(), failed.into());
+            }
+            Err(message) => {
+                map.insert("failed".into(), true.into());
+                map.insert("failed_when_result".into(), message.into());
+            }
+        }
+    }
+}
+
+fn all(templar: &Templar<'_, '_, '_>, conditions: &Conditions) -> Result<bool, String> {
+    for condition in &conditions.0 {
+        if !templar.condition(condition).map_err(|e| e.message)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

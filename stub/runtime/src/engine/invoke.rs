@@ -1,0 +1,320 @@
+//! Calls a module: here, in a child process, in the background, or through the controller.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use rustle_formats::{Map, Value};
+
+use super::driver::{Reply, Request};
+use super::keywords::{Escalate, Keywords};
+use super::play::PlayRun;
+use super::runner::Abort;
+use super::{Frame, child, jobs, result};
+use crate::args::{Args, Moment};
+use crate::r#become::{self, Identity};
+use crate::context::Context;
+use crate::modules::{self, Module};
+use crate::outcome::{Failure, ModuleResult, Outcome};
+use crate::spec::{Place, Support};
+use crate::vars::Templar;
+
+/// Everything about one call of a module.
+pub(crate) struct Call<'c, 'a, 'r> {
+    pub play: &'c PlayRun<'a, 'r>,
+    pub frame: &'c Frame<'r>,
+    pub templar: &'c Templar<'c, 'c, 'r>,
+    pub keywords: &'c Keywords,
+    /// Templated, not checked yet.
+    pub args: Map,
+    pub no_log: bool,
+}
+
+/// A call whose arguments were checked.
+pub(crate) struct Ready<'c> {
+    pub module: &'static dyn Module,
+    pub args: &'c Args,
+    /// Who runs it, if not the engine's own user.
+    pub identity: Option<Identity>,
+    pub environment: IndexMap<String, String>,
+    pub deadline: Option<Instant>,
+}
+
+/// Runs the module and gives the result as Ansible shapes it.
+pub(crate) fn invoke(call: &Call<'_, '_, '_>) -> Result<Map, Abort> {
+    let name = &call.frame.task.module;
+    let Some(module) = modules::find(name) else {
+        return Ok(result::task_failed(&format!(
+            "couldn't resolve module/action '{name}'. This often indicates a misspelling, missing collection, or incorrect module path."
+        )));
+    };
+    if let Some(map) = delegated(call, module) {
+        return Ok(map);
+    }
+    let args = match Args::check(module.spec(), &call.args, Moment::Running) {
+        Ok(args) => args,
+        Err(errors) => {
+            let message = errors.into_iter().next().map(|e| e.message);
+            return Ok(result::of_module(Err(Failure::new(
+                message.unwrap_or_default(),
+            ))));
+        }
+    };
+    let mut map = match ready(call, module, &args) {
+        Ok(ready) => run(call, &ready)?,
+        Err(message) => result::task_failed(&message),
+    };
+    keep_facts(call, module, &args, &map);
+    let secrets = secret_values(module, &args);
+    result::hide_arguments(&mut map, &secrets);
+    Ok(map)
+}
+
+/// The result of a task that another host does, where somebody can do it there.
+fn delegated(call: &Call<'_, '_, '_>, module: &dyn Module) -> Option<Map> {
+    let host = call.keywords.delegate_to.as_deref()?;
+    let store = &call.play.run.store;
+    if host == store.host {
+        return None;
+    }
+    let reply = store.driver.ask(Request::Action {
+        position: call.play.position(),
+        task: call.frame.task.id.clone(),
+        delegate_to: host.to_owned(),
+        module: module.spec().full_name(),
+        args: call.args.clone(),
+        check: call.keywords.check,
+        diff: call.keywords.diff,
+    });
+    match reply {
+        Reply::Result(map) => Some(map),
+        _ if matches!(host, "localhost" | "127.0.0.1" | "::1") => None,
+        Reply::Refused(reason) => Some(result::task_failed(&format!(
+            "the task is delegated to '{host}': {reason}"
+        ))),
+        _ => Some(result::task_failed(&format!(
+            "the task is delegated to '{host}', and nobody could do it there"
+        ))),
+    }
+}
+
+/// Works out who runs the module, with which environment and for how long.
+fn ready<'c>(
+    call: &Call<'_, '_, '_>,
+    module: &'static dyn Module,
+    args: &'c Args,
+) -> Result<Ready<'c>, String> {
+    let run = call.play.run;
+    let target = module.spec().place == Place::Target;
+    let identity = match &call.keywords.escalate {
+        Some(escalate) if target => identity(call, escalate)?,
+        _ => None,
+    };
+    let mut environment = identity
+        .as_ref()
+        .map(Identity::environment)
+        .unwrap_or_default();
+    environment.extend(call.keywords.environment.clone());
+    let limit = call.keywords.timeout.or(run.store.options.task_timeout);
+    let own = limit.and_then(|l| Instant::now().checked_add(l));
+    let deadline = match (own, run.deadline) {
+        (Some(own), Some((run, _))) => Some(own.min(run)),
+        (own, run) => own.or(run.map(|(at, _)| at)),
+    };
+    Ok(Ready {
+        module,
+        args,
+        identity,
+        environment,
+        deadline,
+    })
+}
+
+/// The user to become; none where the engine is that user already.
+fn identity(call: &Call<'_, '_, '_>, escalate: &Escalate) -> Result<Option<Identity>, String> {
+    r#become::identity(escalate).map_err(|e| format!("cannot become '{}': {e}", escalate.user))
+        .and_then(|found| match found {
+            Some(_) if !r#become::is_root() => Err(format!(
+                "task '{}' becomes the user '{}', and this program does not run as root: start it as root or with sudo",
+                call.frame.written_name(),
+                escalate.user
+            )),
+            found => Ok(found),
+        })
+}
+
+fn run(call: &Call<'_, '_, '_>, ready: &Ready<'_>) -> Result<Map, Abort> {
+    let spec = ready.module.spec();
+    if call.keywords.check && spec.check == Support::None {
+        let outcome = Outcome {
+            skipped: true,
+            ..Outcome::ok().msg(format!(
+                "remote module ({}) does not support check mode",
+                spec.name
+            ))
+        };
+        return Ok(result::of_module(Ok(outcome)));
+    }
+    let background = call.keywords.background;
+    if let (Some(background), Place::Target) = (background, spec.place)
+        && !is_async_status(spec.name)
+    {
+        return jobs::run(call, ready, background);
+    }
+    let apart = spec.place == Place::Target
+        && (ready.identity.is_some()
+            || call.keywords.timeout.is_some()
+            || call.play.run.store.options.task_timeout.is_some());
+    if !apart {
+        return Ok(result::of_module(module(call, ready, None)));
+    }
+    let run = call.play.run;
+    let folder = Folder::of(
+        ready.identity.as_ref(),
+        &run.store.driver.machine().work_dir,
+    );
+    let end = child::run(
+        ready.identity.as_ref(),
+        ready.deadline,
+        &|| run.store.driver.cancelled(),
+        || module(call, ready, folder.path()),
+    );
+    Ok(match end {
+        Ok(outcome) => result::of_module(outcome),
+        Err(child::End::TimedOut) => {
+            run.check_stop()?;
+            let period = call
+                .keywords
+                .timeout
+                .or(run.store.options.task_timeout)
+                .unwrap_or(Duration::ZERO)
+                .as_secs();
+            let mut map = result::task_failed(&format!("Timed out after {period} second(s)."));
+            let mut about = Map::new();
+            about.insert(
+                "period".into(),
+                Value::Int(i64::try_from(period).unwrap_or(i64::MAX)),
+            );
+            map.insert("timedout".into(), Value::Map(about));
+            map
+        }
+        Err(child::End::Cancelled) => return Err(Abort::Cancelled),
+        Err(child::End::Died(why)) => result::task_failed(&why),
+    })
+}
+
+/// `async_status` looks at background tasks and is never one.
+fn is_async_status(name: &str) -> bool {
+    name == "async_status"
+}
+
+/// Calls the module in this process.
+pub(crate) fn module(
+    call: &Call<'_, '_, '_>,
+    ready: &Ready<'_>,
+    folder: Option<&Path>,
+) -> ModuleResult {
+    let store = &call.play.run.store;
+    let machine = store.driver.machine();
+    let home = ready
+        .environment
+        .get("HOME")
+        .or_else(|| machine.env.get("HOME"))
+        .map(PathBuf::from);
+    let cancelled = || store.driver.cancelled();
+    let ctx = Context {
+        check: call.keywords.check,
+        diff: call.keywords.diff,
+        verbosity: store.options.verbosity,
+        environment: &ready.environment,
+        assets: store.driver.assets(),
+        asset_paths: &call.frame.task.asset_paths,
+        variables: Some(call.templar),
+        deadline: ready.deadline,
+        work_dir: folder.unwrap_or(&machine.work_dir),
+        home: home.as_deref(),
+        cancelled: &cancelled,
+        warnings: std::cell::RefCell::default(),
+    };
+    let mut outcome = ready.module.run(ready.args, &ctx);
+    let warnings = ctx.warnings.take();
+    if !warnings.is_empty() {
+        match &mut outcome {
+            Ok(outcome) => outcome.warnings.extend(warnings),
+            Err(failure) => {
+                failure.fields.insert("warnings".into(), warnings.into());
+            }
+        }
+    }
+    outcome
+}
+
+/// A folder for temporary files that another user can write to; removed in the end.
+pub(crate) struct Folder(Option<PathBuf>);
+
+impl Folder {
+    /// Makes one beside the engine's own, where the task runs as another user.
+    pub(crate) fn of(identity: Option<&Identity>, work_dir: &Path) -> Folder {
+        Folder(identity.and_then(|who| r#become::folder_for(who, work_dir).ok()))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.0.as_deref()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // What cannot be removed now lies in the run's own folder, which is cleaned at its end.
+            let _ = std::fs::remove_dir_all(path);
+        }
+    }
+}
+
+/// Keeps the facts and variables that a module returned.
+fn keep_facts(call: &Call<'_, '_, '_>, module: &dyn Module, args: &Args, map: &Map) {
+    if result::is(map, "failed") || result::is(map, "skipped") {
+        return;
+    }
+    let Some(Value::Map(facts)) = map.get("ansible_facts") else {
+        return;
+    };
+    let store = &call.play.run.store;
+    match module.spec().name {
+        "set_fact" => {
+            for (name, value) in facts {
+                store.set(name, value.clone());
+            }
+            if args.bool("cacheable") {
+                store.add_facts(facts);
+            }
+        }
+        "include_vars" => store.include(facts),
+        _ => store.add_facts(facts),
+    }
+}
+
+/// The texts of arguments that are marked secret.
+fn secret_values(module: &dyn Module, args: &Args) -> Vec<String> {
+    let mut texts = Vec::new();
+    for arg in module.spec().all_args().filter(|a| a.secret) {
+        if args.has(arg.name)
+            && let Some(value) = args.get(arg.name)
+        {
+            collect(value, &mut texts);
+        }
+    }
+    texts
+}
+
+fn collect(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::Str(s) | Value::Unsafe(s) if !s.is_empty() => out.push(s.clone()),
+        Value::Int(i) => out.push(i.to_string()),
+        Value::List(l) => l.iter().for_each(|v| collect(v, out)),
+        Value::Map(m) => m.values().for_each(|v| collect(v, out)),
+        _ => {}
+    }
+}

@@ -1,0 +1,242 @@
+//! Loops: the items, the variables that each sees, and the sum of the results.
+
+use std::time::Instant;
+
+use rustle_formats::event::EventKind;
+use rustle_formats::plan::LoopControl;
+use rustle_formats::{Map, Value};
+
+use super::play::PlayRun;
+use super::runner::{Abort, millis};
+use super::task::Ended;
+use super::{Frame, attempt, keywords, result};
+use crate::vars::Templar;
+
+/// The items of a task.
+pub(crate) enum Items {
+    /// There is no loop.
+    None,
+    /// These.
+    List(Vec<Value>),
+    /// They cannot be templated: a failure unless a condition skips the task.
+    Undefined(String),
+    /// They are no list: this failure, whatever the conditions say.
+    Wrong(Map),
+}
+
+/// Evaluates the items of a task.
+pub(crate) fn items(frame: &Frame<'_>, templar: &Templar<'_, '_, '_>) -> Items {
+    let Some(written) = &frame.task.loop_ else {
+        return Items::None;
+    };
+    match templar.value(written) {
+        Ok(Some(Value::List(list))) => Items::List(list),
+        Ok(None) => Items::None,
+        Ok(Some(other)) => {
+            let kind = match other {
+                Value::Null => "NoneType",
+                Value::Bool(_) => "bool",
+                Value::Int(_) => "int",
+                Value::Float(_) => "float",
+                Value::Map(_) | Value::Pairs(_) => "dict",
+                _ => "str",
+            };
+            let mut map = result::failed(&format!(
+                "The `loop` value must resolve to a 'list', not '{kind}'."
+            ));
+            map.shift_remove("changed");
+            Items::Wrong(map)
+        }
+        Err(e) => Items::Undefined(e.message),
+    }
+}
+
+/// The names under which a loop gives its items.
+struct Names<'p> {
+    item: &'p str,
+    index: Option<&'p str>,
+}
+
+impl<'p> Names<'p> {
+    fn of(control: Option<&'p LoopControl>) -> Names<'p> {
+        Names {
+            item: control
+                .and_then(|c| c.loop_var.as_deref())
+                .unwrap_or("item"),
+            index: control.and_then(|c| c.index_var.as_deref()),
+        }
+    }
+}
+
+/// Runs a task for each item.
+pub(crate) fn run<'r>(
+    play: &PlayRun<'_, 'r>,
+    frame: &Frame<'r>,
+    templar: &Templar<'_, '_, 'r>,
+    modes: (bool, bool),
+    items: Vec<Value>,
+) -> Result<Ended, Abort> {
+    let control = frame.task.loop_control.as_ref();
+    let names = Names::of(control);
+    let vars = templar.vars();
+    if vars.with(names.item, |_, _| ()).is_some() && !items.is_empty() {
+        play.run.warn(format!(
+            "The loop variable '{}' is already in use. You should set the `loop_var` value in the `loop_control` option for the task to something else to avoid variable collisions and unexpected behavior.",
+            names.item
+        ));
+    }
+    let pause = control.and_then(|c| c.pause.as_ref());
+    let mut results: Vec<Map> = Vec::with_capacity(items.len());
+    let mut no_log = false;
+    let mut delegated_to = None;
+    for (index, item) in items.iter().enumerate() {
+        if index > 0
+            && let Some(pause) = pause
+        {
+            let span = templar.value(pause).ok().flatten();
+            play.run
+                .sleep(keywords::seconds(as_seconds(span.as_ref())))?;
+        }
+        vars.set_top(names.item, item.clone());
+        if let Some(name) = names.index {
+            vars.set_top(name, index_value(index));
+        }
+        let extended = extended(templar, control, &items, index);
+        if let Some(extended) = &extended {
+            vars.set_top("ansible_loop", extended.clone());
+        }
+        let started = Instant::now();
+        let mut one = attempt::once(play, frame, templar, modes, None)?;
+        one.map.insert(names.item.to_owned(), item.clone());
+        one.map.insert("ansible_loop_var".into(), names.item.into());
+        if let Some(name) = names.index {
+            one.map.insert(name.to_owned(), index_value(index));
+            one.map.insert("ansible_index_var".into(), name.into());
+        }
+        if let Some(extended) = extended {
+            one.map.insert("ansible_loop".into(), extended);
+        }
+        tell_item(play, frame, templar, &one, item, started);
+        no_log |= one.no_log;
+        delegated_to = one.delegated_to.or(delegated_to);
+        if let Some(name) = &frame.task.register {
+            vars.set_top(name, Value::Map(one.map.clone()));
+        }
+        results.push(one.map);
+        play.run.check_stop()?;
+        if ends(templar, control) {
+            break;
+        }
+    }
+    if let Some(name) = &frame.task.register {
+        vars.unset_top(name);
+    }
+    Ok(Ended {
+        looped: !results.is_empty(),
+        map: result::of_loop(results),
+        no_log: no_log || (items.is_empty() && attempt::no_log(play, frame, templar)),
+        delegated_to,
+    })
+}
+
+fn index_value(index: usize) -> Value {
+    Value::Int(i64::try_from(index).unwrap_or(i64::MAX))
+}
+
+fn as_seconds(value: Option<&Value>) -> f64 {
+    match value {
+        Some(Value::Int(i)) => *i as f64,
+        Some(Value::Float(f)) => *f,
+        Some(other) => other
+            .as_str()
+            .and_then(|t| t.trim().parse().ok())
+            .unwrap_or(0.0),
+        None => 0.0,
+    }
+}
+
+/// Whether the loop ends after the item that was just done.
+fn ends(templar: &Templar<'_, '_, '_>, control: Option<&LoopControl>) -> bool {
+    control.is_some_and(|c| {
+        !c.break_when.is_empty()
+            && c.break_when
+                .0
+                .iter()
+                .all(|condition| templar.condition(condition) == Ok(true))
+    })
+}
+
+/// `ansible_loop`, where the task asks for it.
+fn extended(
+    templar: &Templar<'_, '_, '_>,
+    control: Option<&LoopControl>,
+    items: &[Value],
+    index: usize,
+) -> Option<Value> {
+    let control = control?;
+    let wanted = keywords::flag(templar, "extended", control.extended.as_ref());
+    if wanted != Ok(Some(true)) {
+        return None;
+    }
+    let count = items.len();
+    let mut map = Map::new();
+    map.insert("index".into(), index_value(index + 1));
+    map.insert("index0".into(), index_value(index));
+    map.insert("first".into(), (index == 0).into());
+    map.insert("last".into(), (index + 1 == count).into());
+    map.insert("length".into(), index_value(count));
+    map.insert("revindex".into(), index_value(count - index));
+    map.insert("revindex0".into(), index_value(count - index - 1));
+    let all = keywords::flag(
+        templar,
+        "extended_allitems",
+        control.extended_allitems.as_ref(),
+    );
+    if all != Ok(Some(false)) {
+        map.insert("allitems".into(), Value::List(items.to_vec()));
+    }
+    if let Some(next) = items.get(index + 1) {
+        map.insert("nextitem".into(), next.clone());
+    }
+    if let Some(previous) = index.checked_sub(1).and_then(|i| items.get(i)) {
+        map.insert("previtem".into(), previous.clone());
+    }
+    Some(Value::Map(map))
+}
+
+fn tell_item(
+    play: &PlayRun<'_, '_>,
+    frame: &Frame<'_>,
+    templar: &Templar<'_, '_, '_>,
+    one: &Ended,
+    item: &Value,
+    started: Instant,
+) {
+    let run = play.run;
+    let status = result::status(&one.map);
+    let ignored = status == rustle_formats::event::Status::Failed
+        && keywords::flag(templar, "ignore_errors", frame.ignore_errors()) == Ok(Some(true));
+    let label = if one.no_log {
+        result::CENSORED_LABEL.into()
+    } else {
+        let mut label = frame
+            .task
+            .loop_control
+            .as_ref()
+            .and_then(|c| c.label.as_ref())
+            .and_then(|l| templar.value(l).ok().flatten())
+            .unwrap_or_else(|| item.clone());
+        result::hide_secrets(&mut label, &run.store.secrets.borrow());
+        label
+    };
+    run.emit(EventKind::ItemResult {
+        task: frame.task.id.clone(),
+        host: run.store.host.to_owned(),
+        status,
+        ignored,
+        label,
+        result: run.told(&one.map, one.no_log),
+        duration_ms: millis(started.elapsed()),
+        delegated_to: one.delegated_to.clone(),
+    });
+}

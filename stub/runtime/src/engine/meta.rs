@@ -1,0 +1,119 @@
+//! `meta`: tasks that steer the engine itself.
+
+use rustle_formats::event::{EventKind, Status};
+use rustle_formats::{Map, Value};
+
+use super::play::{Flow, PlayRun};
+use super::runner::Abort;
+use super::task;
+use super::{Frame, handlers};
+use crate::vars::{TaskVars, Templar};
+
+/// Whether a module is `meta`.
+pub(crate) fn is_meta(module: &str) -> bool {
+    matches!(
+        module,
+        "meta" | "ansible.builtin.meta" | "ansible.legacy.meta"
+    )
+}
+
+/// All that `meta` can be asked for.
+pub(crate) const ACTIONS: &[&str] = &[
+    "clear_facts",
+    "clear_host_errors",
+    "end_batch",
+    "end_host",
+    "end_play",
+    "end_role",
+    "flush_handlers",
+    "noop",
+    "refresh_inventory",
+    "reset_connection",
+];
+
+/// What a `meta` task asks for.
+pub(crate) fn action(args: &Map) -> &str {
+    ["_raw_params", "free_form"]
+        .iter()
+        .find_map(|name| args.get(*name))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .trim()
+}
+
+/// Runs a `meta` task.
+pub(crate) fn run<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<Flow, Abort> {
+    let action = action(&frame.task.args);
+    if !ACTIONS.contains(&action) {
+        return Err(Abort::Error(format!(
+            "invalid meta action requested: {action}"
+        )));
+    }
+    let vars = TaskVars::new(task::scope(play, frame));
+    let templar = Templar::new(&play.run.templates, &vars);
+    task::tell_start(play, frame, &templar);
+    let conditional = !matches!(
+        action,
+        "noop" | "flush_handlers" | "refresh_inventory" | "reset_connection"
+    );
+    if conditional {
+        for condition in frame.when() {
+            match templar.condition(condition) {
+                Ok(true) => {}
+                Ok(false) => {
+                    skip(play, frame, action);
+                    return Ok(Flow::Next);
+                }
+                Err(e) => return Err(Abort::Error(e.message)),
+            }
+        }
+    }
+    match action {
+        "flush_handlers" => return handlers::flush(play),
+        "end_play" | "end_host" | "end_batch" => return Ok(Flow::EndPlay),
+        "end_role" => return Ok(Flow::EndRole),
+        "clear_facts" => play.run.store.clear_facts(),
+        _ => {}
+    }
+    Ok(Flow::Next)
+}
+
+/// Tells that a condition kept a `meta` task from doing anything.
+fn skip(play: &PlayRun<'_, '_>, frame: &Frame<'_>, action: &str) {
+    let host = play.run.store.host;
+    let (msg, reason) = match action {
+        "clear_facts" => (
+            action.to_owned(),
+            format!(
+                "clear_facts conditional evaluated to False, not clearing facts and fact cache for {host}"
+            ),
+        ),
+        "clear_host_errors" => (
+            action.to_owned(),
+            "clear_host_errors conditional evaluated to False, not clearing host error state"
+                .to_owned(),
+        ),
+        "end_host" => (
+            format!("end_host conditional evaluated to false, continuing execution for {host}"),
+            format!("end_host conditional evaluated to False, continuing execution for {host}"),
+        ),
+        _ => (
+            action.to_owned(),
+            format!("{action} conditional evaluated to False, continuing execution"),
+        ),
+    };
+    let mut result = Map::new();
+    result.insert("msg".into(), msg.into());
+    result.insert("skip_reason".into(), reason.into());
+    result.insert("skipped".into(), true.into());
+    play.run.emit(EventKind::TaskResult {
+        task: frame.task.id.clone(),
+        host: host.to_owned(),
+        status: Status::Skipped,
+        ignored: false,
+        looped: false,
+        result: Value::Map(result),
+        duration_ms: 0,
+        delegated_to: None,
+    });
+}

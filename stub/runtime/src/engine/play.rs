@@ -1,0 +1,429 @@
+//! A play: its hosts, its facts, its batches with blocks, rescue and always, and its handlers.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use rustle_formats::event::EventKind;
+use rustle_formats::plan::{Block, Item, PlayPlan, Task};
+use rustle_formats::{Map, Value};
+
+use super::driver::{Meeting, Position, Reply, Request};
+use super::runner::{Abort, Run};
+use super::task::{self, TaskEnd};
+use super::{Frame, batches, handlers, meta, tags};
+use crate::spec::Reach;
+use crate::vars::PlayVars;
+
+/// How a play ended for this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PlayEnd {
+    /// The next play follows.
+    Done,
+    /// The host failed, or the run was told to end: no play follows.
+    Failed,
+}
+
+/// What follows after a task or a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// The next one.
+    Next,
+    /// A rescue, or the end of the play.
+    Failed,
+    /// The end of the play (`meta: end_play`, `end_host`, `end_batch`), without failure.
+    EndPlay,
+    /// The end of the tasks of this role (`meta: end_role`).
+    EndRole,
+}
+
+/// A play being run.
+pub(crate) struct PlayRun<'a, 'r> {
+    pub run: &'a Run<'r>,
+    pub index: usize,
+    pub play: &'r PlayPlan,
+    pub vars: PlayVars<'r>,
+    /// By handler: whether it was notified.
+    pub notified: RefCell<Vec<bool>>,
+    /// The role whose remaining tasks are passed over.
+    ended_role: RefCell<Option<String>>,
+    /// Whether others run this play too.
+    pub shared: bool,
+    /// Place of each task in the play, where others must be met; filled when `shared`.
+    positions: HashMap<*const Task, u32>,
+    passed: Cell<u32>,
+    /// How many of the blocks that are being run have a rescue for what fails in them.
+    rescuers: Cell<usize>,
+}
+
+/// Runs a play.
+pub(crate) fn run_play<'r>(
+    run: &Run<'r>,
+    index: usize,
+    play: &'r PlayPlan,
+    gather: &'r Task,
+) -> Result<PlayEnd, Abort> {
+    let hosts = hosts_of(run, play);
+    if !hosts.iter().any(|h| h == run.store.host) {
+        run.emit(EventKind::PlaySkipped {
+            name: play.name.clone(),
+            reason: "no hosts matched".into(),
+        });
+        return Ok(PlayEnd::Done);
+    }
+    let turns = batches::order(play).map_err(Abort::Error)?;
+    let shared = hosts.len() > 1;
+    let play_run = PlayRun {
+        run,
+        index,
+        play,
+        vars: PlayVars {
+            play: Some(play),
+            hosts,
+            failed: Cell::new(false),
+        },
+        notified: RefCell::new(vec![false; play.handlers.len()]),
+        ended_role: RefCell::default(),
+        shared,
+        positions: if shared {
+            positions(play)
+        } else {
+            HashMap::new()
+        },
+        passed: Cell::new(0),
+        rescuers: Cell::new(0),
+    };
+    run.emit(EventKind::PlayStarted {
+        play: play.play_id.clone(),
+        name: play.name.clone(),
+        hosts: vec![run.store.host.to_owned()],
+    });
+    play_run.through(&turns, gather)
+}
+
+/// The hosts of a play by name: all of the plan where it names none.
+fn hosts_of(run: &Run<'_>, play: &PlayPlan) -> Vec<String> {
+    let groups = &run.store.groups;
+    let everybody = groups.all().get("all").cloned().unwrap_or_default();
+    let mut hosts: Vec<String> = Vec::new();
+    let mut add = |host: &str| {
+        if !hosts.iter().any(|h| h == host) {
+            hosts.push(host.to_owned());
+        }
+    };
+    if play.hosts.is_empty() {
+        everybody.iter().for_each(|h| add(h));
+        add(run.store.host);
+    }
+    for name in &play.hosts {
+        if name == "all" || name == "*" {
+            everybody.iter().for_each(|h| add(h));
+            if everybody.is_empty() {
+                add(run.store.host);
+            }
+        } else if let Some(members) = groups.all().get(name) {
+            members.iter().for_each(|h| add(h));
+        } else {
+            add(name);
+        }
+    }
+    hosts
+}
+
+fn positions(play: &PlayPlan) -> HashMap<*const Task, u32> {
+    let mut tasks = Vec::new();
+    for batch in &play.batches {
+        for item in &batch.tasks {
+            item.collect(&mut tasks);
+        }
+    }
+    tasks.extend(&play.handlers);
+    (0u32..)
+        .zip(tasks)
+        .map(|(i, t)| (std::ptr::from_ref(t), i))
+        .collect()
+}
+
+impl<'r> PlayRun<'_, 'r> {
+    fn through(&self, turns: &[batches::Turn<'r>], gather: &'r Task) -> Result<PlayEnd, Abort> {
+        let mut flow = self.meet(Meeting::PlayStart, "")?;
+        if flow == Flow::Next && self.play.gather_facts == Some(true) {
+            flow = self.gather(gather)?;
+        }
+        for turn in turns {
+            if flow != Flow::Next {
+                break;
+            }
+            let batch = &self.play.batches[turn.batch];
+            if !self.concerns(&batch.hosts) {
+                continue;
+            }
+            flow = self.item(turn.content, &mut Vec::new())?;
+        }
+        if flow == Flow::Failed {
+            self.vars.failed.set(true);
+        }
+        let force = self.run.store.options.force_handlers || self.play.force_handlers == Some(true);
+        if flow == Flow::Next || (flow == Flow::Failed && force) {
+            let end = handlers::flush(self)?;
+            if end == Flow::Failed {
+                flow = Flow::Failed;
+                self.vars.failed.set(true);
+            }
+        }
+        self.meet(Meeting::PlayEnd, "")?;
+        Ok(match flow {
+            Flow::Failed => PlayEnd::Failed,
+            _ => PlayEnd::Done,
+        })
+    }
+
+    fn gather(&self, task: &'r Task) -> Result<Flow, Abort> {
+        let options = &self.run.store.options;
+        let effective = tags::effective(self.play, &[], task);
+        if !tags::selected(&effective, &options.tags, &options.skip_tags) {
+            return Ok(Flow::Next);
+        }
+        let frame = Frame {
+            play: self.play,
+            blocks: Vec::new(),
+            task,
+            handler: false,
+        };
+        Ok(match task::run_task(self, &frame)? {
+            TaskEnd::Failed { .. } => Flow::Failed,
+            TaskEnd::Done => Flow::Next,
+        })
+    }
+
+    /// Whether a failure that happens now is caught by a rescue.
+    pub(crate) fn rescued(&self) -> bool {
+        self.rescuers.get() > 0
+    }
+
+    /// Whether a list of hosts (empty: all) includes this one.
+    pub(crate) fn concerns(&self, hosts: &[String]) -> bool {
+        let store = &self.run.store;
+        hosts.is_empty()
+            || hosts
+                .iter()
+                .any(|name| store.groups.includes(name, store.host))
+    }
+
+    /// Runs a task or a block.
+    fn item(&self, item: &'r Item, blocks: &mut Vec<&'r Block>) -> Result<Flow, Abort> {
+        match item {
+            Item::Task(task) => self.task(task, blocks),
+            Item::Block(block) => {
+                blocks.push(block);
+                let flow = self.block(block, blocks);
+                blocks.pop();
+                flow
+            }
+        }
+    }
+
+    fn items(&self, items: &'r [Item], blocks: &mut Vec<&'r Block>) -> Result<Flow, Abort> {
+        for item in items {
+            let flow = self.item(item, blocks)?;
+            if flow != Flow::Next {
+                return Ok(flow);
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    fn block(&self, block: &'r Block, blocks: &mut Vec<&'r Block>) -> Result<Flow, Abort> {
+        let rescues = usize::from(!block.rescue.is_empty());
+        self.rescuers.set(self.rescuers.get() + rescues);
+        let flow = self.items(&block.block, blocks);
+        self.rescuers.set(self.rescuers.get() - rescues);
+        let mut flow = flow?;
+        if flow == Flow::Failed && rescues > 0 {
+            flow = self.items(&block.rescue, blocks)?;
+        }
+        if flow != Flow::EndPlay {
+            let end = self.items(&block.always, blocks)?;
+            if end != Flow::Next {
+                flow = end;
+            }
+        }
+        Ok(flow)
+    }
+
+    fn task(&self, task: &'r Task, blocks: &[&'r Block]) -> Result<Flow, Abort> {
+        self.passed.set(
+            self.positions
+                .get(&std::ptr::from_ref(task))
+                .copied()
+                .unwrap_or(self.passed.get() + 1),
+        );
+        if !self.concerns(&task.hosts) {
+            return Ok(Flow::Next);
+        }
+        if let Some(role) = self.ended_role.borrow().as_ref()
+            && task.role.as_ref() == Some(role)
+        {
+            return Ok(Flow::Next);
+        }
+        let options = &self.run.store.options;
+        let effective = tags::effective(self.play, blocks, task);
+        if !tags::selected(&effective, &options.tags, &options.skip_tags) {
+            return Ok(Flow::Next);
+        }
+        if !self.started_at(task) {
+            return Ok(Flow::Next);
+        }
+        self.run.check_stop()?;
+        let frame = Frame {
+            play: self.play,
+            blocks: blocks.to_vec(),
+            task,
+            handler: false,
+        };
+        if meta::is_meta(&task.module) {
+            let flow = meta::run(self, &frame)?;
+            if flow == Flow::EndRole {
+                *self.ended_role.borrow_mut() = task.role.clone();
+                return Ok(Flow::Next);
+            }
+            return Ok(flow);
+        }
+        if reaches_out(&task.module) {
+            let flow = self.meet(Meeting::Task, &task.id)?;
+            if flow != Flow::Next {
+                return Ok(flow);
+            }
+        }
+        self.done(&frame, task::run_task(self, &frame)?)
+    }
+
+    /// What follows from a task's end: a failure is kept for the rescue.
+    fn done(&self, frame: &Frame<'r>, end: TaskEnd) -> Result<Flow, Abort> {
+        let TaskEnd::Failed { result } = end else {
+            return Ok(Flow::Next);
+        };
+        if self.rescuers.get() > 0 {
+            let store = &self.run.store;
+            store.set("ansible_failed_task", failed_task(frame));
+            store.set("ansible_failed_result", Value::Map(result));
+        }
+        Ok(Flow::Failed)
+    }
+
+    /// Whether the run has come to the task that it shall begin with.
+    fn started_at(&self, task: &Task) -> bool {
+        let mut start_at = self.run.start_at.borrow_mut();
+        let Some(wanted) = start_at.as_deref() else {
+            return true;
+        };
+        let name = if task.name.is_empty() {
+            &task.module
+        } else {
+            &task.name
+        };
+        let full = task.role.as_ref().map(|role| format!("{role} : {name}"));
+        let found = wanted == name
+            || full.as_deref() == Some(wanted)
+            || glob(wanted, name)
+            || full.as_deref().is_some_and(|f| glob(wanted, f));
+        if found {
+            *start_at = None;
+        }
+        found
+    }
+
+    /// The place that the run has come to.
+    pub(crate) fn position(&self) -> Position {
+        Position {
+            play: u32::try_from(self.index).unwrap_or(u32::MAX),
+            task: self.passed.get(),
+        }
+    }
+
+    /// Meets the play's other hosts, if there are any and there is a controller.
+    pub(crate) fn meet(&self, meeting: Meeting, task: &str) -> Result<Flow, Abort> {
+        if !self.shared {
+            return Ok(Flow::Next);
+        }
+        let reply = self.run.store.driver.ask(Request::Barrier {
+            position: self.position(),
+            task: task.to_owned(),
+            meeting,
+            failed: self.vars.failed.get(),
+        });
+        Ok(match reply {
+            Reply::Stop(reason) => {
+                self.run.warn(reason);
+                Flow::EndPlay
+            }
+            _ => Flow::Next,
+        })
+    }
+}
+
+/// Whether others can notice when a module runs. Unknown modules can do anything.
+fn reaches_out(module: &str) -> bool {
+    crate::modules::find(module).is_none_or(|m| m.spec().reach == Reach::Outside)
+}
+
+/// `ansible_failed_task`: what a rescue may want to know of the task.
+fn failed_task(frame: &Frame<'_>) -> Value {
+    let task = frame.task;
+    let mut map = Map::new();
+    map.insert("name".into(), task.name.as_str().into());
+    map.insert("action".into(), task.module.as_str().into());
+    map.insert("args".into(), Value::Map(task.args.clone()));
+    map.insert("tags".into(), task.tags.clone().into());
+    map.insert("when".into(), Value::List(task.when.0.clone()));
+    map.insert("register".into(), task.register.clone().into());
+    map.insert("loop".into(), task.loop_.clone().unwrap_or_default());
+    map.insert("notify".into(), task.notify.clone().into());
+    map.insert("vars".into(), Value::Map(task.vars.clone()));
+    map.insert(
+        "delegate_to".into(),
+        task.delegate_to.clone().unwrap_or_default(),
+    );
+    Value::Map(map)
+}
+
+/// Shell patterns with `*` and `?`, for `--start-at-task`.
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = text.chars().collect();
+    let (mut p, mut t) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    while t < text.len() {
+        if p < pattern.len() && (pattern[p] == '?' || pattern[p] == text[t]) && pattern[p] != '*' {
+            p += 1;
+            t += 1;
+        } else if p < pattern.len() && pattern[p] == '*' {
+            retry = Some((p + 1, t));
+            p += 1;
+        } else if let Some((after, from)) = retry {
+            p = after;
+            t = from + 1;
+            retry = Some((after, t));
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::glob;
+
+    #[test]
+    fn patterns() {
+        for (pattern, text, expected) in [
+            ("a*c", "abbc", true),
+            ("a*c", "abbd", false),
+            ("?b*", "ab", true),
+            ("*", "", true),
+            ("a", "ab", false),
+        ] {
+            assert_eq!(glob(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+}

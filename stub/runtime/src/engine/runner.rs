@@ -1,0 +1,274 @@
+//! A run: goes through the plays, counts, and tells what happens.
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use indexmap::IndexMap;
+use rustle_formats::event::{EVENT_VERSION, Event, EventKind, Stats, Status};
+use rustle_formats::plan::{ExecutionPlan, PlayPlan, Task};
+use rustle_formats::{Map, Value};
+
+use super::play::{PlayEnd, run_play};
+use super::{Driver, Options, result};
+use crate::vars::{Store, Templates};
+
+/// Exit code of a run without failures.
+const EXIT_OK: u8 = 0;
+/// Exit code of a run that could not go on because of a mistake in the plan or the options.
+const EXIT_ERROR: u8 = 1;
+/// Exit code of a run with failed tasks, or one that took too long.
+const EXIT_FAILED: u8 = 2;
+/// Exit code of a run with an unreachable host.
+const EXIT_UNREACHABLE: u8 = 4;
+/// Exit code of a run that was told to stop.
+const EXIT_CANCELLED: u8 = 99;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunSummary {
+    /// What was counted, by host.
+    pub stats: IndexMap<String, Stats>,
+    /// The exit code: ansible-playbook's.
+    pub exit_code: u8,
+    /// Why it ended early, if it did.
+    pub aborted: Option<String>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Runs a plan for one host.
+pub struct Runner<'r> {
+    plan: &'r ExecutionPlan,
+    host: String,
+    options: Options,
+    driver: &'r dyn Driver,
+}
+
+/// Why a run ends before its plan does.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Abort {
+    /// A signal.
+    Cancelled,
+    /// The time was up.
+    TimedOut(u64),
+    /// A mistake that ansible-playbook does not go on after.
+    Error(String),
+}
+
+/// What the parts of the engine share in a run.
+pub(crate) struct Run<'r> {
+    pub store: Store<'r>,
+    pub started: Instant,
+    pub deadline: Option<(Instant, u64)>,
+    /// The task to begin with, until it was met.
+    pub start_at: RefCell<Option<String>>,
+    pub stats: RefCell<Stats>,
+    pub jobs: Cell<u64>,
+    pub templates: Templates,
+    seq: Cell<u64>,
+}
+
+impl<'r> Runner<'r> {
+    /// A run of `plan` as the inventory host `host` (see [`super::choose_host`]).
+    pub fn new(
+        plan: &'r ExecutionPlan,
+        host: impl Into<String>,
+        options: Options,
+        driver: &'r dyn Driver,
+    ) -> Runner<'r> {
+        Runner {
+            plan,
+            host: host.into(),
+            options,
+            driver,
+        }
+    }
+
+    /// Runs it, telling the driver everything. The last event is always `RunFinished`.
+    pub fn run(self) -> RunSummary {
+        let limit =
+            self.options
+                .timeout
+                .or(self.plan.runtime.execution_timeout.map(Duration::from));
+        let started = Instant::now();
+        let gather: Vec<Task> = self.plan.plays.iter().map(gather_task).collect();
+        let run = Run {
+            store: Store::new(self.plan, &self.host, &self.options, self.driver),
+            started,
+            deadline: limit.and_then(|l| Some((started.checked_add(l)?, l.as_secs()))),
+            start_at: RefCell::new(self.options.start_at_task.clone()),
+            stats: RefCell::default(),
+            jobs: Cell::new(0),
+            templates: Templates::new(),
+            seq: Cell::new(0),
+        };
+        run.emit(EventKind::RunStarted {
+            version: EVENT_VERSION,
+            run_id: self.options.run_id.clone(),
+            plan: self.plan.metadata.name.clone(),
+            root: self.options.root.clone(),
+            runner: self.options.runner.clone(),
+            hosts: vec![self.host.clone()],
+            check: self.options.check,
+            diff: self.options.diff,
+        });
+        let abort = run.plays(self.plan, &gather).err();
+        run.finish(abort)
+    }
+}
+
+impl<'r> Run<'r> {
+    fn plays(&self, plan: &'r ExecutionPlan, gather: &[Task]) -> Result<(), Abort> {
+        for (index, (play, gather)) in plan.plays.iter().zip(gather).enumerate() {
+            match run_play(self, index, play, gather)? {
+                PlayEnd::Done => {}
+                PlayEnd::Failed => break,
+            }
+        }
+        match self.start_at.borrow().as_deref() {
+            Some(name) if !plan.plays.is_empty() => {
+                Err(Abort::Error(format!("No matching task \"{name}\" found.")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&self, abort: Option<Abort>) -> RunSummary {
+        let stats = *self.stats.borrow();
+        let counted = match abort {
+            _ if stats.unreachable > 0 => EXIT_UNREACHABLE,
+            _ if stats.failed > 0 => EXIT_FAILED,
+            _ => EXIT_OK,
+        };
+        let (exit_code, aborted) = match abort {
+            None => (counted, None),
+            Some(Abort::Cancelled) => (EXIT_CANCELLED, Some("interrupted".to_owned())),
+            Some(Abort::TimedOut(secs)) => (
+                EXIT_FAILED,
+                Some(format!("the run took longer than its limit of {secs} s")),
+            ),
+            Some(Abort::Error(message)) => (EXIT_ERROR, Some(message)),
+        };
+        let mut all = IndexMap::new();
+        all.insert(self.store.host.to_owned(), stats);
+        let duration = self.started.elapsed();
+        self.emit(EventKind::RunFinished {
+            stats: all.clone(),
+            exit_code,
+            aborted: aborted.clone(),
+            duration_ms: millis(duration),
+        });
+        RunSummary {
+            stats: all,
+            exit_code,
+            aborted,
+            duration,
+        }
+    }
+
+    /// Tells something.
+    pub(crate) fn emit(&self, kind: EventKind) {
+        let seq = self.seq.get() + 1;
+        self.seq.set(seq);
+        let time_ms = self
+            .store
+            .driver
+            .now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, millis);
+        self.store.driver.emit(Event { seq, time_ms, kind });
+    }
+
+    /// Warns.
+    pub(crate) fn warn(&self, message: impl Into<String>) {
+        let message = self.without_secrets(message.into());
+        self.emit(EventKind::Warning {
+            message,
+            host: Some(self.store.host.to_owned()),
+        });
+    }
+
+    /// A text without any secret that was used so far.
+    pub(crate) fn without_secrets(&self, text: String) -> String {
+        let mut value = Value::Str(text);
+        result::hide_secrets(&mut value, &self.store.secrets.borrow());
+        match value {
+            Value::Str(text) => text,
+            _ => String::new(),
+        }
+    }
+
+    /// A result as events may carry it.
+    pub(crate) fn told(&self, map: &Map, no_log: bool) -> Value {
+        let mut value = Value::Map(if no_log {
+            result::censored(map)
+        } else {
+            map.clone()
+        });
+        result::hide_secrets(&mut value, &self.store.secrets.borrow());
+        value
+    }
+
+    /// Counts a result. A failure that a rescue catches counts as rescued alone.
+    pub(crate) fn count(&self, map: &Map, ignored: bool, rescued: bool) {
+        let status = result::status(map);
+        let mut stats = self.stats.borrow_mut();
+        if status == Status::Failed && !ignored && rescued {
+            stats.rescued += 1;
+            return;
+        }
+        stats.count(status, ignored);
+        if ignored && result::is(map, "changed") {
+            stats.changed += 1;
+        }
+    }
+
+    /// Whether the run must end now.
+    pub(crate) fn check_stop(&self) -> Result<(), Abort> {
+        if self.store.driver.cancelled() {
+            return Err(Abort::Cancelled);
+        }
+        match self.deadline {
+            Some((at, secs)) if Instant::now() >= at => Err(Abort::TimedOut(secs)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits, unless the run must end.
+    pub(crate) fn sleep(&self, span: Duration) -> Result<(), Abort> {
+        let Some(end) = Instant::now().checked_add(span) else {
+            return Ok(());
+        };
+        loop {
+            self.check_stop()?;
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            std::thread::sleep(left.min(Duration::from_millis(50)));
+        }
+    }
+}
+
+/// Whole milliseconds.
+pub(crate) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The task that gathers a play's facts.
+fn gather_task(play: &PlayPlan) -> Task {
+    let mut task = Task {
+        id: format!("{}/gather_facts", play.play_id),
+        name: "Gathering Facts".into(),
+        module: "ansible.builtin.setup".into(),
+        source: play.source.clone(),
+        ..Task::default()
+    };
+    if let Some(subset) = &play.gather_subset {
+        task.args.insert("gather_subset".into(), subset.clone());
+    }
+    if play.tags.is_empty() {
+        task.tags.push("always".into());
+    }
+    task
+}

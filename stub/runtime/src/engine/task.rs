@@ -1,0 +1,201 @@
+//! One task on this host: whether it is done, for which items, and what becomes of its result.
+
+use std::time::Instant;
+
+use rustle_formats::event::{EventKind, Status};
+use rustle_formats::{Map, Value};
+
+use super::driver::{Reply, Request};
+use super::play::PlayRun;
+use super::runner::{Abort, millis};
+use super::{Frame, attempt, handlers, keywords, loops, result};
+use crate::vars::{TaskScope, TaskVars, Templar};
+
+/// How a task ended, for what follows.
+#[derive(Debug)]
+pub(crate) enum TaskEnd {
+    /// The next task follows.
+    Done,
+    /// It failed, and the failure is not ignored.
+    Failed {
+        /// The result, for a rescue.
+        result: Map,
+    },
+}
+
+/// A task's result before it is told and kept.
+pub(crate) struct Ended {
+    /// The result, as it is registered.
+    pub map: Map,
+    /// Whether there was a loop.
+    pub looped: bool,
+    /// Whether events hide it.
+    pub no_log: bool,
+    /// The host that it was delegated to.
+    pub delegated_to: Option<String>,
+}
+
+/// The variables that a task sees.
+pub(crate) fn scope<'a, 'r>(play: &'a PlayRun<'_, 'r>, frame: &'a Frame<'r>) -> TaskScope<'a, 'r> {
+    TaskScope {
+        store: &play.run.store,
+        play: &play.vars,
+        frame: Some(frame),
+    }
+}
+
+/// Tells that a task begins.
+pub(crate) fn tell_start(play: &PlayRun<'_, '_>, frame: &Frame<'_>, templar: &Templar<'_, '_, '_>) {
+    let name = templar.lenient_text(frame.written_name());
+    play.run.emit(EventKind::TaskStarted {
+        task: frame.task.id.clone(),
+        name: play.run.without_secrets(name),
+        role: frame.task.role.clone(),
+        module: frame.task.module.clone(),
+        handler: frame.handler,
+        source: frame.task.source.clone(),
+    });
+}
+
+/// Runs a task.
+pub(crate) fn run_task<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<TaskEnd, Abort> {
+    let run = play.run;
+    let vars = TaskVars::new(scope(play, frame));
+    let templar = Templar::new(&run.templates, &vars);
+    tell_start(play, frame, &templar);
+    let started = Instant::now();
+
+    let options = run.store.options;
+    let ended = match keywords::modes(&templar, frame, (options.check, options.diff)) {
+        Ok((check, diff)) => {
+            vars.set_modes(check, diff);
+            execute(play, frame, &templar, (check, diff))?
+        }
+        Err(message) => Ended {
+            map: result::task_failed(&message),
+            looped: false,
+            no_log: false,
+            delegated_to: None,
+        },
+    };
+    finish(play, frame, &templar, ended, started)
+}
+
+/// Does the task, once or for each item, or takes the result of the host that did it for all.
+fn execute<'r>(
+    play: &PlayRun<'_, 'r>,
+    frame: &Frame<'r>,
+    templar: &Templar<'_, '_, 'r>,
+    modes: (bool, bool),
+) -> Result<Ended, Abort> {
+    let once = play.shared
+        && keywords::flag(templar, "run_once", frame.run_once()).unwrap_or(None) == Some(true);
+    let driver = play.run.store.driver;
+    if once {
+        let reply = driver.ask(Request::RunOnce {
+            position: play.position(),
+            task: frame.task.id.clone(),
+        });
+        if let Reply::Result(map) = reply {
+            return Ok(Ended {
+                map,
+                looped: false,
+                no_log: attempt::no_log(play, frame, templar),
+                delegated_to: None,
+            });
+        }
+    }
+    let ended = match loops::items(frame, templar) {
+        loops::Items::None => attempt::once(play, frame, templar, modes, None)?,
+        loops::Items::Undefined(message) => {
+            attempt::once(play, frame, templar, modes, Some(message))?
+        }
+        loops::Items::Wrong(map) => Ended {
+            map,
+            looped: false,
+            no_log: attempt::no_log(play, frame, templar),
+            delegated_to: None,
+        },
+        loops::Items::List(list) => loops::run(play, frame, templar, modes, list)?,
+    };
+    if once {
+        driver.ask(Request::RunOnceDone {
+            task: frame.task.id.clone(),
+            result: ended.map.clone(),
+        });
+    }
+    Ok(ended)
+}
+
+/// Registers, tells and counts the result, and notifies handlers.
+fn finish<'r>(
+    play: &PlayRun<'_, 'r>,
+    frame: &Frame<'r>,
+    templar: &Templar<'_, '_, 'r>,
+    ended: Ended,
+    started: Instant,
+) -> Result<TaskEnd, Abort> {
+    let run = play.run;
+    let Ended {
+        map,
+        looped,
+        no_log,
+        delegated_to,
+    } = ended;
+    let status = result::status(&map);
+    let keyword = match status {
+        Status::Failed => Some(("ignore_errors", frame.ignore_errors())),
+        Status::Unreachable => Some(("ignore_unreachable", frame.ignore_unreachable())),
+        _ => None,
+    };
+    let ignored =
+        keyword.is_some_and(|(name, value)| keywords::flag(templar, name, value) == Ok(Some(true)));
+    if let Some(name) = &frame.task.register {
+        run.store.set(name, Value::Map(map.clone()));
+    }
+    let rescued = play.rescued() && !frame.handler;
+    run.count(&map, ignored, rescued);
+    run.emit(EventKind::TaskResult {
+        task: frame.task.id.clone(),
+        host: run.store.host.to_owned(),
+        status,
+        ignored,
+        looped,
+        result: run.told(&map, no_log),
+        duration_ms: millis(started.elapsed()),
+        delegated_to,
+    });
+    if status == Status::Changed || (ignored && result::is(&map, "changed")) {
+        notify(play, frame, templar)?;
+    }
+    if matches!(status, Status::Failed | Status::Unreachable) && !ignored {
+        if rescued {
+            run.emit(EventKind::Rescued {
+                host: run.store.host.to_owned(),
+            });
+        }
+        return Ok(TaskEnd::Failed { result: map });
+    }
+    run.check_stop()?;
+    Ok(TaskEnd::Done)
+}
+
+/// Notifies the task's handlers; their names may be templates.
+fn notify(
+    play: &PlayRun<'_, '_>,
+    frame: &Frame<'_>,
+    templar: &Templar<'_, '_, '_>,
+) -> Result<(), Abort> {
+    let mut names = Vec::new();
+    for written in frame.notify() {
+        match templar.value(&Value::Str(written.clone())) {
+            Ok(Some(Value::Str(name))) => names.push(name),
+            Ok(Some(Value::List(list))) => {
+                names.extend(list.iter().filter_map(Value::as_str).map(str::to_owned));
+            }
+            Ok(_) => {}
+            Err(e) => return Err(Abort::Error(e.message)),
+        }
+    }
+    handlers::notify(play, names.into_iter())
+}

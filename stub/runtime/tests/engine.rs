@@ -1,0 +1,131 @@
+//! The engine through its public interface.
+
+mod support;
+
+use rustle_formats::event::EventKind;
+use rustle_runtime::engine::Options;
+use serde_json::json;
+use support::{Fake, plan, play};
+
+#[test]
+fn a_plan_runs_end_to_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake::new(dir.path());
+    let plan = plan(json!([
+        {"name": "set", "module": "set_fact", "args": {"a": 1, "b": "{{ a0 }}"}, "vars": {"a0": "x"}},
+        {"name": "show", "module": "ansible.builtin.debug", "args": {"msg": "b is {{ b }}"}, "register": "shown"},
+        {"name": "again", "module": "debug", "args": {"var": "shown.msg"}},
+        {"name": "loop", "module": "debug", "args": {"msg": "{{ item }}"}, "loop": [1, 2], "when": "item != 1"},
+        {"name": "no", "module": "fail", "ignore_errors": true},
+        {"name": "stop", "module": "fail", "args": {"msg": "enough"}},
+        {"name": "never", "module": "ping"}
+    ]));
+    let summary = fake.run(&plan, Options::default());
+    assert_eq!(
+        fake.outline(),
+        [
+            "set: Ok",
+            "show: Ok",
+            "again: Ok",
+            "loop: Ok",
+            "no: Failed ignored",
+            "stop: Failed"
+        ]
+    );
+    assert_eq!(fake.result("show").get("msg"), Some(&"b is x".into()));
+    assert_eq!(
+        fake.result("again").get("shown.msg"),
+        Some(&"b is x".into())
+    );
+    assert_eq!(summary.exit_code, 2);
+    let stats = summary.stats["localhost"];
+    assert_eq!((stats.ok, stats.failed, stats.ignored), (5, 1, 1));
+    let events = fake.events.borrow();
+    assert!(matches!(events[0].kind, EventKind::RunStarted { .. }));
+    assert!(matches!(
+        events.last().unwrap().kind,
+        EventKind::RunFinished { exit_code: 2, .. }
+    ));
+    for (i, event) in events.iter().enumerate() {
+        assert_eq!(event.seq, i as u64 + 1);
+    }
+}
+
+#[test]
+fn handlers_and_rescue() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake::new(dir.path());
+    let plan = play(json!({
+        "name": "test",
+        "handlers": [
+            {"name": "h1", "module": "debug"},
+            {"name": "h2", "module": "debug", "listen": ["topic"]}
+        ],
+        "batches": [{"tasks": [
+            {"name": "change", "module": "debug", "changed_when": true, "notify": ["topic", "h1"]},
+            {"name": "b", "block": [{"name": "bad", "module": "fail"}],
+             "rescue": [{"name": "why", "module": "debug", "args": {"var": "ansible_failed_task.name"}}],
+             "always": [{"name": "anyway", "module": "debug"}]}
+        ]}]
+    }));
+    let summary = fake.run(&plan, Options::default());
+    assert_eq!(
+        fake.outline(),
+        [
+            "change: Changed",
+            "bad: Failed",
+            "why: Ok",
+            "anyway: Ok",
+            "h1: Ok",
+            "h2: Ok"
+        ]
+    );
+    assert_eq!(
+        fake.result("why").get("ansible_failed_task.name"),
+        Some(&"bad".into())
+    );
+    let stats = summary.stats["localhost"];
+    assert_eq!((stats.rescued, stats.failed, summary.exit_code), (1, 0, 0));
+}
+
+#[test]
+fn a_cancelled_run_ends_with_its_last_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake::new(dir.path());
+    fake.cancel_after.set(4);
+    let plan = plan(json!([
+        {"name": "one", "module": "ping"},
+        {"name": "two", "module": "ping"}
+    ]));
+    let summary = fake.run(&plan, Options::default());
+    assert_eq!(fake.outline(), ["one: Ok"]);
+    assert_eq!(summary.exit_code, 99);
+    assert!(matches!(
+        fake.events.borrow().last().unwrap().kind,
+        EventKind::RunFinished { .. }
+    ));
+}
+
+#[test]
+fn secrets_do_not_reach_events() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut fake = Fake::new(dir.path());
+    fake.secrets.insert("db".into(), "hunter2".into());
+    let plan = plan(json!([
+        {"name": "use", "module": "debug", "args": {"msg": "pw={{ pw }}"}, "vars": {"pw": {"__rustle_secret": "db"}}},
+        {"name": "hidden", "module": "debug", "args": {"msg": "x"}, "no_log": true}
+    ]));
+    fake.run(&plan, Options::default());
+    assert_eq!(fake.result("use").get("msg"), Some(&"pw=********".into()));
+    assert!(fake.result("hidden").get("msg").is_none());
+    assert!(fake.result("hidden").get("censored").is_some());
+}
+
+#[test]
+fn timeouts_end_a_task() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake::new(dir.path());
+    let plan = plan(json!([{"name": "slow", "module": "ping", "timeout": 5}]));
+    assert_eq!(fake.run(&plan, Options::default()).exit_code, 0);
+    assert_eq!(fake.result("slow").get("ping"), Some(&"pong".into()));
+}
