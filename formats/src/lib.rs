@@ -9,6 +9,7 @@ pub mod event;
 mod nearest;
 pub mod plan;
 pub mod redact;
+pub mod report;
 pub mod seal;
 pub mod session;
 pub mod sign;

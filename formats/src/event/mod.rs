@@ -30,6 +30,7 @@ pub struct Event {
 
 /// How a task (or one item of its loop) ended on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Done, nothing was changed.
@@ -184,6 +185,7 @@ pub enum EventKind {
 
 /// What is counted for a host: the numbers of the recap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Stats {
     /// Tasks that ended without failure, changed ones among them.

@@ -15,6 +15,7 @@ mod jobs;
 pub mod modules;
 pub mod outcome;
 pub mod process;
+pub mod report;
 pub mod spec;
 pub mod timing;
 #[cfg(test)]
