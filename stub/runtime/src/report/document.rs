@@ -223,7 +223,7 @@ fn public(result: &Value, looped: bool) -> Value {
     };
     Value::Map(
         map.iter()
-            .filter(|(key, _)| !key.starts_with("_ansible_") && !(looped && *key == "results"))
+            .filter(|(key, _)| !(key.starts_with("_ansible_") || looped && *key == "results"))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect::<Map>(),
     )

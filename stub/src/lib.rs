@@ -1,0 +1,100 @@
+//! The runner that every artifact begins with: finds its payload, checks it, hands it to the runtime.
+//!
+//! One such program per target triple is built beforehand; packing puts a plan, its files and its secrets behind it. So
+//! everything here must be right for any plan, on machines that have nothing: no libc, no /proc, no /tmp.
+
+mod command;
+mod endpoint;
+pub mod exit;
+mod extract;
+mod files;
+mod journal;
+mod keys;
+mod lock;
+mod look;
+mod payload;
+mod places;
+mod signals;
+mod sinks;
+mod terminal;
+mod work;
+
+use std::io::Write as _;
+use std::path::Path;
+
+use command::{Action, Command};
+use exit::Failure;
+use payload::{Payload, trusted_keys};
+
+/// The whole program: reads the command line, does what it says, and gives the exit code.
+pub fn main() -> u8 {
+    let environment_key = keys::from_environment();
+    let mut args = std::env::args_os();
+    let program = args.next().unwrap_or_default();
+    let name = Path::new(&program)
+        .file_name()
+        .map_or_else(|| "artifact".to_owned(), |n| n.to_string_lossy().into_owned());
+    let outcome = Command::parse(args).and_then(|command| {
+        act(&command, &name, environment_key.as_ref().map(|k| k.as_str()))
+    });
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "{name}: {}", failure.message);
+            failure.code
+        }
+    }
+}
+
+fn act(command: &Command, name: &str, environment_key: Option<&str>) -> Result<u8, Failure> {
+    match command.action {
+        Action::Help => return print(&command::help(name)),
+        Action::Version => {
+            return print(&format!(
+                "rustle runner {} for {}\n",
+                env!("CARGO_PKG_VERSION"),
+                payload::TARGET
+            ));
+        }
+        _ => {}
+    }
+    let trusted = trusted_keys(command)?;
+    let mut payload = Payload::open()?;
+    if let Action::Inspect = command.action {
+        let document = look::document(&payload.container)?;
+        return if command.json {
+            print(&format!("{document:#}\n"))
+        } else {
+            print(&look::text(&document))
+        };
+    }
+    payload.attach_sidecar(command.sidecar.as_deref())?;
+    let signer = payload.check_signature(&trusted)?;
+    signals::catch();
+    match &command.action {
+        Action::Verify => {
+            payload.check_everything()?;
+            let root = look::hex(&payload.container.root());
+            print(&match signer {
+                Some(key) => format!("verified: {root}, signed by {key}\n"),
+                None => format!("undamaged: {root} (whether to trust it only --trusted FILE can say)\n"),
+            })
+        }
+        Action::Extract(dir) => {
+            let count = extract::all(&payload.container, dir)?;
+            print(&format!("{count} assets unpacked into {}\n", dir.display()))
+        }
+        _ => Ok(exit::OK),
+    }
+}
+
+/// Prints to standard output. A reader that has gone away is no failure.
+fn print(text: &str) -> Result<u8, Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::io("standard output", &e))
+        }
+        _ => Ok(exit::OK),
+    }
+}
