@@ -57,22 +57,22 @@ impl Default for FileOptions {
 const CACHE_SIZE: usize = 2048;
 
 /// Plug-ins and parsed templates.
-pub struct Engine {
+pub struct Engine<'e> {
     syntax: Syntax,
-    host: Rc<dyn Host>,
-    loader: Option<Rc<dyn Loader>>,
-    lookups: Option<Rc<dyn Lookups>>,
+    host: Rc<dyn Host + 'e>,
+    loader: Option<Rc<dyn Loader + 'e>>,
+    lookups: Option<Rc<dyn Lookups + 'e>>,
     templates: RefCell<HashMap<Rc<str>, Rc<Template>>>,
     expressions: RefCell<HashMap<Rc<str>, Rc<Expr>>>,
 }
 
-impl Default for Engine {
+impl Default for Engine<'_> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Engine {
+impl<'e> Engine<'e> {
     /// An engine with Ansible's defaults and without plug-ins.
     pub fn new() -> Self {
         Engine {
@@ -86,19 +86,19 @@ impl Engine {
     }
 
     /// Sets the machine that file tests, `now()` and the like ask.
-    pub fn with_host(mut self, host: Rc<dyn Host>) -> Self {
+    pub fn with_host(mut self, host: Rc<dyn Host + 'e>) -> Self {
         self.host = host;
         self
     }
 
     /// Sets where included templates come from.
-    pub fn with_loader(mut self, loader: Rc<dyn Loader>) -> Self {
+    pub fn with_loader(mut self, loader: Rc<dyn Loader + 'e>) -> Self {
         self.loader = Some(loader);
         self
     }
 
     /// Sets the lookups beyond those that need nothing but their arguments.
-    pub fn with_lookups(mut self, lookups: Rc<dyn Lookups>) -> Self {
+    pub fn with_lookups(mut self, lookups: Rc<dyn Lookups + 'e>) -> Self {
         self.lookups = Some(lookups);
         self
     }
@@ -109,15 +109,15 @@ impl Engine {
         self
     }
 
-    pub(crate) fn host(&self) -> &dyn Host {
+    pub(crate) fn host(&self) -> &(dyn Host + 'e) {
         &*self.host
     }
 
-    pub(crate) fn lookups(&self) -> Option<&dyn Lookups> {
+    pub(crate) fn lookups(&self) -> Option<&(dyn Lookups + 'e)> {
         self.lookups.as_deref()
     }
 
-    pub(crate) fn loader(&self) -> Option<&dyn Loader> {
+    pub(crate) fn loader(&self) -> Option<&(dyn Loader + 'e)> {
         self.loader.as_deref()
     }
 

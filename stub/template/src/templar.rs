@@ -13,7 +13,7 @@ use crate::{Error, ErrorKind};
 
 /// Renders with the variables of one moment. What it has looked up it keeps: make a new one when variables change.
 pub struct Templar<'a> {
-    engine: &'a Engine,
+    engine: &'a Engine<'a>,
     scope: &'a dyn Scope,
     variables: RefCell<HashMap<Rc<str>, Value>>,
     in_progress: RefCell<Vec<Rc<str>>>,
@@ -30,7 +30,7 @@ pub struct Templar<'a> {
 
 impl<'a> Templar<'a> {
     /// Joins an engine with variables.
-    pub fn new(engine: &'a Engine, scope: &'a dyn Scope) -> Self {
+    pub fn new(engine: &'a Engine<'a>, scope: &'a dyn Scope) -> Self {
         Templar {
             engine,
             scope,
@@ -47,7 +47,7 @@ impl<'a> Templar<'a> {
     }
 
     /// The engine.
-    pub fn engine(&self) -> &'a Engine {
+    pub fn engine(&self) -> &'a Engine<'a> {
         self.engine
     }
 
