@@ -24,6 +24,9 @@ use crate::value::{Map, Value};
 pub const MASK: &str = "********";
 /// Secrets with fewer bytes are not masked.
 pub const MIN_SECRET: usize = 4;
+/// Secrets with more bytes are masked as they are and line by line, but not in their encoded forms, which would take many
+/// times their size.
+const MAX_ENCODED: usize = 16 << 10;
 /// Lines of a secret, and pieces of base64, with fewer bytes are not masked by themselves.
 const MIN_PART: usize = 8;
 
@@ -246,6 +249,9 @@ fn add_forms(secret: &[u8], out: &mut Vec<Needle>) {
     }
     for whole in [secret, trimmed] {
         out.push(Zeroizing::new(whole.to_vec()));
+        if whole.len() > MAX_ENCODED {
+            continue;
+        }
         add_base64(whole, out);
         for upper in [false, true] {
             out.push(hexadecimal(whole, upper));
@@ -437,6 +443,15 @@ mod tests {
             of(&["-----BEGIN KEY-----\nMIIEpAIBAAKC\nsecondline123\n}\n-----END KEY-----\n"]);
         let diff = "+MIIEpAIBAAKC\n+secondline123\n }\n";
         assert_eq!(redactor.text(diff), "+********\n+********\n }\n");
+    }
+
+    #[test]
+    fn large_secrets_take_no_more_than_twice_their_size_and_their_lines() {
+        let large = "0123456789abcdef\n".repeat(20_000);
+        let redactor = of(&[&large]);
+        assert_eq!(redactor.needles.len(), 3);
+        assert_eq!(redactor.text(&format!("<{large}>")), format!("<{MASK}>"));
+        assert_eq!(redactor.text("x 0123456789abcdef"), format!("x {MASK}"));
     }
 
     #[test]

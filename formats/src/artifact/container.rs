@@ -247,17 +247,27 @@ impl<R: ReadAt> Container<R> {
         self.payload_at
     }
 
-    /// The overlay's bytes, checked against the slot; `None` without one.
+    /// The overlay's bytes, checked against the slot; `None` without one. For a run that was given no other overlay.
     ///
     /// # Errors
     /// When it is needed and not there, cannot be read, or does not have its digest.
     pub fn overlay(&self) -> Result<Option<Vec<u8>>, ArtifactError> {
+        let overlay = self.attached_overlay()?;
+        if overlay.is_none() && self.header.has(flags::NEEDS_OVERLAY) {
+            return Err(ArtifactError::malformed(
+                "the artifact runs only with an overlay, and has none",
+            ));
+        }
+        Ok(overlay)
+    }
+
+    /// As [`Container::overlay`], but without one it is `None` even where the artifact needs one to run: such a base is
+    /// whole, may be verified and stored, and gets its overlay later or from a file.
+    ///
+    /// # Errors
+    /// When it cannot be read or does not have its digest.
+    pub fn attached_overlay(&self) -> Result<Option<Vec<u8>>, ArtifactError> {
         if self.slot.overlay_len == 0 {
-            if self.header.has(flags::NEEDS_OVERLAY) {
-                return Err(ArtifactError::malformed(
-                    "the artifact runs only with an overlay, and has none",
-                ));
-            }
             return Ok(None);
         }
         if self.slot.overlay_len > MAX_OVERLAY {

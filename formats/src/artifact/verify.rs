@@ -122,7 +122,7 @@ impl<R: ReadAt> Container<R> {
     /// What is wrong first.
     pub fn verify_all(&self, threads: usize) -> Result<(), ArtifactError> {
         self.verify_outside()?;
-        self.overlay()?;
+        self.attached_overlay()?;
         if self.lacks_sidecar() {
             return Err(ArtifactError::SidecarMissing);
         }

@@ -8,6 +8,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::error::{SealError, within};
+use crate::session::Key;
 use crate::sign::{
     KeyId, KeyKind, KeyTextError, Looks, MAX_KEY_TEXT, clean_comment, decode_32, key_lines,
     parse_public, parse_secret, print_public, print_secret,
@@ -314,6 +315,21 @@ impl KeySource {
         match Looks::at(text) {
             Looks::Secret(KeyKind::X25519) => Identity::parse(text).map(KeySource::Identity),
             _ => RawKey::parse(text).map(KeySource::Key),
+        }
+    }
+
+    /// Takes a key that came over a session.
+    ///
+    /// # Errors
+    /// Says what is wrong with it without repeating its text.
+    pub fn from_session(key: &Key) -> Result<KeySource, SealError> {
+        match key {
+            Key::Raw(text) => Ok(KeySource::Key(RawKey::parse(text)?)),
+            Key::Passphrase(text) => {
+                let bytes = Zeroizing::new(text.as_bytes().to_vec());
+                Passphrase::new(bytes).map(KeySource::Passphrase)
+            }
+            Key::Identity(text) => Ok(KeySource::Identity(Identity::parse(text)?)),
         }
     }
 

@@ -318,6 +318,11 @@ impl<'a> Section<'a> {
             .any(|s| matches!(s, Stanza::Open { .. }))
     }
 
+    /// Whether a passphrase may open it: then it is worth asking for one.
+    pub fn takes_passphrase(&self) -> bool {
+        self.stanzas.iter().any(Stanza::is_slow)
+    }
+
     /// How many items there are.
     pub fn item_count(&self) -> usize {
         self.records.len()

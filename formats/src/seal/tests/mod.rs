@@ -416,3 +416,23 @@ fn padding_hides_short_lengths_and_costs_little() {
     }
     let _ = Padding::Padme.zeros(usize::MAX);
 }
+
+#[test]
+fn keys_that_come_over_a_session_open_too() {
+    use crate::session::Key;
+    let sealed = small(&all_locks());
+    let text = |text: Zeroizing<String>| text.as_str().to_owned();
+    for key in [
+        Key::Raw(text(raw(0x42).to_text())),
+        Key::Passphrase("correct horse".into()),
+        Key::Identity(text(identity(7).to_text())),
+    ] {
+        let key = KeySource::from_session(&key).unwrap();
+        assert_eq!(open(&sealed, &[key], &WEB1).unwrap().len(), 2);
+    }
+    assert!(KeySource::from_session(&Key::Raw("hunter2".into())).is_err());
+    assert!(KeySource::from_session(&Key::Passphrase(String::new())).is_err());
+    assert!(Section::parse(&sealed).unwrap().takes_passphrase());
+    let only_key = small(&[Lock::Key(raw(1))]);
+    assert!(!Section::parse(&only_key).unwrap().takes_passphrase());
+}
