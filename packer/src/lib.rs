@@ -5,11 +5,15 @@
 //!
 //! [`pack`] is the way in.
 
+mod attach;
 mod cache;
+pub mod catalogue;
 mod collect;
 mod content;
+mod diff;
 mod error;
 mod inject;
+mod inspect;
 pub mod keys;
 mod output;
 pub mod overlay;
@@ -24,8 +28,14 @@ mod units;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+pub use attach::attach_overlay;
+pub use catalogue::{Catalogue, StubInfo};
 pub use collect::{AssetFrom, AssetSource, Recorded};
+pub use diff::{Changes, DiffReport, diff};
 pub use error::PackError;
+pub use inspect::{
+    AssetLine, FrameSums, Inspection, OpenArtifact, PlayLine, TaskLine, inspect, open_artifact,
+};
 pub use pack::{OverlayMaker, PackReport, PackRequest, level_for, pack};
 pub use progress::{Phase, Progress, Silent};
 pub use rustle_formats::artifact::{Method, Placement};

@@ -82,71 +82,69 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    /// Decompresses `stored`, which must give exactly `plain_len` bytes and be used up.
-    pub(crate) fn decode(
+    /// Decompresses `stored`, which must give exactly `plain_len` bytes and be used up, into `plain`, whose old content goes.
+    pub(crate) fn decode_into(
         &mut self,
         method: Method,
         stored: &[u8],
         plain_len: usize,
-    ) -> Result<Vec<u8>, ArtifactError> {
+        plain: &mut Vec<u8>,
+    ) -> Result<(), ArtifactError> {
         if plain_len > MAX_FRAME {
             return Err(ArtifactError::malformed("a frame is too long"));
         }
         let bad = || ArtifactError::malformed("a frame does not decompress");
-        let plain = match method {
-            Method::None => stored.to_vec(),
-            Method::Zstd => self.zstd(stored, plain_len).map_err(|_| bad())?,
-            Method::Xz => decode_xz(stored, plain_len).map_err(|_| bad())?,
+        plain.clear();
+        plain.reserve_exact(plain_len);
+        match method {
+            Method::None => plain.extend_from_slice(stored),
+            Method::Zstd => self.zstd(stored, plain).map_err(|_| bad())?,
+            Method::Xz => decode_xz(stored, plain_len, plain).map_err(|_| bad())?,
             Method::Gzip => {
                 let mut rest = stored;
-                let plain = read_up_to(flate2::bufread::GzDecoder::new(&mut rest), plain_len)
-                    .map_err(|_| bad())?;
+                let source = flate2::bufread::GzDecoder::new(&mut rest);
+                read_up_to(source, plain_len, plain).map_err(|_| bad())?;
                 if !rest.is_empty() {
                     return Err(bad());
                 }
-                plain
             }
             Method::Lz4 => {
-                let mut plain = vec![0; plain_len];
-                let len =
-                    lz4_flex::block::decompress_into(stored, &mut plain).map_err(|_| bad())?;
+                plain.resize(plain_len, 0);
+                let len = lz4_flex::block::decompress_into(stored, plain).map_err(|_| bad())?;
                 plain.truncate(len);
-                plain
             }
-        };
+        }
         if plain.len() == plain_len {
-            Ok(plain)
+            Ok(())
         } else {
             Err(bad())
         }
     }
 
-    fn zstd(&mut self, stored: &[u8], plain_len: usize) -> io::Result<Vec<u8>> {
+    fn zstd(&mut self, stored: &[u8], plain: &mut Vec<u8>) -> io::Result<()> {
         let zstd = match &mut self.zstd {
             Some(zstd) => zstd,
             none => none.insert(zstd::bulk::Decompressor::new()?),
         };
-        let mut plain = Vec::with_capacity(plain_len);
-        zstd.decompress_to_buffer(stored, &mut plain)?;
-        Ok(plain)
+        zstd.decompress_to_buffer(stored, plain)?;
+        Ok(())
     }
 }
 
-fn decode_xz(stored: &[u8], plain_len: usize) -> io::Result<Vec<u8>> {
+fn decode_xz(stored: &[u8], plain_len: usize, plain: &mut Vec<u8>) -> io::Result<()> {
     let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 0)?;
     let mut decoder = liblzma::bufread::XzDecoder::new_stream(stored, stream);
-    let plain = read_up_to(&mut decoder, plain_len)?;
+    read_up_to(&mut decoder, plain_len, plain)?;
     if decoder.total_in() != stored.len() as u64 {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    Ok(plain)
+    Ok(())
 }
 
 /// Reads to the end, but at most one byte more than `max`.
-fn read_up_to(source: impl Read, max: usize) -> io::Result<Vec<u8>> {
-    let mut plain = Vec::with_capacity(max);
-    source.take(max as u64 + 1).read_to_end(&mut plain)?;
-    Ok(plain)
+fn read_up_to(source: impl Read, max: usize, plain: &mut Vec<u8>) -> io::Result<()> {
+    source.take(max as u64 + 1).read_to_end(plain)?;
+    Ok(())
 }
 
 /// The library and version whose output a method's frames are: frames are reused only where it is the same.
@@ -266,6 +264,12 @@ fn encode_xz(plain: &[u8], level: i32) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn decode(method: Method, stored: &[u8], len: usize) -> Result<Vec<u8>, ArtifactError> {
+        let mut plain = b"left over".to_vec();
+        Decoder::default().decode_into(method, stored, len, &mut plain)?;
+        Ok(plain)
+    }
+
     const ALL: [Method; 5] = [
         Method::None,
         Method::Zstd,
@@ -281,16 +285,9 @@ mod tests {
             let mut encoder = Encoder::new(method, Encoder::default_level(method)).unwrap();
             let (used, stored) = encoder.encode(&text).unwrap();
             assert_eq!(used, method);
-            let mut decoder = Decoder::default();
-            assert_eq!(decoder.decode(used, &stored, text.len()).unwrap(), text);
-            assert!(
-                decoder.decode(used, &stored, text.len() - 1).is_err(),
-                "{method:?}"
-            );
-            assert!(
-                decoder.decode(used, &stored, text.len() + 1).is_err(),
-                "{method:?}"
-            );
+            assert_eq!(decode(used, &stored, text.len()).unwrap(), text);
+            assert!(decode(used, &stored, text.len() - 1).is_err(), "{method:?}");
+            assert!(decode(used, &stored, text.len() + 1).is_err(), "{method:?}");
             let (_, tiny) = encoder.encode(b"ab").unwrap();
             assert_eq!(tiny, b"ab", "what does not shrink is stored");
         }
@@ -303,12 +300,7 @@ mod tests {
             let mut encoder = Encoder::new(method, Encoder::default_level(method)).unwrap();
             let (used, mut stored) = encoder.encode(&text).unwrap();
             stored.push(7);
-            assert!(
-                Decoder::default()
-                    .decode(used, &stored, text.len())
-                    .is_err(),
-                "{method:?}"
-            );
+            assert!(decode(used, &stored, text.len()).is_err(), "{method:?}");
         }
     }
 

@@ -46,6 +46,14 @@ pub struct FrameInfo {
     pub record: FrameRecord,
 }
 
+/// Memory for reading frames one after the other.
+#[derive(Default)]
+pub struct FrameScratch {
+    stored: Vec<u8>,
+    plain: Vec<u8>,
+    decoder: Decoder,
+}
+
 /// The last few values that were made, by number.
 struct Cache<T> {
     held: Mutex<Vec<(u32, Arc<T>)>>,
@@ -310,9 +318,9 @@ impl<R: ReadAt> Container<R> {
             ));
         }
         let mut out = Vec::with_capacity(self.header.plan_len as usize);
-        let mut decoder = Decoder::default();
+        let mut scratch = FrameScratch::default();
         for frame in self.table.len() - self.header.plan_frames..self.table.len() {
-            out.extend_from_slice(&self.decode_frame(frame, &mut decoder)?);
+            out.extend_from_slice(self.read_frame_into(frame, &mut scratch)?);
         }
         Ok(out)
     }
@@ -357,28 +365,32 @@ impl<R: ReadAt> Container<R> {
     /// # Errors
     /// When there is no such frame, the sidecar is missing, or the bytes are damaged.
     pub fn read_stored(&self, index: u32) -> Result<Vec<u8>, ArtifactError> {
+        let mut stored = Vec::new();
+        self.stored_into(index, &mut stored)?;
+        Ok(stored)
+    }
+
+    fn stored_into(&self, index: u32, bytes: &mut Vec<u8>) -> Result<FrameRecord, ArtifactError> {
         let info = self
             .frame(index)
             .ok_or(ArtifactError::malformed("no such frame"))?;
-        let mut bytes = vec![0; info.record.stored_len as usize];
+        bytes.resize(info.record.stored_len as usize, 0);
         let read = if info.in_sidecar {
-            self.sidecar
-                .as_ref()
-                .ok_or(ArtifactError::SidecarMissing)?
-                .read_exact_at(&mut bytes, info.offset)
+            let sidecar = self.sidecar.as_ref().ok_or(ArtifactError::SidecarMissing)?;
+            sidecar.read_exact_at(bytes, info.offset)
         } else {
-            self.file.read_exact_at(&mut bytes, info.offset)
+            self.file.read_exact_at(bytes, info.offset)
         };
         read.map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => ArtifactError::PayloadMissing,
             _ => ArtifactError::Io(e),
         })?;
-        if FrameRecord::digest_of(&bytes) != info.record.digest {
+        if FrameRecord::digest_of(bytes) != info.record.digest {
             return Err(ArtifactError::Damaged(
                 format!("frame {index} does not have its digest").into(),
             ));
         }
-        Ok(bytes)
+        Ok(info.record)
     }
 
     /// The decompressed bytes of a frame, checked against its digest.
@@ -386,23 +398,30 @@ impl<R: ReadAt> Container<R> {
     /// # Errors
     /// As [`Container::read_stored`].
     pub fn read_frame(&self, index: u32) -> Result<Vec<u8>, ArtifactError> {
-        self.decode_frame(index, &mut Decoder::default())
+        let mut scratch = FrameScratch::default();
+        self.read_frame_into(index, &mut scratch)?;
+        Ok(scratch.plain)
     }
 
-    pub(crate) fn decode_frame(
+    /// As [`Container::read_frame`], in memory that is used again for the next frame.
+    ///
+    /// # Errors
+    /// As [`Container::read_stored`].
+    pub fn read_frame_into<'s>(
         &self,
         index: u32,
-        decoder: &mut Decoder,
-    ) -> Result<Vec<u8>, ArtifactError> {
-        let stored = self.read_stored(index)?;
-        let record = self
-            .table
-            .get(index)
-            .ok_or(ArtifactError::malformed("no such frame"))?;
+        scratch: &'s mut FrameScratch,
+    ) -> Result<&'s [u8], ArtifactError> {
+        let record = self.stored_into(index, &mut scratch.stored)?;
         if record.method == super::Method::None {
-            return Ok(stored);
+            std::mem::swap(&mut scratch.stored, &mut scratch.plain);
+        } else {
+            let len = record.plain_len as usize;
+            scratch
+                .decoder
+                .decode_into(record.method, &scratch.stored, len, &mut scratch.plain)?;
         }
-        decoder.decode(record.method, &stored, record.plain_len as usize)
+        Ok(&scratch.plain)
     }
 
     /// How many assets there are.

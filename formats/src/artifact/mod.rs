@@ -26,7 +26,7 @@ mod wire;
 pub use codec::Method;
 #[cfg(feature = "pack")]
 pub use codec::{Encoder, codec_name};
-pub use container::{Container, FrameInfo};
+pub use container::{Container, FrameInfo, FrameScratch};
 pub use elf::{Section, section};
 pub use error::ArtifactError;
 pub use frame::{FrameRecord, FrameTable};

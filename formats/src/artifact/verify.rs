@@ -7,8 +7,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::codec::Decoder;
-use super::container::Container;
+use super::container::{Container, FrameScratch};
 use super::index::{Entry, Kind, chunk_value, merge_chunk_values};
 use super::slot::{Placement, SLOT_LEN, Slot};
 use super::{
@@ -258,13 +257,13 @@ impl<R: ReadAt> Container<R> {
         let next = AtomicU32::new(0);
         let failure: Mutex<Option<(u32, ArtifactError)>> = Mutex::new(None);
         let work = || {
-            let mut decoder = Decoder::default();
+            let mut scratch = FrameScratch::default();
             loop {
                 let frame = next.fetch_add(1, Ordering::Relaxed);
                 if frame >= self.frame_count() {
                     return;
                 }
-                if let Err(error) = self.verify_frame(frame, pieces, &mut decoder) {
+                if let Err(error) = self.verify_frame(frame, pieces, &mut scratch) {
                     let mut worst = failure.lock().unwrap_or_else(PoisonError::into_inner);
                     if worst.as_ref().is_none_or(|(at, _)| frame < *at) {
                         *worst = Some((frame, error));
@@ -290,9 +289,9 @@ impl<R: ReadAt> Container<R> {
         &self,
         frame: u32,
         pieces: &[Piece],
-        decoder: &mut Decoder,
+        scratch: &mut FrameScratch,
     ) -> Result<(), ArtifactError> {
-        let plain = self.decode_frame(frame, decoder)?;
+        let plain = self.read_frame_into(frame, scratch)?;
         if frame >= self.header().data_frames {
             return Ok(());
         }

@@ -9,6 +9,7 @@ pub mod assets;
 mod r#become;
 pub mod context;
 pub mod engine;
+pub mod extract;
 pub mod glob;
 pub mod hardening;
 mod jobs;
