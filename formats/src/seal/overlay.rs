@@ -13,7 +13,9 @@ use super::item::{Entry, HostVars, Item, ItemKind, SecretMap};
 use super::keys::{KeySource, Lock};
 use super::section::{MAX_SECTION, Section, Unlocked, seal};
 use super::{Context, Padding, Randomness, SealError};
-use crate::sign::{self, PublicKey, SIGNATURE_LEN, SecretKey, SignError, Signature, Statement};
+use crate::sign::{
+    self, KeyId, PublicKey, SIGNATURE_LEN, SecretKey, SignError, Signature, Statement,
+};
 
 /// The first bytes of an overlay.
 pub const OVERLAY_MAGIC: [u8; 8] = *b"RUSTOVL1";
@@ -329,6 +331,28 @@ impl<'a> Overlay<'a> {
             overlay_root: &self.root,
         };
         sign::verify(trusted, &statement, self.signature.as_ref()).map_err(OverlayError::Signature)
+    }
+
+    /// Checks who made it, as a runner does: against the trusted keys if there are any; otherwise, where the base is
+    /// signed, the overlay must be signed by the same key. Sealing alone does not say who made an overlay: for a public
+    /// recipient, or without a lock, anybody can.
+    ///
+    /// The second rule is a check of the artifact against itself. It stops an overlay that was put beside a signed base, not
+    /// somebody who replaces both.
+    ///
+    /// # Errors
+    /// [`OverlayError::Signature`].
+    pub fn verify_beside(
+        &self,
+        trusted: &[PublicKey],
+        base: Option<&Signature>,
+    ) -> Result<Option<KeyId>, OverlayError> {
+        if !trusted.is_empty() {
+            return self.verify(trusted).map(|key| Some(key.id()));
+        }
+        let Some(base) = base else { return Ok(None) };
+        let signer = PublicKey::from_bytes(&base.signer, "").map_err(OverlayError::Signature)?;
+        self.verify(&[signer]).map(|key| Some(key.id()))
     }
 
     /// Checks every item's ciphertext against its digest, without a key.

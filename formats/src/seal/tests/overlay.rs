@@ -87,6 +87,40 @@ fn overlays_are_for_one_base_and_one_host() {
 }
 
 #[test]
+fn an_overlay_beside_a_signed_base_is_signed_by_the_same_key() {
+    let key = |n| SecretKey::from_seed(&[n; 32]);
+    let signed = overlay_bytes(&[Lock::Key(raw(1))]);
+    let signed = Overlay::parse(&signed).unwrap();
+    let base = |n| crate::sign::sign_root(&key(n), &ROOT);
+    let own = key(9).public("");
+    assert_eq!(signed.verify_beside(&[], None), Ok(None));
+    assert_eq!(
+        signed.verify_beside(&[], Some(&base(9))),
+        Ok(Some(own.id()))
+    );
+    assert!(signed.verify_beside(&[], Some(&base(8))).is_err());
+    // Trusted keys decide alone.
+    assert!(signed.verify_beside(&[own], Some(&base(8))).is_ok());
+    assert!(
+        signed
+            .verify_beside(&[key(8).public("")], Some(&base(9)))
+            .is_err()
+    );
+    let unsigned = write_overlay(
+        &content(),
+        &ROOT,
+        &[Lock::Recipient(identity(7).recipient(""))],
+        Padding::Exact,
+        None,
+        &mut Counted::new("u"),
+    )
+    .unwrap();
+    let unsigned = Overlay::parse(&unsigned).unwrap();
+    assert!(unsigned.verify_beside(&[], None).is_ok());
+    assert!(unsigned.verify_beside(&[], Some(&base(9))).is_err());
+}
+
+#[test]
 fn an_open_lock_takes_variables_and_nothing_else() {
     let mut content = content();
     let write = |content: &OverlayContent| {
