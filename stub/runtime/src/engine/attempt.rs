@@ -13,11 +13,7 @@ use crate::modules;
 use crate::vars::Templar;
 
 /// Whether events hide the task's results. Who cannot tell hides them.
-pub(crate) fn no_log(
-    play: &PlayRun<'_, '_>,
-    frame: &Frame<'_>,
-    templar: &Templar<'_, '_, '_>,
-) -> bool {
+pub(crate) fn no_log(play: &PlayRun<'_, '_>, frame: &Frame<'_>, templar: &Templar<'_, '_>) -> bool {
     match keywords::flag(templar, "no_log", frame.no_log()) {
         Ok(hidden) => hidden == Some(true),
         Err(message) => {
@@ -33,7 +29,7 @@ pub(crate) fn no_log(
 pub(crate) fn once<'r>(
     play: &PlayRun<'_, 'r>,
     frame: &Frame<'r>,
-    templar: &Templar<'_, '_, 'r>,
+    templar: &Templar<'_, 'r>,
     modes: (bool, bool),
     loop_error: Option<String>,
 ) -> Result<Ended, Abort> {
@@ -75,7 +71,7 @@ pub(crate) fn once<'r>(
 }
 
 /// The task's templated arguments, on top of the defaults for its module.
-fn arguments(frame: &Frame<'_>, templar: &Templar<'_, '_, '_>) -> Result<Map, String> {
+fn arguments(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Result<Map, String> {
     let module = modules::find(&frame.task.module);
     let full_name = module.map_or_else(|| frame.task.module.clone(), |m| m.spec().full_name());
     let resolve = |name: &str, value: &Value| -> Result<Option<Value>, String> {
@@ -230,7 +226,7 @@ fn judge(call: &invoke::Call<'_, '_, '_>, map: &mut Map) {
     }
 }
 
-fn all(templar: &Templar<'_, '_, '_>, conditions: &Conditions) -> Result<bool, String> {
+fn all(templar: &Templar<'_, '_>, conditions: &Conditions) -> Result<bool, String> {
     for condition in &conditions.0 {
         if !templar.condition(condition).map_err(|e| e.message)? {
             return Ok(false);

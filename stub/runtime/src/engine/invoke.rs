@@ -20,10 +20,10 @@ use crate::spec::{Place, Support};
 use crate::vars::Templar;
 
 /// Everything about one call of a module.
-pub(crate) struct Call<'c, 'a, 'r> {
-    pub play: &'c PlayRun<'a, 'r>,
+pub(crate) struct Call<'c, 't, 'r> {
+    pub play: &'c PlayRun<'c, 'r>,
     pub frame: &'c Frame<'r>,
-    pub templar: &'c Templar<'c, 'c, 'r>,
+    pub templar: &'c Templar<'t, 'r>,
     pub keywords: &'c Keywords,
     /// Templated, not checked yet.
     pub args: Map,

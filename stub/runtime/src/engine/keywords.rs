@@ -41,7 +41,7 @@ pub(crate) struct Background {
 
 /// Evaluates a keyword.
 fn keyword(
-    templar: &Templar<'_, '_, '_>,
+    templar: &Templar<'_, '_>,
     name: &str,
     value: Option<&Value>,
 ) -> Result<Option<Value>, String> {
@@ -54,7 +54,7 @@ fn keyword(
 
 /// Evaluates a keyword that is a boolean.
 pub(crate) fn flag(
-    templar: &Templar<'_, '_, '_>,
+    templar: &Templar<'_, '_>,
     name: &str,
     value: Option<&Value>,
 ) -> Result<Option<bool>, String> {
@@ -74,7 +74,7 @@ pub(crate) fn flag(
 }
 
 fn number(
-    templar: &Templar<'_, '_, '_>,
+    templar: &Templar<'_, '_>,
     name: &str,
     value: Option<&Value>,
 ) -> Result<Option<f64>, String> {
@@ -97,7 +97,7 @@ fn number(
 }
 
 fn words(
-    templar: &Templar<'_, '_, '_>,
+    templar: &Templar<'_, '_>,
     name: &str,
     value: Option<&Value>,
 ) -> Result<Option<String>, String> {
@@ -108,7 +108,7 @@ fn words(
 
 /// The environment of a task: from the outside in, the inner ones win.
 fn environment(
-    templar: &Templar<'_, '_, '_>,
+    templar: &Templar<'_, '_>,
     frame: &Frame<'_>,
 ) -> Result<IndexMap<String, String>, String> {
     let mut out = IndexMap::new();
@@ -131,7 +131,7 @@ fn environment(
 
 /// Whether the task only predicts and whether it shows differences: needed before anything else of it.
 pub(crate) fn modes(
-    templar: &Templar<'_, '_, '_>,
+    templar: &Templar<'_, '_>,
     frame: &Frame<'_>,
     (check, diff): (bool, bool),
 ) -> Result<(bool, bool), String> {
@@ -147,7 +147,7 @@ impl Keywords {
     /// # Errors
     /// Ansible's sentence about the first one that cannot be evaluated.
     pub(crate) fn evaluate(
-        templar: &Templar<'_, '_, '_>,
+        templar: &Templar<'_, '_>,
         frame: &Frame<'_>,
         modes: (bool, bool),
     ) -> Result<Keywords, String> {

@@ -25,7 +25,7 @@ pub(crate) enum Items {
 }
 
 /// Evaluates the items of a task.
-pub(crate) fn items(frame: &Frame<'_>, templar: &Templar<'_, '_, '_>) -> Items {
+pub(crate) fn items(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Items {
     let Some(written) = &frame.task.loop_ else {
         return Items::None;
     };
@@ -72,14 +72,14 @@ impl<'p> Names<'p> {
 pub(crate) fn run<'r>(
     play: &PlayRun<'_, 'r>,
     frame: &Frame<'r>,
-    templar: &Templar<'_, '_, 'r>,
+    templar: &Templar<'_, 'r>,
     modes: (bool, bool),
     items: Vec<Value>,
 ) -> Result<Ended, Abort> {
     let control = frame.task.loop_control.as_ref();
     let names = Names::of(control);
     let vars = templar.vars();
-    if vars.with(names.item, |_, _| ()).is_some() && !items.is_empty() {
+    if vars.has(names.item) && !items.is_empty() {
         play.run.warn(format!(
             "The loop variable '{}' is already in use. You should set the `loop_var` value in the `loop_control` option for the task to something else to avoid variable collisions and unexpected behavior.",
             names.item
@@ -156,7 +156,7 @@ fn as_seconds(value: Option<&Value>) -> f64 {
 }
 
 /// Whether the loop ends after the item that was just done.
-fn ends(templar: &Templar<'_, '_, '_>, control: Option<&LoopControl>) -> bool {
+fn ends(templar: &Templar<'_, '_>, control: Option<&LoopControl>) -> bool {
     control.is_some_and(|c| {
         !c.break_when.is_empty()
             && c.break_when
@@ -168,7 +168,7 @@ fn ends(templar: &Templar<'_, '_, '_>, control: Option<&LoopControl>) -> bool {
 
 /// `ansible_loop`, where the task asks for it.
 fn extended(
-    templar: &Templar<'_, '_, '_>,
+    templar: &Templar<'_, '_>,
     control: Option<&LoopControl>,
     items: &[Value],
     index: usize,
@@ -207,7 +207,7 @@ fn extended(
 fn tell_item(
     play: &PlayRun<'_, '_>,
     frame: &Frame<'_>,
-    templar: &Templar<'_, '_, '_>,
+    templar: &Templar<'_, '_>,
     one: &Ended,
     item: &Value,
     started: Instant,

@@ -30,4 +30,5 @@ pub use hosts::choose_host;
 pub(crate) use keywords::Escalate;
 pub use list::{ListedTask, list_tasks};
 pub use options::Options;
+pub(crate) use play::glob as fits;
 pub use runner::{RunSummary, Runner};

@@ -71,6 +71,7 @@ pub(crate) fn run_play<'r>(
         return Ok(PlayEnd::Done);
     }
     let turns = batches::order(play).map_err(Abort::Error)?;
+    run.store.begin_play();
     let shared = hosts.len() > 1;
     let play_run = PlayRun {
         run,
@@ -274,6 +275,7 @@ impl<'r> PlayRun<'_, 'r> {
             return Ok(Flow::Next);
         }
         self.run.check_stop()?;
+        self.run.store.position.set(self.position());
         let frame = Frame {
             play: self.play,
             blocks: blocks.to_vec(),

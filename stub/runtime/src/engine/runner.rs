@@ -64,7 +64,7 @@ pub(crate) struct Run<'r> {
     pub start_at: RefCell<Option<String>>,
     pub stats: RefCell<Stats>,
     pub jobs: Cell<u64>,
-    pub templates: Templates,
+    pub templates: Templates<'r>,
     seq: Cell<u64>,
 }
 
@@ -99,7 +99,7 @@ impl<'r> Runner<'r> {
             start_at: RefCell::new(self.options.start_at_task.clone()),
             stats: RefCell::default(),
             jobs: Cell::new(0),
-            templates: Templates::new(),
+            templates: Templates::new(self.driver),
             seq: Cell::new(0),
         };
         run.emit(EventKind::RunStarted {

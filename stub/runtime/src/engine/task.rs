@@ -39,13 +39,14 @@ pub(crate) struct Ended {
 pub(crate) fn scope<'a, 'r>(play: &'a PlayRun<'_, 'r>, frame: &'a Frame<'r>) -> TaskScope<'a, 'r> {
     TaskScope {
         store: &play.run.store,
+        templates: &play.run.templates,
         play: &play.vars,
         frame: Some(frame),
     }
 }
 
 /// Tells that a task begins.
-pub(crate) fn tell_start(play: &PlayRun<'_, '_>, frame: &Frame<'_>, templar: &Templar<'_, '_, '_>) {
+pub(crate) fn tell_start(play: &PlayRun<'_, '_>, frame: &Frame<'_>, templar: &Templar<'_, '_>) {
     let name = templar.lenient_text(frame.written_name());
     play.run.emit(EventKind::TaskStarted {
         task: frame.task.id.clone(),
@@ -60,6 +61,7 @@ pub(crate) fn tell_start(play: &PlayRun<'_, '_>, frame: &Frame<'_>, templar: &Te
 /// Runs a task.
 pub(crate) fn run_task<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<TaskEnd, Abort> {
     let run = play.run;
+    run.templates.begin_task(&frame.task.asset_paths);
     let vars = TaskVars::new(scope(play, frame));
     let templar = Templar::new(&run.templates, &vars);
     tell_start(play, frame, &templar);
@@ -85,7 +87,7 @@ pub(crate) fn run_task<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<
 fn execute<'r>(
     play: &PlayRun<'_, 'r>,
     frame: &Frame<'r>,
-    templar: &Templar<'_, '_, 'r>,
+    templar: &Templar<'_, 'r>,
     modes: (bool, bool),
 ) -> Result<Ended, Abort> {
     let once = play.shared
@@ -131,7 +133,7 @@ fn execute<'r>(
 fn finish<'r>(
     play: &PlayRun<'_, 'r>,
     frame: &Frame<'r>,
-    templar: &Templar<'_, '_, 'r>,
+    templar: &Templar<'_, 'r>,
     ended: Ended,
     started: Instant,
 ) -> Result<TaskEnd, Abort> {
@@ -184,7 +186,7 @@ fn finish<'r>(
 fn notify(
     play: &PlayRun<'_, '_>,
     frame: &Frame<'_>,
-    templar: &Templar<'_, '_, '_>,
+    templar: &Templar<'_, '_>,
 ) -> Result<(), Abort> {
     let mut names = Vec::new();
     for written in frame.notify() {

@@ -23,9 +23,14 @@ fn render_one(diff: &Map, colour: bool) -> String {
     let mut out = String::new();
     for (key, which) in [("dst", "destination"), ("src", "source")] {
         if truthy(diff.get(&format!("{key}_binary"))) {
-            out.push_str(&format!("diff skipped: {which} file appears to be binary\n"));
+            out.push_str(&format!(
+                "diff skipped: {which} file appears to be binary\n"
+            ));
         }
-        if let Some(limit) = diff.get(&format!("{key}_larger")).filter(|l| truthy(Some(l))) {
+        if let Some(limit) = diff
+            .get(&format!("{key}_larger"))
+            .filter(|l| truthy(Some(l)))
+        {
             out.push_str(&format!(
                 "diff skipped: {which} file size is greater than {}\n",
                 python_str(limit)

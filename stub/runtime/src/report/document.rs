@@ -81,9 +81,11 @@ impl ReportBuilder {
             }
             EventKind::Rescued { .. } => {
                 if let Some(play) = report.results.last_mut() {
-                    play.success = !play.task_results.iter().flat_map(|t| t.hosts.values()).any(
-                        |h| matches!(h.status, Status::Unreachable) && !h.ignored,
-                    );
+                    play.success = !play
+                        .task_results
+                        .iter()
+                        .flat_map(|t| t.hosts.values())
+                        .any(|h| matches!(h.status, Status::Unreachable) && !h.ignored);
                 }
             }
             EventKind::Warning { message, .. } => report.warnings.push(message.clone()),
@@ -204,15 +206,19 @@ impl ReportBuilder {
             .iter_mut()
             .rev()
             .find(|t| t.task_id == place.task)?;
-        Some(task.hosts.entry(place.host.to_owned()).or_insert_with(|| HostResult {
-            status: Status::Skipped,
-            ignored: false,
-            duration_ms: 0,
-            delegated_to: None,
-            retries: 0,
-            items: Vec::new(),
-            result: Value::Null,
-        }))
+        Some(
+            task.hosts
+                .entry(place.host.to_owned())
+                .or_insert_with(|| HostResult {
+                    status: Status::Skipped,
+                    ignored: false,
+                    duration_ms: 0,
+                    delegated_to: None,
+                    retries: 0,
+                    items: Vec::new(),
+                    result: Value::Null,
+                }),
+        )
     }
 }
 
@@ -258,6 +264,9 @@ mod tests {
         assert_eq!(host.items.len(), 1);
         assert!(host.result.get("results").is_none());
         let json = serde_json::to_string(&report).unwrap();
-        assert_eq!(serde_json::from_str::<ExecutionReport>(&json).unwrap(), report);
+        assert_eq!(
+            serde_json::from_str::<ExecutionReport>(&json).unwrap(),
+            report
+        );
     }
 }

@@ -133,6 +133,13 @@ mod tests {
         let a = vec!["same"; 300];
         let b = vec!["same"; 250];
         // Nothing but frequent lines: nothing to start from, yet the edges grow.
-        assert_eq!(runs(&a, &b), [Run { a: 0, b: 0, len: 250 }]);
+        assert_eq!(
+            runs(&a, &b),
+            [Run {
+                a: 0,
+                b: 0,
+                len: 250
+            }]
+        );
     }
 }

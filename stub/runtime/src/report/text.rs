@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
+use rustle_formats::Value;
 use rustle_formats::event::{Event, EventKind, Stats, Status};
 use rustle_formats::plan::Source;
-use rustle_formats::Value;
 
 use super::diff;
 use super::json_text::compact;
@@ -202,10 +202,9 @@ impl TextReporter {
 
     /// An empty line and a heading filled up with asterisks.
     fn heading(&self, text: &str, sink: Sink<'_>) {
-        let width = self
-            .options
-            .terminal
-            .map_or(NARROWEST, |columns| columns.saturating_sub(1).max(NARROWEST));
+        let width = self.options.terminal.map_or(NARROWEST, |columns| {
+            columns.saturating_sub(1).max(NARROWEST)
+        });
         let stars = width.saturating_sub(columns(text)).max(FEWEST_STARS);
         sink(Stream::Out, &format!("\n{text} {}\n", "*".repeat(stars)));
     }

@@ -39,7 +39,9 @@ fn sentence<'a>(result: &'a Value, module: &str) -> (String, Option<&'a str>) {
     let msg = result.get("msg").and_then(Value::as_str).unwrap_or("");
     let unreachable = result.get("unreachable").and_then(Value::as_bool) == Some(true);
     if let Some(cause) = msg.strip_prefix("Task failed: ") {
-        let again = !unreachable && !cause.starts_with("Action failed") && !cause.starts_with("Module failed");
+        let again = !unreachable
+            && !cause.starts_with("Action failed")
+            && !cause.starts_with("Module failed");
         return (msg.to_owned(), again.then_some(cause));
     }
     if unreachable {
@@ -48,7 +50,11 @@ fn sentence<'a>(result: &'a Value, module: &str) -> (String, Option<&'a str>) {
     let by_condition = result.get("failed_when_result").and_then(Value::as_bool) == Some(true)
         && result.get("rc").and_then(Value::as_i64).unwrap_or(0) == 0;
     let here = modules::find(module).is_none_or(|m| m.spec().place == Place::Engine);
-    let who = if here || by_condition { "Action" } else { "Module" };
+    let who = if here || by_condition {
+        "Action"
+    } else {
+        "Module"
+    };
     (
         if msg.is_empty() {
             format!("Task failed: {who} failed.")
@@ -128,7 +134,12 @@ mod tests {
         };
         let text = Text("1\n2\n3\n4\n5\n6\n7\n    - a:\n        b: c\n    - name: x\n");
         assert_eq!(
-            describe(&value(r#"{"msg": "bad"}"#), "fail", Some(&source), Some(&text)),
+            describe(
+                &value(r#"{"msg": "bad"}"#),
+                "fail",
+                Some(&source),
+                Some(&text)
+            ),
             "[ERROR]: Task failed: Action failed: bad\nOrigin: a.yml:10:7\n\n 8     - a:\n 9         b: c\n\
              10     - name: x\n         ^ column 7\n\n"
         );
@@ -141,7 +152,12 @@ mod tests {
     #[test]
     fn causes_are_told_again() {
         assert_eq!(
-            describe(&value(r#"{"msg": "Task failed: no x"}"#), "copy", None, None),
+            describe(
+                &value(r#"{"msg": "Task failed: no x"}"#),
+                "copy",
+                None,
+                None
+            ),
             "[ERROR]: Task failed: no x\n\n<<< caused by >>>\n\nno x\n"
         );
     }

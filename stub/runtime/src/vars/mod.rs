@@ -4,6 +4,9 @@
 //! is merged or copied per task, so a task costs nothing for the variables that it does not use.
 
 mod groups;
+mod hostvars;
+mod lookups;
+mod machine;
 mod magic;
 mod scope;
 mod store;
@@ -12,4 +15,4 @@ mod templar;
 pub(crate) use groups::Groups;
 pub(crate) use scope::{TaskScope, TaskVars};
 pub(crate) use store::{PlayVars, Store};
-pub(crate) use templar::{Templar, TemplateError, Templates};
+pub(crate) use templar::{Templar, Templates};

@@ -3,14 +3,18 @@
 use std::cell::{Cell, RefCell};
 
 use rustle_formats::{Map, Value};
+use rustle_template::{Dict, Error, ErrorKind, Key, Scope, Value as Rendered};
 
-use super::{PlayVars, Store, magic};
-use crate::engine::Frame;
+use super::store::Layer;
+use super::{PlayVars, Store, Templates, magic};
+use crate::engine::{Frame, Reply, Request};
 
 /// What a task's view is made of.
 pub(crate) struct TaskScope<'a, 'r> {
     /// The run's variables.
     pub store: &'a Store<'r>,
+    /// What templating shares.
+    pub templates: &'a Templates<'r>,
     /// The play's.
     pub play: &'a PlayVars<'r>,
     /// The task with its blocks; none while a play's own keywords are looked at.
@@ -68,48 +72,59 @@ impl<'a, 'r> TaskVars<'a, 'r> {
         &self.scope
     }
 
-    /// Calls `look` with the variable's value and whether text in it may be a template.
-    pub(crate) fn with<R>(&self, name: &str, look: impl FnOnce(&Value, bool) -> R) -> Option<R> {
+    /// Whether there is a variable of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.with(name, |_, _, _| ()).is_some()
+    }
+
+    /// Calls `look` with the variable's value, whether text in it may be a template, and the layer that it is in, where
+    /// that one keeps what was made of it.
+    fn with<R>(
+        &self,
+        name: &str,
+        look: impl FnOnce(&Value, bool, Option<Layer>) -> R,
+    ) -> Option<R> {
         if let Some(value) = self.top.borrow().get(name) {
-            return Some(look(value, false));
+            return Some(look(value, false, None));
         }
         let store = self.scope.store;
         if let Some(value) = magic::value(self, name) {
-            return Some(look(&value, false));
+            let layer = (name == "ansible_facts").then_some(Layer::Facts);
+            return Some(look(&value, false, layer));
         }
         if let Some(value) = store.extra.get(name) {
-            return Some(look(value, true));
+            return Some(look(value, true, Some(Layer::Constant)));
         }
         if let Some(value) = store.fresh.borrow().get(name) {
-            return Some(look(value, false));
+            return Some(look(value, false, Some(Layer::Fresh)));
         }
         if let Some(value) = store.included.borrow().get(name) {
-            return Some(look(value, true));
+            return Some(look(value, true, Some(Layer::Included)));
         }
-        if let Some(value) = self.written(name) {
-            return Some(look(value, true));
+        if let Some((value, layer)) = self.written(name) {
+            return Some(look(value, true, layer));
         }
         if let Some(value) = store.facts.borrow().get(name) {
-            return Some(look(value, false));
+            return Some(look(value, false, Some(Layer::Facts)));
         }
         if let Some(value) = store.inventory.get(name) {
-            return Some(look(value, true));
+            return Some(look(value, true, Some(Layer::Inventory)));
         }
         if store.plan.secrets.iter().any(|s| s.name == name) {
-            return Some(look(&Value::Secret(name.to_owned()), true));
+            return Some(look(&Value::Secret(name.to_owned()), true, None));
         }
-        magic::fallback(&self.scope, name).map(|value| look(&value, false))
+        magic::fallback(&self.scope, name).map(|value| look(&value, false, None))
     }
 
     /// A variable of the task, its blocks, or its play.
-    fn written(&self, name: &str) -> Option<&'r Value> {
+    fn written(&self, name: &str) -> Option<(&'r Value, Option<Layer>)> {
         if let Some(frame) = self.scope.frame {
             if let Some(value) = frame.task.vars.get(name) {
-                return Some(value);
+                return Some((value, None));
             }
             for block in frame.blocks.iter().rev() {
                 if let Some(value) = block.vars.get(name) {
-                    return Some(value);
+                    return Some((value, None));
                 }
             }
         }
@@ -119,10 +134,109 @@ impl<'a, 'r> TaskVars<'a, 'r> {
             .rev()
             .chain(std::iter::once(&play.vars))
             .find_map(|layer| layer.get(name))
+            .map(|value| (value, Some(Layer::Play)))
     }
 
-    /// The names of all variables.
-    pub(crate) fn names(&self) -> Vec<String> {
+    /// A value as templates see it, with the texts of sealed secrets in it.
+    pub(super) fn convert(&self, value: &Value, trusted: bool) -> Result<Rendered, Error> {
+        if holds_secret(value) {
+            let open = self.unsealed(value)?;
+            return Ok(Rendered::from_formats(&open, trusted));
+        }
+        Ok(Rendered::from_formats(value, trusted))
+    }
+
+    fn unsealed(&self, value: &Value) -> Result<Value, Error> {
+        Ok(match value {
+            Value::Secret(name) => Value::Unsafe(
+                self.scope
+                    .store
+                    .secret(name)
+                    .map_err(|e| Error::new(ErrorKind::Plugin, e))?,
+            ),
+            Value::List(list) => Value::List(
+                list.iter()
+                    .map(|v| self.unsealed(v))
+                    .collect::<Result<_, _>>()?,
+            ),
+            Value::Map(map) => Value::Map(
+                map.iter()
+                    .map(|(k, v)| Ok((k.clone(), self.unsealed(v)?)))
+                    .collect::<Result<_, Error>>()?,
+            ),
+            Value::Pairs(pairs) => Value::Pairs(
+                pairs
+                    .iter()
+                    .map(|(k, v)| Ok((k.clone(), self.unsealed(v)?)))
+                    .collect::<Result<_, Error>>()?,
+            ),
+            other => other.clone(),
+        })
+    }
+
+    /// This host's variables as a mapping, `hostvars` and `vars` apart.
+    fn all(&self) -> Result<Rendered, Error> {
+        let dict = Dict::new();
+        for name in self.names() {
+            if !matches!(name.as_str(), "hostvars" | "vars")
+                && let Some(value) = self.get(&name)?
+            {
+                dict.insert(Key::from_str(name), value);
+            }
+        }
+        Ok(Rendered::Dict(dict))
+    }
+
+    /// Another host's variables: asked for, else what the plan itself says of it.
+    pub(super) fn of_host(&self, host: &str) -> Option<Rendered> {
+        let store = self.scope.store;
+        let reply = store.driver.ask(Request::HostVars {
+            host: host.to_owned(),
+            position: store.position.get(),
+        });
+        if let Reply::Vars(map) = reply {
+            return Some(Rendered::from_formats(&Value::Map(map), false));
+        }
+        let known = store.groups.all().get("all")?;
+        if !known.iter().any(|h| h == host) {
+            return None;
+        }
+        let vars = Store::inventory_of(store.plan, &store.groups, host);
+        let value = Rendered::from_formats(&Value::Map(vars), true);
+        if let Rendered::Dict(dict) = &value {
+            dict.insert(Key::from_str("inventory_hostname"), Rendered::str(host));
+        }
+        Some(value)
+    }
+}
+
+impl Scope for TaskVars<'_, '_> {
+    fn get(&self, name: &str) -> Result<Option<Rendered>, Error> {
+        let store = self.scope.store;
+        match name {
+            "omit" => return Ok(Some(Rendered::Omit)),
+            "hostvars" => {
+                let hosts = store.groups.all().get("all").cloned().unwrap_or_default();
+                let others = &self.scope.templates.others;
+                return Ok(Some(others.object(store.host, self.all()?, hosts)));
+            }
+            _ => {}
+        }
+        let found = self.with(name, |value, trusted, layer| {
+            let Some(layer) = layer else {
+                return self.convert(value, trusted);
+            };
+            if let Some(known) = store.kept(layer, name) {
+                return Ok(known);
+            }
+            let made = self.convert(value, trusted)?;
+            store.keep(layer, name, &made);
+            Ok(made)
+        });
+        found.transpose()
+    }
+
+    fn names(&self) -> Vec<String> {
         let store = self.scope.store;
         let mut names: Vec<String> = magic::NAMES.iter().map(|n| (*n).to_owned()).collect();
         names.extend(self.top.borrow().keys().cloned());
@@ -146,5 +260,16 @@ impl<'a, 'r> TaskVars<'a, 'r> {
         names.sort_unstable();
         names.dedup();
         names
+    }
+}
+
+/// Whether the text of a sealed secret belongs somewhere into a value.
+fn holds_secret(value: &Value) -> bool {
+    match value {
+        Value::Secret(_) => true,
+        Value::List(list) => list.iter().any(holds_secret),
+        Value::Map(map) => map.values().any(holds_secret),
+        Value::Pairs(pairs) => pairs.iter().any(|(_, v)| holds_secret(v)),
+        _ => false,
     }
 }

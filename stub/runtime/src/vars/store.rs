@@ -2,12 +2,14 @@
 //! (blocks and the task, see [`super::scope`]), `include_vars`, `set_fact` and `register`, extra variables.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 
 use rustle_formats::plan::{ExecutionPlan, PlayPlan};
 use rustle_formats::{Map, Value};
+use rustle_template::Value as Rendered;
 
 use super::Groups;
-use crate::engine::{Driver, Options};
+use crate::engine::{Driver, Options, Position};
 
 /// What a run knows about its host besides one task's own variables.
 pub(crate) struct Store<'r> {
@@ -28,6 +30,21 @@ pub(crate) struct Store<'r> {
     pub secrets: RefCell<Vec<zeroize::Zeroizing<String>>>,
     /// Counts changes, so that what was computed from variables can tell whether it is still right.
     pub generation: Cell<u64>,
+    /// How far the run has come, for questions about other hosts.
+    pub position: Cell<Position>,
+    /// What was made of variables for templates, by layer.
+    made: RefCell<HashMap<Layer, HashMap<String, Rendered>>>,
+}
+
+/// Layers that keep what was made of their variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Layer {
+    Constant,
+    Inventory,
+    Facts,
+    Play,
+    Included,
+    Fresh,
 }
 
 /// A play's variables.
@@ -48,13 +65,7 @@ impl<'r> Store<'r> {
         driver: &'r dyn Driver,
     ) -> Store<'r> {
         let groups = Groups::of(plan);
-        let mut inventory = Map::new();
-        for (_, group) in groups.order_for(plan, host) {
-            inventory.extend(group.vars.clone());
-        }
-        if let Some(own) = plan.hosts.get(host) {
-            inventory.extend(own.vars.clone());
-        }
+        let inventory = Store::inventory_of(plan, &groups, host);
         let mut extra = plan.extra_vars.clone();
         extra.extend(options.extra_vars.clone());
         Store {
@@ -70,30 +81,70 @@ impl<'r> Store<'r> {
             included: RefCell::default(),
             secrets: RefCell::default(),
             generation: Cell::new(0),
+            position: Cell::new(Position { play: 0, task: 0 }),
+            made: RefCell::default(),
         }
+    }
+
+    /// What the inventory says of a host: its groups' variables, then its own.
+    pub(super) fn inventory_of(plan: &ExecutionPlan, groups: &Groups, host: &str) -> Map {
+        let mut vars = Map::new();
+        for (_, group) in groups.order_for(plan, host) {
+            vars.extend(group.vars.clone());
+        }
+        if let Some(own) = plan.hosts.get(host) {
+            vars.extend(own.vars.clone());
+        }
+        vars
+    }
+
+    /// What was made of a variable for templates, if it is still right.
+    pub(super) fn kept(&self, layer: Layer, name: &str) -> Option<Rendered> {
+        self.made.borrow().get(&layer)?.get(name).cloned()
+    }
+
+    /// Keeps what was made of a variable for templates.
+    pub(super) fn keep(&self, layer: Layer, name: &str, value: &Rendered) {
+        let mut made = self.made.borrow_mut();
+        made.entry(layer)
+            .or_default()
+            .insert(name.to_owned(), value.clone());
+    }
+
+    fn forget(&self, layer: Layer) {
+        self.touch();
+        self.made.borrow_mut().remove(&layer);
+    }
+
+    /// Forgets what was made of the variables of the play before.
+    pub(crate) fn begin_play(&self) {
+        self.forget(Layer::Play);
     }
 
     /// Keeps facts that a module returned.
     pub(crate) fn add_facts(&self, facts: &Map) {
-        self.touch();
+        self.forget(Layer::Facts);
         self.facts.borrow_mut().extend(facts.clone());
     }
 
     /// Keeps variables that `set_fact` or `register` set.
     pub(crate) fn set(&self, name: &str, value: Value) {
         self.touch();
+        if let Some(made) = self.made.borrow_mut().get_mut(&Layer::Fresh) {
+            made.remove(name);
+        }
         self.fresh.borrow_mut().insert(name.to_owned(), value);
     }
 
     /// Keeps variables that `include_vars` read.
     pub(crate) fn include(&self, vars: &Map) {
-        self.touch();
+        self.forget(Layer::Included);
         self.included.borrow_mut().extend(vars.clone());
     }
 
     /// Forgets gathered facts (`meta: clear_facts`).
     pub(crate) fn clear_facts(&self) {
-        self.touch();
+        self.forget(Layer::Facts);
         self.facts.borrow_mut().clear();
     }
 

@@ -1,52 +1,163 @@
 //! Templating with a task's variables.
 
-use rustle_formats::{Map, Value};
+use std::cell::RefCell;
+use std::rc::Rc;
 
-use super::TaskVars;
+use rustle_formats::Value;
+use rustle_template::{Engine, Error, ErrorKind, FileOptions, Templar as Inner, Value as Rendered};
+
+use super::hostvars::Others;
+use super::lookups::{Files, Plugins};
+use super::{TaskVars, machine};
+use crate::args::text;
 use crate::context::{RenderRequest, Variables};
+use crate::engine::Driver;
 
 /// Why something could not be templated.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TemplateError {
     /// The sentence, in Ansible's words.
     pub message: String,
-    /// Whether a variable is missing.
-    pub undefined: bool,
 }
 
-/// What all templating of a run shares.
-pub(crate) struct Templates(());
+impl From<Error> for TemplateError {
+    fn from(error: Error) -> TemplateError {
+        TemplateError {
+            message: error.message().to_owned(),
+        }
+    }
+}
 
-impl Templates {
-    pub(crate) fn new() -> Templates {
-        Templates(())
+/// What all templating of a run shares: parsed templates, lookups, the other hosts' variables.
+pub(crate) struct Templates<'r> {
+    engine: Engine<'r>,
+    /// Folders of assets in which the current task's files are looked for.
+    search: Rc<RefCell<Vec<String>>>,
+    pub(super) others: Others,
+}
+
+impl<'r> Templates<'r> {
+    pub(crate) fn new(driver: &'r dyn Driver) -> Templates<'r> {
+        let search: Rc<RefCell<Vec<String>>> = Rc::default();
+        let files = Files {
+            driver,
+            search: search.clone(),
+        };
+        Templates {
+            engine: Engine::new()
+                .with_host(Rc::new(machine::Seen::of(driver.machine())))
+                .with_loader(Rc::new(files.clone()))
+                .with_lookups(Rc::new(Plugins { files })),
+            search,
+            others: Others::default(),
+        }
+    }
+
+    /// Says where the current task's files are looked for, and forgets what other hosts' variables were before it.
+    pub(crate) fn begin_task(&self, folders: &[String]) {
+        if *self.search.borrow() != folders {
+            *self.search.borrow_mut() = folders.to_vec();
+        }
+        self.others.forget();
     }
 }
 
 /// Templates with a task's variables.
-pub(crate) struct Templar<'t, 'a, 'r> {
-    vars: &'t TaskVars<'a, 'r>,
+pub(crate) struct Templar<'t, 'r> {
+    templates: &'t Templates<'r>,
+    vars: &'t TaskVars<'t, 'r>,
+    /// What was rendered with the variables as they were at this point of their history.
+    inner: RefCell<Option<(u64, Rc<Inner<'t>>)>>,
 }
 
-impl<'t, 'a, 'r> Templar<'t, 'a, 'r> {
-    pub(crate) fn new(_: &'t Templates, vars: &'t TaskVars<'a, 'r>) -> Self {
-        Templar { vars }
+impl<'t, 'r> Templar<'t, 'r> {
+    pub(crate) fn new(templates: &'t Templates<'r>, vars: &'t TaskVars<'t, 'r>) -> Self {
+        Templar {
+            templates,
+            vars,
+            inner: RefCell::default(),
+        }
     }
 
     /// The variables.
-    pub(crate) fn vars(&self) -> &'t TaskVars<'a, 'r> {
+    pub(crate) fn vars(&self) -> &'t TaskVars<'t, 'r> {
         self.vars
+    }
+
+    /// Calls `work` with a template engine that sees the variables as they are now; again where it met another
+    /// host's variables, which had to be asked for.
+    fn with<R>(&self, work: impl Fn(&Inner<'t>) -> Result<R, Error>) -> Result<R, Error> {
+        loop {
+            let inner = self.inner();
+            let result = work(&inner);
+            match (result, self.templates.others.wanted()) {
+                (result, None) => return result,
+                (_, Some(host)) => {
+                    let vars = self.vars.of_host(&host);
+                    self.templates.others.learn(host, vars);
+                    self.inner.borrow_mut().take();
+                }
+            }
+        }
+    }
+
+    fn inner(&self) -> Rc<Inner<'t>> {
+        let now = self.vars.store().generation.get();
+        let mut slot = self.inner.borrow_mut();
+        if let Some((then, inner)) = slot.as_ref()
+            && *then == now
+        {
+            return inner.clone();
+        }
+        let inner = Rc::new(Inner::new(&self.templates.engine, self.vars));
+        *slot = Some((now, inner.clone()));
+        inner
     }
 
     /// Templates a value all the way down. `None`: it is omitted.
     pub(crate) fn value(&self, value: &Value) -> Result<Option<Value>, TemplateError> {
-        self.resolve(value, true, 0)
+        if is_plain(value) {
+            return Ok(Some(value.clone()));
+        }
+        let raw = self.vars.convert(value, true)?;
+        let rendered = self.with(|inner| inner.template_value(&raw))?;
+        if matches!(rendered, Rendered::Omit) {
+            return Ok(None);
+        }
+        Ok(Some(rendered.to_formats()?))
+    }
+
+    /// Evaluates an expression.
+    pub(crate) fn expression(&self, text: &str) -> Result<Value, TemplateError> {
+        let rendered = self.with(|inner| inner.eval_expr(text))?;
+        Ok(rendered.to_formats()?)
+    }
+
+    /// Evaluates one condition.
+    pub(crate) fn condition(&self, condition: &Value) -> Result<bool, TemplateError> {
+        match condition {
+            Value::Bool(holds) => Ok(*holds),
+            Value::Null => Ok(true),
+            Value::Str(text) => {
+                let condition = Rendered::trusted(text.as_str());
+                Ok(self.with(|inner| inner.eval_condition(&condition))?)
+            }
+            _ => Err(TemplateError {
+                message: "Conditional expressions must be strings.".into(),
+            }),
+        }
     }
 
     /// Text in which what cannot be templated is replaced by the reason, as Ansible prints names of tasks.
-    pub(crate) fn lenient_text(&self, text: &str) -> String {
+    pub(crate) fn lenient_text(&self, written: &str) -> String {
+        if !written.contains("{{") && !written.contains("{%") {
+            return written.to_owned();
+        }
+        if let Ok(value) = self.value(&Value::Str(written.to_owned())) {
+            return text(&value.unwrap_or_default());
+        }
         let mut out = String::new();
-        let mut rest = text;
+        let mut rest = written;
         let mut errors = 0;
         while let Some(start) = rest.find("{{") {
             let end = rest[start..]
@@ -54,7 +165,7 @@ impl<'t, 'a, 'r> Templar<'t, 'a, 'r> {
                 .map_or(rest.len(), |e| start + e + 2);
             out.push_str(&rest[..start]);
             match self.value(&Value::Str(rest[start..end].to_owned())) {
-                Ok(value) => out.push_str(&crate::args::text(&value.unwrap_or_default())),
+                Ok(value) => out.push_str(&text(&value.unwrap_or_default())),
                 Err(e) => {
                     errors += 1;
                     out.push_str(&format!("<< error {errors} - {} >>", e.message));
@@ -66,159 +177,69 @@ impl<'t, 'a, 'r> Templar<'t, 'a, 'r> {
         out
     }
 
-    /// Evaluates an expression.
-    pub(crate) fn expression(&self, text: &str) -> Result<Value, TemplateError> {
-        self.path(text.trim(), 0)
-    }
-
-    /// Evaluates one condition.
-    pub(crate) fn condition(&self, condition: &Value) -> Result<bool, TemplateError> {
-        let text = match condition {
-            Value::Bool(b) => return Ok(*b),
-            Value::Null => return Ok(true),
-            Value::Str(text) => text.trim(),
-            other => {
-                return Err(error(format!("not a condition: {other}")));
+    /// Renders a template file.
+    pub(crate) fn render(&self, request: &RenderRequest<'_>) -> Result<String, String> {
+        let mut options = FileOptions::default();
+        apply_options(request, &mut options)?;
+        for (name, value) in &request.extra {
+            self.vars.set_top(name, value.clone());
+        }
+        let rendered = self.with(|inner| inner.render_file(request.text, request.name, &options));
+        for name in request.extra.keys() {
+            self.vars.unset_top(name);
+        }
+        rendered.map_err(|e| match (e.kind(), e.line()) {
+            (ErrorKind::Syntax | ErrorKind::Undefined { .. }, line) if line > 0 => {
+                format!("{} (line {line}, column {})", e.message(), e.column())
             }
-        };
-        self.test(text).map_err(|e| TemplateError {
-            message: format!("Error while evaluating conditional: {}", e.message),
-            ..e
+            _ => e.to_string(),
         })
     }
+}
 
-    /// Renders a template file.
-    pub(crate) fn render(&self, request: &RenderRequest<'_>) -> Result<String, TemplateError> {
-        match self.resolve(&Value::Str(request.text.to_owned()), true, 0)? {
-            Some(Value::Str(s)) => Ok(s),
-            Some(other) => Ok(other.to_string()),
-            None => Ok(String::new()),
-        }
+/// Whether a value is the same after templating.
+fn is_plain(value: &Value) -> bool {
+    match value {
+        Value::Str(text) => !text.contains('{') || !may_render(text),
+        Value::Unsafe(_) | Value::Secret(_) => false,
+        Value::List(list) => list.iter().all(is_plain),
+        Value::Map(map) => map.values().all(is_plain),
+        Value::Pairs(pairs) => pairs.iter().all(|(_, v)| is_plain(v)),
+        _ => true,
     }
+}
 
-    fn test(&self, text: &str) -> Result<bool, TemplateError> {
-        if let Some(rest) = text.strip_prefix("not ") {
-            return Ok(!self.test(rest)?);
-        }
-        if let Some(name) = text.strip_suffix(" is defined") {
-            return Ok(self.path(name.trim(), 0).is_ok());
-        }
-        for (op, want) in [("==", true), ("!=", false)] {
-            if let Some((a, b)) = text.split_once(op) {
-                return Ok((self.path(a.trim(), 0)? == self.path(b.trim(), 0)?) == want);
-            }
-        }
-        match self.path(text, 0)? {
-            Value::Bool(b) => Ok(b),
-            other => Err(error(format!("not a boolean: {other}"))),
-        }
-    }
+fn may_render(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%") || text.contains("{#")
+}
 
-    fn resolve(
-        &self,
-        value: &Value,
-        trusted: bool,
-        depth: usize,
-    ) -> Result<Option<Value>, TemplateError> {
-        if depth > 64 {
-            return Err(error("recursive loop detected in template".into()));
-        }
-        Ok(Some(match value {
-            Value::Secret(name) => Value::Str(self.vars.store().secret(name).map_err(error)?),
-            Value::Str(text) if trusted => return self.text(text, depth),
-            Value::Unsafe(text) => Value::Str(text.clone()),
-            Value::List(list) => {
-                let mut out = Vec::new();
-                for item in list {
-                    out.extend(self.resolve(item, trusted, depth + 1)?);
-                }
-                Value::List(out)
-            }
-            Value::Map(map) => {
-                let mut out = Map::new();
-                for (key, item) in map {
-                    if let Some(item) = self.resolve(item, trusted, depth + 1)? {
-                        out.insert(key.clone(), item);
-                    }
-                }
-                Value::Map(out)
-            }
-            other => other.clone(),
-        }))
-    }
-
-    fn text(&self, text: &str, depth: usize) -> Result<Option<Value>, TemplateError> {
-        let mut out = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once("{{") {
-            let Some((inside, tail)) = after.split_once("}}") else {
-                return Err(error("unexpected end of template".into()));
-            };
-            if inside.trim() == "omit" {
-                return Ok(None);
-            }
-            let value = self.path(inside.trim(), depth + 1)?;
-            if before.is_empty() && tail.is_empty() && out.is_empty() {
-                return Ok(Some(value));
-            }
-            out.push_str(before);
-            match value {
-                Value::Str(s) => out.push_str(&s),
-                other => out.push_str(&other.to_string()),
-            }
-            rest = tail;
-        }
-        out.push_str(rest);
-        Ok(Some(Value::Str(out)))
-    }
-
-    fn path(&self, text: &str, depth: usize) -> Result<Value, TemplateError> {
-        if let Ok(number) = text.parse::<i64>() {
-            return Ok(Value::Int(number));
-        }
-        match text {
-            "true" | "True" => return Ok(Value::Bool(true)),
-            "false" | "False" => return Ok(Value::Bool(false)),
-            _ => {}
-        }
-        if let Some(quoted) = text
-            .strip_prefix(['\'', '"'])
-            .and_then(|t| t.strip_suffix(['\'', '"']))
-        {
-            return Ok(Value::Str(quoted.to_owned()));
-        }
-        let mut parts = text.split('.');
-        let first = parts.next().unwrap_or_default();
-        let found = self.vars.with(first, |value, trusted| {
-            self.resolve(value, trusted, depth + 1)
-        });
-        let mut value = match found {
-            Some(value) => value?.unwrap_or_default(),
-            None => {
-                return Err(TemplateError {
-                    message: format!("'{first}' is undefined"),
-                    undefined: true,
-                });
-            }
+/// The options of the module `template`, by Ansible's names.
+fn apply_options(request: &RenderRequest<'_>, options: &mut FileOptions) -> Result<(), String> {
+    let syntax = &mut options.syntax;
+    for (name, value) in &request.options {
+        let flag = || {
+            value
+                .as_bool()
+                .ok_or_else(|| format!("the template option {name} is no boolean"))
         };
-        for part in parts {
-            value = value.get(part).cloned().ok_or_else(|| TemplateError {
-                message: format!("object of type 'dict' has no attribute '{part}'"),
-                undefined: true,
-            })?;
+        match name.as_str() {
+            "block_start_string" => syntax.block_start = text(value),
+            "block_end_string" => syntax.block_end = text(value),
+            "variable_start_string" => syntax.variable_start = text(value),
+            "variable_end_string" => syntax.variable_end = text(value),
+            "comment_start_string" => syntax.comment_start = text(value),
+            "comment_end_string" => syntax.comment_end = text(value),
+            "newline_sequence" => syntax.newline_sequence = text(value),
+            "trim_blocks" => syntax.trim_blocks = flag()?,
+            "lstrip_blocks" => syntax.lstrip_blocks = flag()?,
+            "keep_trailing_newline" => syntax.keep_trailing_newline = flag()?,
+            other => return Err(format!("unknown template option {other}")),
         }
-        Ok(value)
     }
+    Ok(())
 }
 
-fn error(message: String) -> TemplateError {
-    TemplateError {
-        message,
-        undefined: false,
-    }
-}
-
-impl Variables for Templar<'_, '_, '_> {
+impl Variables for Templar<'_, '_> {
     fn eval(&self, expression: &str) -> Result<Value, String> {
         self.expression(expression).map_err(|e| e.message)
     }
@@ -228,6 +249,6 @@ impl Variables for Templar<'_, '_, '_> {
     }
 
     fn render(&self, request: &RenderRequest<'_>) -> Result<String, String> {
-        Templar::render(self, request).map_err(|e| e.message)
+        Templar::render(self, request)
     }
 }

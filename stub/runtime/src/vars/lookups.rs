@@ -1,0 +1,230 @@
+//! Lookups and included templates: what they name came with the plan as assets.
+//!
+//! Ansible runs lookups on the controller. Files of the controller were packed; its environment was not, so `env`
+//! sees the environment of the program that runs the plan. Lookups that could only ask the controller are refused.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rustle_formats::plan::asset_name;
+use rustle_template::{
+    Error, ErrorKind, FileOptions, Loader, LookupCall, Lookups, Value as Rendered,
+};
+
+use crate::assets::AssetKind;
+use crate::engine::Driver;
+
+/// The largest file that a lookup or an include reads.
+const MAX_FILE: u64 = 64 << 20;
+
+/// The plan's files, searched as the current task would.
+#[derive(Clone)]
+pub(super) struct Files<'r> {
+    pub driver: &'r dyn Driver,
+    pub search: Rc<RefCell<Vec<String>>>,
+}
+
+impl Files<'_> {
+    /// The asset that a name means, looked for in `kind` folders first.
+    fn find(&self, name: &str, kind: &str) -> Result<Option<Vec<u8>>, Error> {
+        let name = asset_name(name);
+        let mut candidates = Vec::new();
+        for folder in self.search.borrow().iter() {
+            candidates.push(format!("{folder}/{kind}/{name}"));
+            candidates.push(format!("{folder}/{name}"));
+        }
+        candidates.push(format!("{kind}/{name}"));
+        candidates.push(name);
+        for candidate in candidates {
+            let entry = self
+                .driver
+                .assets()
+                .entry(candidate.as_bytes())
+                .map_err(|e| {
+                    Error::new(ErrorKind::Plugin, format!("cannot read the assets: {e}"))
+                })?;
+            if let Some(entry) = entry {
+                return Ok(Some(entry.path));
+            }
+        }
+        Ok(None)
+    }
+
+    fn text(&self, path: &[u8]) -> Result<String, Error> {
+        let bytes = self
+            .driver
+            .assets()
+            .read_to_vec(path, MAX_FILE)
+            .map_err(|e| Error::new(ErrorKind::Plugin, e.to_string()))?;
+        String::from_utf8(bytes).map_err(|_| {
+            Error::new(
+                ErrorKind::Plugin,
+                format!("{} is not UTF-8", String::from_utf8_lossy(path)),
+            )
+        })
+    }
+
+    fn missing(name: &str) -> Error {
+        Error::new(
+            ErrorKind::Plugin,
+            format!("Unable to access the file '{name}': it is not among the plan's assets."),
+        )
+    }
+}
+
+impl Loader for Files<'_> {
+    fn load(&self, name: &str, _: Option<&str>) -> Result<Option<String>, Error> {
+        match self.find(name, "templates")? {
+            Some(path) => self.text(&path).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The lookups that need more than their arguments.
+pub(super) struct Plugins<'r> {
+    pub files: Files<'r>,
+}
+
+impl Lookups for Plugins<'_> {
+    fn lookup(&self, name: &str, call: LookupCall<'_>) -> Result<Option<Vec<Rendered>>, Error> {
+        match name {
+            "env" => self.env(&call).map(Some),
+            "file" | "unvault" => self.file(&call).map(Some),
+            "template" => self.template(&call).map(Some),
+            "fileglob" => self.glob(&call).map(Some),
+            "first_found" => self.first_found(&call).map(Some),
+            "lines"
+            | "pipe"
+            | "password"
+            | "url"
+            | "ini"
+            | "csvfile"
+            | "inventory_hostnames"
+            | "config" => Err(Error::new(
+                ErrorKind::Plugin,
+                format!("The lookup '{name}' needs the controller, and this run has none."),
+            )),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn terms(call: &LookupCall<'_>) -> Result<Vec<String>, Error> {
+    let mut out = Vec::new();
+    for term in &call.terms {
+        match term {
+            Rendered::Str(text) => out.push(text.as_str().to_owned()),
+            Rendered::List(list) => {
+                for item in list.to_vec() {
+                    out.extend(item.as_str().map(str::to_owned));
+                }
+            }
+            other => {
+                return Err(Error::type_error(format!(
+                    "a lookup wants text, not '{}'",
+                    other.type_name()
+                )));
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn flag(call: &LookupCall<'_>, name: &str, default: bool) -> Result<bool, Error> {
+    call.option(name).map_or(Ok(default), Rendered::truth)
+}
+
+impl Plugins<'_> {
+    fn env(&self, call: &LookupCall<'_>) -> Result<Vec<Rendered>, Error> {
+        let env = &self.files.driver.machine().env;
+        let default = call.option("default").cloned();
+        Ok(terms(call)?
+            .iter()
+            .map(|name| match env.get(name) {
+                Some(value) => Rendered::str(value.as_str()),
+                None => default.clone().unwrap_or_else(|| Rendered::str("")),
+            })
+            .collect())
+    }
+
+    fn file(&self, call: &LookupCall<'_>) -> Result<Vec<Rendered>, Error> {
+        let rstrip = flag(call, "rstrip", true)?;
+        let lstrip = flag(call, "lstrip", false)?;
+        let mut out = Vec::new();
+        for name in terms(call)? {
+            let path = self
+                .files
+                .find(&name, "files")?
+                .ok_or_else(|| Files::missing(&name))?;
+            let text = self.files.text(&path)?;
+            let text = if rstrip { text.trim_end() } else { &text };
+            let text = if lstrip { text.trim_start() } else { text };
+            out.push(Rendered::str(text));
+        }
+        Ok(out)
+    }
+
+    fn template(&self, call: &LookupCall<'_>) -> Result<Vec<Rendered>, Error> {
+        let mut out = Vec::new();
+        for name in terms(call)? {
+            let path = self
+                .files
+                .find(&name, "templates")?
+                .ok_or_else(|| Files::missing(&name))?;
+            let text = self.files.text(&path)?;
+            let options = FileOptions::default();
+            let rendered = call.templar.render_file(&text, &name, &options)?;
+            out.push(Rendered::from(rendered));
+        }
+        Ok(out)
+    }
+
+    /// Files whose last component fits a shell pattern.
+    fn glob(&self, call: &LookupCall<'_>) -> Result<Vec<Rendered>, Error> {
+        let mut out = Vec::new();
+        for pattern in terms(call)? {
+            let (folder, pattern) = pattern.rsplit_once('/').unwrap_or(("", pattern.as_str()));
+            let Some(folder) = self.files.find(folder, "files")? else {
+                continue;
+            };
+            let below = self
+                .files
+                .driver
+                .assets()
+                .below(&folder)
+                .map_err(|e| Error::new(ErrorKind::Plugin, e.to_string()))?;
+            for entry in below {
+                let Some(name) = entry.path.get(folder.len() + 1..) else {
+                    continue;
+                };
+                let name = String::from_utf8_lossy(name);
+                let is_file = matches!(entry.kind, AssetKind::File { .. });
+                if is_file && !name.contains('/') && crate::engine::fits(pattern, &name) {
+                    out.push(Rendered::from(
+                        String::from_utf8_lossy(&entry.path).into_owned(),
+                    ));
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn first_found(&self, call: &LookupCall<'_>) -> Result<Vec<Rendered>, Error> {
+        let names = terms(call)?;
+        for name in &names {
+            for kind in ["files", "templates", "vars"] {
+                if self.files.find(name, kind)?.is_some() {
+                    return Ok(vec![Rendered::str(name.as_str())]);
+                }
+            }
+        }
+        if flag(call, "skip", false)? {
+            return Ok(Vec::new());
+        }
+        Err(Error::new(
+            ErrorKind::Plugin,
+            "No file was found when using first_found.",
+        ))
+    }
+}
