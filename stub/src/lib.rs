@@ -14,6 +14,7 @@ mod lock;
 mod look;
 mod payload;
 mod places;
+pub mod session;
 mod signals;
 mod sinks;
 mod terminal;
@@ -31,11 +32,16 @@ pub fn main() -> u8 {
     let environment_key = keys::from_environment();
     let mut args = std::env::args_os();
     let program = args.next().unwrap_or_default();
-    let name = Path::new(&program)
-        .file_name()
-        .map_or_else(|| "artifact".to_owned(), |n| n.to_string_lossy().into_owned());
+    let name = Path::new(&program).file_name().map_or_else(
+        || "artifact".to_owned(),
+        |n| n.to_string_lossy().into_owned(),
+    );
     let outcome = Command::parse(args).and_then(|command| {
-        act(&command, &name, environment_key.as_ref().map(|k| k.as_str()))
+        act(
+            &command,
+            &name,
+            environment_key.as_ref().map(|k| k.as_str()),
+        )
     });
     match outcome {
         Ok(code) => code,
@@ -77,7 +83,9 @@ fn act(command: &Command, name: &str, environment_key: Option<&str>) -> Result<u
             let root = look::hex(&payload.container.root());
             print(&match signer {
                 Some(key) => format!("verified: {root}, signed by {key}\n"),
-                None => format!("undamaged: {root} (whether to trust it only --trusted FILE can say)\n"),
+                None => {
+                    format!("undamaged: {root} (whether to trust it only --trusted FILE can say)\n")
+                }
             })
         }
         Action::Extract(dir) => {

@@ -471,10 +471,7 @@ mod tests {
         let mut damaged = fs::read(&path).unwrap();
         damaged[5] ^= 1;
         fs::write(&path, damaged).unwrap();
-        assert_eq!(
-            cache.assemble(&first, &runner).unwrap().missing(),
-            [(0, 2)]
-        );
+        assert_eq!(cache.assemble(&first, &runner).unwrap().missing(), [(0, 2)]);
 
         // What is in use stays, the rest goes.
         cache.trim(0);

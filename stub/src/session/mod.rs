@@ -59,11 +59,7 @@ pub struct Myself<'a> {
 /// Serves one session over standard input and output; gives the process's exit code.
 ///
 /// `run` runs the artifact and sends its events through the link.
-pub fn serve(
-    folder: &Path,
-    myself: &Myself<'_>,
-    run: impl FnOnce(Ready, &Link) -> Ended,
-) -> u8 {
+pub fn serve(folder: &Path, myself: &Myself<'_>, run: impl FnOnce(Ready, &Link) -> Ended) -> u8 {
     let link = Link::new(Box::new(io::stdout()));
     let ended = match prepare(folder, myself, &link) {
         Ok((cache, offer, mut assembly, reader, start)) => {
@@ -79,7 +75,10 @@ pub fn serve(
                         &link,
                     )
                 }
-                Err(e) => refused(myself, &format!("cannot put the artifact in its place: {e}")),
+                Err(e) => refused(
+                    myself,
+                    &format!("cannot put the artifact in its place: {e}"),
+                ),
             };
             cache.trim(offer.cache_limit);
             drop(assembly);
@@ -114,7 +113,8 @@ fn prepare(folder: &Path, myself: &Myself<'_>, link: &Link) -> Result<Prepared, 
         version: SESSION_VERSION,
         runner: myself.version.to_owned(),
         target: myself.target.to_owned(),
-        stub: digest(myself.program).map_err(|e| format!("cannot read the runner's own file: {e}"))?,
+        stub: digest(myself.program)
+            .map_err(|e| format!("cannot read the runner's own file: {e}"))?,
         cache: folder.display().to_string(),
     });
     let offer = match input.next()? {
@@ -127,13 +127,21 @@ fn prepare(folder: &Path, myself: &Myself<'_>, link: &Link) -> Result<Prepared, 
             offer.version
         ));
     }
-    let cache = Cache::open(folder).map_err(|e| format!("cannot use the cache {}: {e}", folder.display()))?;
+    let cache = Cache::open(folder)
+        .map_err(|e| format!("cannot use the cache {}: {e}", folder.display()))?;
     // Room first, so that a full disk is not made fuller by what nobody needs.
     cache.trim(offer.cache_limit);
-    let mut assembly = cache
-        .assemble(&offer, myself.program)
-        .map_err(|e| format!("cannot put the artifact together in {}: {e}", folder.display()))?;
-    let pieces = assembly.missing().iter().map(|(f, p)| (*f, *p, 0)).collect();
+    let mut assembly = cache.assemble(&offer, myself.program).map_err(|e| {
+        format!(
+            "cannot put the artifact together in {}: {e}",
+            folder.display()
+        )
+    })?;
+    let pieces = assembly
+        .missing()
+        .iter()
+        .map(|(f, p)| (*f, *p, 0))
+        .collect();
     link.send(&Up::Need { pieces });
     receive(&mut input, &mut assembly, link)?;
     link.send(&Up::Assembled);
