@@ -48,11 +48,7 @@ impl Default for FileOptions {
     /// The `template` module's defaults: blocks trimmed, a trailing newline kept, escapes in strings.
     fn default() -> Self {
         FileOptions {
-            syntax: Syntax {
-                keep_trailing_newline: true,
-                raw_backslashes: false,
-                ..Syntax::default()
-            },
+            syntax: Syntax { keep_trailing_newline: true, raw_backslashes: false, ..Syntax::default() },
         }
     }
 }
@@ -130,8 +126,7 @@ impl<'e> Engine<'e> {
         if let Some(known) = self.templates.borrow().get(text) {
             return Ok(known.clone());
         }
-        let template =
-            Rc::new(syntax::parse_template(text, None, &self.syntax).map_err(in_template)?);
+        let template = Rc::new(syntax::parse_template(text, None, &self.syntax).map_err(in_template)?);
         remember(&mut self.templates.borrow_mut(), text, &template);
         Ok(template)
     }
@@ -141,8 +136,7 @@ impl<'e> Engine<'e> {
         if let Some(known) = self.expressions.borrow().get(text) {
             return Ok(known.clone());
         }
-        let expression =
-            Rc::new(syntax::parse_expression(text, &self.syntax).map_err(in_expression)?);
+        let expression = Rc::new(syntax::parse_expression(text, &self.syntax).map_err(in_expression)?);
         remember(&mut self.expressions.borrow_mut(), text, &expression);
         Ok(expression)
     }
@@ -185,12 +179,7 @@ impl<'e> Engine<'e> {
     }
 
     /// What a template file needs, or why it is none.
-    pub fn check_file(
-        &self,
-        source: &str,
-        name: &str,
-        options: &FileOptions,
-    ) -> Result<Analysis, Error> {
+    pub fn check_file(&self, source: &str, name: &str, options: &FileOptions) -> Result<Analysis, Error> {
         let template = parse_file(source, name, options)?;
         Ok(syntax::analyse_template(&template))
     }
@@ -202,11 +191,7 @@ impl<'e> Engine<'e> {
 }
 
 /// Reads a template file with its header line.
-pub(crate) fn parse_file(
-    source: &str,
-    name: &str,
-    options: &FileOptions,
-) -> Result<Template, Error> {
+pub(crate) fn parse_file(source: &str, name: &str, options: &FileOptions) -> Result<Template, Error> {
     let mut syntax = options.syntax.clone();
     let body = crate::header::read(source, &mut syntax)?;
     syntax::parse_template(body, Some(name.into()), &syntax).map_err(in_template)

@@ -1,7 +1,7 @@
 //! What a template prints. A string in a playbook may yield a value of any type; a template file yields text.
 
-use crate::Error;
 use crate::value::{MAX_TEXT, Value, to_text, write_text};
+use crate::Error;
 
 /// Where output goes.
 pub(crate) enum Out {

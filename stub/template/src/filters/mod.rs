@@ -6,10 +6,10 @@ mod sequences;
 pub(crate) use basic::{pairs, truth_of};
 pub(crate) use sequences::{flatten_terms, sort_values};
 
-use crate::Error;
 use crate::eval::{Args, Interp};
 use crate::lookups::short_name;
 use crate::value::Value;
+use crate::Error;
 
 type Run = fn(&mut Interp<'_>, Value, Args) -> Result<Value, Error>;
 
@@ -26,32 +26,17 @@ pub(crate) struct Filter {
 
 /// A row of a table.
 const fn filter(name: &'static str, run: Run) -> Filter {
-    Filter {
-        name,
-        run,
-        takes_undefined: false,
-        lazy: false,
-    }
+    Filter { name, run, takes_undefined: false, lazy: false }
 }
 
 /// A filter that takes undefined values and leaves elements alone.
 const fn lenient(name: &'static str, run: Run) -> Filter {
-    Filter {
-        name,
-        run,
-        takes_undefined: true,
-        lazy: true,
-    }
+    Filter { name, run, takes_undefined: true, lazy: true }
 }
 
 /// A filter that leaves elements alone.
 const fn lazy(name: &'static str, run: Run) -> Filter {
-    Filter {
-        name,
-        run,
-        takes_undefined: false,
-        lazy: true,
-    }
+    Filter { name, run, takes_undefined: false, lazy: true }
 }
 
 const TABLES: &[&[Filter]] = &[basic::TABLE, sequences::TABLE];
@@ -59,11 +44,7 @@ const TABLES: &[&[Filter]] = &[basic::TABLE, sequences::TABLE];
 /// The filter of that name, with or without `ansible.builtin.`.
 pub(crate) fn find(name: &str) -> Option<Filter> {
     let short = short_name(name);
-    TABLES
-        .iter()
-        .flat_map(|table| table.iter())
-        .find(|filter| filter.name == short)
-        .copied()
+    TABLES.iter().flat_map(|table| table.iter()).find(|filter| filter.name == short).copied()
 }
 
 #[cfg(test)]
@@ -72,11 +53,7 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        let mut names: Vec<_> = TABLES
-            .iter()
-            .flat_map(|table| table.iter())
-            .map(|filter| filter.name)
-            .collect();
+        let mut names: Vec<_> = TABLES.iter().flat_map(|table| table.iter()).map(|filter| filter.name).collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();

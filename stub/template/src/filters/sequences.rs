@@ -1,22 +1,16 @@
 //! Filters that look at sequences as a whole.
 
 use super::{Filter, filter};
-use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::value::{Value, iterate};
+use crate::Error;
 
 pub(super) const TABLE: &[Filter] = &[filter("flatten", flatten)];
 
 fn flatten(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [levels, skip_nulls] = args.bind("flatten", ["levels", "skip_nulls"], 0)?;
     let mut out = Vec::new();
-    flatten_into(
-        &value,
-        levels.int()?,
-        skip_nulls.truth_or(true)?,
-        &mut out,
-        0,
-    )?;
+    flatten_into(&value, levels.int()?, skip_nulls.truth_or(true)?, &mut out, 0)?;
     Ok(Value::list(out))
 }
 
@@ -39,13 +33,7 @@ fn flatten_into(
         match &item {
             _ if is_null && skip_nulls => {}
             Value::List(_) | Value::Tuple(_) if levels.is_none_or(|levels| levels >= 1) => {
-                flatten_into(
-                    &item,
-                    levels.map(|levels| levels - 1),
-                    skip_nulls,
-                    out,
-                    depth + 1,
-                )?;
+                flatten_into(&item, levels.map(|levels| levels - 1), skip_nulls, out, depth + 1)?;
             }
             _ => out.push(item),
         }

@@ -8,6 +8,6 @@ mod percent;
 
 pub(crate) use brace::brace_format;
 pub(crate) use datetime::{DateTime, TimeDelta};
-pub(crate) use number_format::{Spec, format_float};
-pub(crate) use pattern::{Pattern, escape, expand};
+pub(crate) use number_format::{format_float, Spec};
+pub(crate) use pattern::{Pattern, expand, escape};
 pub(crate) use percent::percent_format;
