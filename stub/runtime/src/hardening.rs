@@ -6,7 +6,7 @@
 //! without that switch. Root can still do all of it, and swap is not covered.
 //!
 //! Programs that a task starts are not affected: a program that is executed is dumpable again by itself, and
-//! [`restore_core_limit`] gives it back the limit that its parent started with.
+//! [`restore_core_limit`], which `process` calls, gives it back the limit that its parent started with.
 
 use std::sync::OnceLock;
 
@@ -26,6 +26,8 @@ pub struct Hardened {
 
 /// Forbids core dumps of this process, and tracing it. What the system refuses is not done and said in the result; no
 /// run should end for that.
+///
+/// A process that changes its user becomes dumpable again where `fs.suid_dumpable` says so: call this again after it.
 ///
 /// Call it early: before threads are started and before anything secret is read. The soft limit is lowered only, so that
 /// [`restore_core_limit`] can raise it again without privileges.
@@ -55,6 +57,11 @@ fn forbid_dumps() -> bool {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn forbid_dumps() -> bool {
     false
+}
+
+/// Whether [`harden`] lowered the core limit, so that programs need [`restore_core_limit`].
+pub fn has_lowered_core_limit() -> bool {
+    BEFORE.get().is_some()
 }
 
 /// Puts the core limit back to what it was before [`harden`], for a program that is about to be executed. Does nothing

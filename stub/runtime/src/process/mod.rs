@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use rustle_formats::Value;
 
 use crate::context::Context;
+use crate::hardening;
 use crate::outcome::Failure;
 
 pub use environment::{expand, expand_user, expand_variables, variable};
@@ -227,13 +228,18 @@ fn detach(command: &mut Command, umask: Option<u32>) {
     if !terminal {
         command.process_group(0);
     }
-    if terminal || umask.is_some() {
-        // SAFETY: the closure runs between fork and exec; it makes two system calls, both async-signal-safe, and
-        // touches no memory but its own copies.
+    let lowered = hardening::has_lowered_core_limit();
+    if terminal || umask.is_some() || lowered {
+        // SAFETY: the closure runs between fork and exec; it makes three system calls, all async-signal-safe, and
+        // touches no memory but its own copies and one static that was written before.
         unsafe {
             command.pre_exec(move || {
                 if terminal {
                     rustix::process::setsid()?;
+                }
+                if lowered {
+                    // A program with a limit that is too low is still better than none.
+                    let _ = hardening::restore_core_limit();
                 }
                 if let Some(mask) = umask {
                     rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask as _));
