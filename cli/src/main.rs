@@ -1,1 +1,103 @@
-fn main() {}
+//! `rustle`: arguments in, one call into a library, an exit code out.
+//!
+//! Nothing here decides anything about plans or artifacts. Each command is one file under `commands`; errors of the
+//! libraries become messages and exit codes in `failure`.
+
+mod commands;
+mod console;
+mod diagnostic;
+mod exit;
+mod failure;
+mod plan_input;
+mod progress;
+mod targets;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use commands::Command;
+use console::Console;
+use exit::Exit;
+
+/// Packs a plan of Ansible tasks, with all that it needs, into one static executable.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rustle",
+    version,
+    propagate_version = true,
+    after_help = exit::TABLE,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(flatten)]
+    console: Console,
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments(std::env::args_os().collect())) {
+        Ok(cli) => cli,
+        Err(e) => {
+            let exit = if e.use_stderr() { Exit::Usage } else { Exit::Done };
+            // Where nobody reads the help there is nobody to tell.
+            let _ = e.print();
+            return exit.into();
+        }
+    };
+    match cli.command.run(&cli.console) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            for diagnostic in &failure.diagnostics {
+                cli.console.say(diagnostic);
+            }
+            failure.exit.into()
+        }
+    }
+}
+
+/// `rustle-pack ARGS` is `rustle pack ARGS`: the same program under another name.
+fn arguments(mut args: Vec<OsString>) -> Vec<OsString> {
+    let command = args
+        .first()
+        .and_then(|first| Path::new(first).file_name())
+        .and_then(|name| name.to_str())
+        .and_then(|name| name.strip_prefix("rustle-"))
+        .filter(|name| commands::names().any(|c| c == *name))
+        .map(OsString::from);
+    if let Some(command) = command {
+        args.insert(1, command);
+    }
+    args
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_program_s_name_may_be_a_command() {
+        let of = |words: &[&str]| -> Vec<String> {
+            arguments(words.iter().map(OsString::from).collect())
+                .into_iter()
+                .map(|w| w.into_string().unwrap())
+                .collect()
+        };
+        assert_eq!(
+            of(&["/usr/bin/rustle-pack", "x"]),
+            ["/usr/bin/rustle-pack", "pack", "x"]
+        );
+        assert_eq!(of(&["rustle", "pack"]), ["rustle", "pack"]);
+        assert_eq!(of(&["rustle-0.1", "pack"]), ["rustle-0.1", "pack"]);
+    }
+}

@@ -1,0 +1,83 @@
+//! The commands, one file each.
+
+mod diff;
+mod extract;
+mod inspect;
+mod keygen;
+mod pack;
+mod schema;
+mod stub;
+mod verify;
+
+use clap::Subcommand;
+
+use crate::console::Console;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Pack a plan, its files and its secrets into one executable.
+    Pack(Box<pack::Pack>),
+    /// Show what an artifact holds.
+    Inspect(inspect::Inspect),
+    /// Check every byte of an artifact and who signed it, without running anything.
+    Verify(verify::Verify),
+    /// Write the files that an artifact carries into a folder.
+    Extract(extract::Extract),
+    /// Show what changed from one artifact to the next.
+    Diff(diff::Diff),
+    /// Make a key for signing, or for receiving secrets.
+    Keygen(keygen::Keygen),
+    /// Print the JSON Schema of a document.
+    Schema(schema::Schema),
+    /// List, build and add runners for other machines.
+    #[command(subcommand)]
+    Stub(stub::Stub),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn run(&self, console: &Console) -> Result<Exit, Failure> {
+        match self {
+            Command::Pack(c) => c.run(console),
+            Command::Inspect(c) => c.run(console),
+            Command::Verify(c) => c.run(console),
+            Command::Extract(c) => c.run(console),
+            Command::Diff(c) => c.run(console),
+            Command::Keygen(c) => c.run(console),
+            Command::Schema(c) => c.run(),
+            Command::Stub(c) => c.run(console),
+        }
+    }
+}
+
+/// The names of all commands: `rustle-NAME` is a name that the program may have.
+pub(crate) fn names() -> impl Iterator<Item = String> {
+    Command::augment_subcommands(clap::Command::new("rustle"))
+        .get_subcommands()
+        .map(|c| c.get_name().to_owned())
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+/// A document as indented JSON with a final newline.
+fn json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value)
+        .map(|mut text| {
+            text.push('\n');
+            text
+        })
+        .map_err(|e| Failure::text(Exit::Machine, format!("cannot write JSON: {e}")))
+}
+
+/// Bytes for people: `1.5 MB`.
+fn bytes(n: u64) -> String {
+    match n {
+        0..1000 => format!("{n} B"),
+        1000..1_000_000 => format!("{:.1} kB", n as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),
+        _ => format!("{:.2} GB", n as f64 / 1e9),
+    }
+}
