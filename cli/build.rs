@@ -128,9 +128,8 @@ fn needed(name: &str) -> Outcome<OsString> {
 /// Builds the stub for the first kind of target that works.
 fn build(root: &Path) -> Outcome<Built> {
     let host = env::var("TARGET")?;
-    let profile = env::var("RUSTLE_STUB_PROFILE").unwrap_or_else(|_| {
-        if release() { "stub" } else { "stub-dev" }.to_owned()
-    });
+    let profile = env::var("RUSTLE_STUB_PROFILE")
+        .unwrap_or_else(|_| if release() { "stub" } else { "stub-dev" }.to_owned());
     let mut failures = String::new();
     for triple in candidates(&host) {
         let output = nested_cargo(root, &triple, &profile)?.output()?;
@@ -216,7 +215,15 @@ fn nested_cargo(root: &Path, triple: &str, profile: &str) -> Outcome<Command> {
             cargo.env_remove(&name);
         }
     }
-    for name in ["TARGET", "HOST", "PROFILE", "OPT_LEVEL", "DEBUG", "NUM_JOBS", "OUT_DIR"] {
+    for name in [
+        "TARGET",
+        "HOST",
+        "PROFILE",
+        "OPT_LEVEL",
+        "DEBUG",
+        "NUM_JOBS",
+        "OUT_DIR",
+    ] {
         cargo.env_remove(name);
     }
     cargo
@@ -287,9 +294,8 @@ fn c_compiler(cargo: &mut Command, triple: &str) {
 }
 
 fn in_path(program: &str) -> bool {
-    env::var_os("PATH").is_some_and(|path| {
-        env::split_paths(&path).any(|folder| folder.join(program).is_file())
-    })
+    env::var_os("PATH")
+        .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
 
 /// The end of what the nested cargo said.
@@ -297,5 +303,9 @@ fn describe(triple: &str, output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> = text.lines().collect();
     let last = lines.len().saturating_sub(60);
-    format!("--- {triple}: {}\n{}\n", output.status, lines[last..].join("\n"))
+    format!(
+        "--- {triple}: {}\n{}\n",
+        output.status,
+        lines[last..].join("\n")
+    )
 }

@@ -169,11 +169,7 @@ impl Window {
         Window {
             start: start + dots,
             length: length.clamp(1, taken.saturating_sub(start).max(1)),
-            text: format!(
-                "{lead}{}{}",
-                shown.trim_end(),
-                if more { "…" } else { "" }
-            ),
+            text: format!("{lead}{}{}", shown.trim_end(), if more { "…" } else { "" }),
         }
     }
 }
@@ -255,7 +251,10 @@ mod tests {
         assert!(!shown.contains('\x1b'));
         let lines: Vec<&str> = shown.lines().collect();
         let caret = lines[4].chars().position(|c| c == '^').unwrap();
-        assert_eq!(lines[3].chars().skip(caret).take(6).collect::<String>(), "\"here\"");
+        assert_eq!(
+            lines[3].chars().skip(caret).take(6).collect::<String>(),
+            "\"here\""
+        );
         assert!(lines[3].chars().count() < 130);
     }
 }

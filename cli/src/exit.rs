@@ -1,6 +1,7 @@
 //! The exit codes, in one place: what a script may rely on.
 //!
-//! 0, 2 and 4 are ansible-playbook's, so that whoever watches a run need not learn anything.
+//! Below 64 they are ansible-playbook's; from 64 on they are the same as those of an artifact, so that whoever watches
+//! the one knows the other.
 
 use std::process::ExitCode;
 
@@ -10,42 +11,43 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// All is done.
     Done = 0,
-    /// A file, a folder or the machine did not do what was needed.
-    Machine = 1,
-    /// `push`: a task failed on a host.
-    TaskFailed = 2,
-    /// `push`: a host could not be reached.
-    Unreachable = 4,
-    /// The command line is wrong.
-    Usage = 5,
     /// The plan is refused.
-    Plan = 10,
-    /// A file that the plan needs is missing, or is not what the plan says.
-    Asset = 11,
-    /// A key or a secret is missing or wrong.
-    Key = 12,
-    /// There is no runner for the target.
-    Stub = 13,
-    /// The artifact is damaged, or is no artifact.
-    Damaged = 20,
-    /// The artifact is not signed by a trusted key.
-    Untrusted = 21,
-    /// The artifact is of another version.
-    Unfit = 22,
+    Plan = 1,
     /// `diff`: the artifacts differ.
-    Differs = 30,
+    Differs = 3,
+    /// The command line is wrong.
+    Usage = 64,
+    /// The artifact is damaged.
+    Damaged = 65,
+    /// The artifact's payload or sidecar is not there.
+    PayloadMissing = 66,
+    /// The file is no artifact, or a runner into which nothing was packed.
+    NoArtifact = 67,
+    /// The artifact is of another version.
+    Unfit = 68,
+    /// The artifact is not signed by a trusted key.
+    Untrusted = 69,
+    /// A key or a secret is missing or wrong.
+    Key = 70,
+    /// A file that the plan needs is missing, or is not what the plan says.
+    Asset = 71,
+    /// There is no runner for the target.
+    Stub = 72,
+    /// A file, a folder or the machine did not do what was needed.
+    Machine = 74,
 }
 
 /// The table that `--help` prints.
 pub(crate) const TABLE: &str = "\
 Exit codes:
-   0  done                         11  an asset is missing or not as the plan says
-   1  a file or the machine        12  a key or a secret is missing or wrong
-   2  push: a task failed          13  no runner for the target
-   4  push: a host is unreachable  20  the artifact is damaged, or is none
-   5  wrong command line           21  not signed by a trusted key
-  10  the plan is refused          22  the artifact is of another version
-                                   30  diff: the artifacts differ";
+   0  done                             66  payload or sidecar missing
+   1  the plan is refused              67  no artifact, or nothing packed into it
+   2  push: a task failed              68  the artifact is of another version
+   3  diff: the artifacts differ       69  not signed by a trusted key
+   4  push: a host is unreachable      70  a key or a secret is missing or wrong
+  64  wrong command line               71  an asset is missing or not as the plan says
+  65  the artifact is damaged          72  no runner for the target
+                                       74  a file or the machine failed";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {

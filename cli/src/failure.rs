@@ -103,12 +103,10 @@ pub(crate) fn artifact_exit(e: &ArtifactError) -> Exit {
     match e {
         ArtifactError::Io(_) => Exit::Machine,
         ArtifactError::Unsupported(_) => Exit::Unfit,
-        ArtifactError::NotAnArtifact
-        | ArtifactError::Empty
-        | ArtifactError::PayloadMissing
-        | ArtifactError::Damaged(_)
+        ArtifactError::NotAnArtifact | ArtifactError::Empty => Exit::NoArtifact,
+        ArtifactError::PayloadMissing | ArtifactError::SidecarMissing => Exit::PayloadMissing,
+        ArtifactError::Damaged(_)
         | ArtifactError::Malformed(_)
-        | ArtifactError::SidecarMissing
         | ArtifactError::NotFound(_)
         | ArtifactError::NotAFile(_) => Exit::Damaged,
     }

@@ -3,13 +3,18 @@
 //! Nothing here decides anything about plans or artifacts. Each command is one file under `commands`; errors of the
 //! libraries become messages and exit codes in `failure`.
 
+mod asset_files;
+mod checks;
 mod commands;
 mod console;
 mod diagnostic;
 mod exit;
 mod failure;
 mod plan_input;
+mod precheck;
 mod progress;
+mod seal;
+mod stubs;
 mod targets;
 
 use std::ffi::OsString;
@@ -43,7 +48,11 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(arguments(std::env::args_os().collect())) {
         Ok(cli) => cli,
         Err(e) => {
-            let exit = if e.use_stderr() { Exit::Usage } else { Exit::Done };
+            let exit = if e.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
             // Where nobody reads the help there is nobody to tell.
             let _ = e.print();
             return exit.into();

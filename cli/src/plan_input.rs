@@ -60,8 +60,8 @@ impl PlanInput {
                 errors
                     .into_iter()
                     .map(|e| {
-                        let mut out = Diagnostic::error(e.message)
-                            .at(Some(location(&name, &text, &e.place)));
+                        let mut out =
+                            Diagnostic::error(e.message).at(Some(location(&name, &text, &e.place)));
                         out.hint = e.hint;
                         out
                     })
@@ -86,11 +86,17 @@ impl PlanInput {
         };
         console.say(&Diagnostic::new(
             Level::Note,
-            format!("{} has no `version` and is read as a plan of {tool}", self.name),
+            format!(
+                "{} has no `version` and is read as a plan of {tool}",
+                self.name
+            ),
         ));
         for warning in &self.reading.warnings {
-            let mut out = Diagnostic::new(Level::Warning, &warning.message)
-                .at(Some(location(&self.name, &self.text, &warning.place)));
+            let mut out = Diagnostic::new(Level::Warning, &warning.message).at(Some(location(
+                &self.name,
+                &self.text,
+                &warning.place,
+            )));
             if warning.count > 1 {
                 out = out.note(format!("{} times in this plan", warning.count));
             }

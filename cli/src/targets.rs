@@ -27,7 +27,10 @@ pub(crate) fn resolve(name: &str) -> Result<Vec<String>, Failure> {
         .collect();
     let hint = match nearest(name, &all) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("targets are {}, or Rust's triples for them", shorts.join(", ")),
+        None => format!(
+            "targets are {}, or Rust's triples for them",
+            shorts.join(", ")
+        ),
     };
     Err(Failure::new(
         Exit::Usage,

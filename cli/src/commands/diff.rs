@@ -10,7 +10,7 @@ use crate::console::{Console, print};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Compares two artifacts. Ends with code 30 when they differ.
+/// Compares two artifacts. Ends with code 3 when they differ.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Diff {
     /// The earlier artifact.

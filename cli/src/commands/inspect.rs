@@ -80,7 +80,11 @@ fn text(name: &str, i: &Inspection, all: bool) -> String {
         line("sidecar", format!("{}{where_}", bytes(i.sidecar_size)));
     }
     if i.overlay_size > 0 || i.needs_overlay {
-        let needed = if i.needs_overlay { ", needed to run" } else { "" };
+        let needed = if i.needs_overlay {
+            ", needed to run"
+        } else {
+            ""
+        };
         line("overlay", format!("{}{needed}", bytes(i.overlay_size)));
     }
     line(
@@ -100,7 +104,11 @@ fn text(name: &str, i: &Inspection, all: bool) -> String {
         line("hosts", i.manifest.hosts.join(", "));
     }
     let tasks: usize = i.plays.iter().map(|p| p.tasks.len()).sum();
-    let _ = writeln!(out, "\n{} plays, {tasks} tasks and handlers:", i.plays.len());
+    let _ = writeln!(
+        out,
+        "\n{} plays, {tasks} tasks and handlers:",
+        i.plays.len()
+    );
     plays(&mut out, i, all);
     let _ = writeln!(out, "\n{} assets:", i.assets.len());
     assets(&mut out, i, all);
@@ -120,7 +128,11 @@ fn plays(out: &mut String, i: &Inspection, all: bool) {
         let _ = writeln!(out, "  play {} ({hosts})", or_dash(&play.name));
         let shown = if all { play.tasks.len() } else { SHORT };
         for task in play.tasks.iter().take(shown) {
-            let name = if task.name.is_empty() { &task.id } else { &task.name };
+            let name = if task.name.is_empty() {
+                &task.id
+            } else {
+                &task.name
+            };
             let tags = if task.tags.is_empty() {
                 String::new()
             } else {
@@ -136,7 +148,10 @@ fn assets(out: &mut String, i: &Inspection, all: bool) {
     let shown = if all { i.assets.len() } else { SHORT };
     for asset in i.assets.iter().take(shown) {
         let size = asset.size.map_or(String::new(), bytes);
-        let digest = asset.blake3.as_deref().map_or("", |d| &d[..d.len().min(16)]);
+        let digest = asset
+            .blake3
+            .as_deref()
+            .map_or("", |d| &d[..d.len().min(16)]);
         let target = match &asset.target {
             Some(target) => format!(" -> {target}"),
             None => String::new(),
@@ -152,7 +167,11 @@ fn assets(out: &mut String, i: &Inspection, all: bool) {
 
 fn more(out: &mut String, count: usize, shown: usize, what: &str) {
     if count > shown {
-        let _ = writeln!(out, "    … and {} more {what} (-v shows all)", count - shown);
+        let _ = writeln!(
+            out,
+            "    … and {} more {what} (-v shows all)",
+            count - shown
+        );
     }
 }
 

@@ -23,7 +23,12 @@ pub(crate) struct Keygen {
     #[arg(long)]
     symmetric: bool,
     /// A comment in the public half: whose key it is.
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     comment: String,
     /// Replace a key that is there already. What only the old one opens is lost.
     #[arg(long)]

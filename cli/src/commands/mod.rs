@@ -62,6 +62,14 @@ pub(crate) fn names() -> impl Iterator<Item = String> {
         .into_iter()
 }
 
+/// The option `--json`.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Output {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 /// A document as indented JSON with a final newline.
 fn json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
     serde_json::to_string_pretty(value)

@@ -1,7 +1,6 @@
 //! `rustle schema`: the shapes of the documents that the commands read and write.
 
 use rustle_formats::plan::ExecutionPlan;
-use rustle_formats::report::ExecutionReport;
 use schemars::generate::SchemaSettings;
 
 use crate::console::print;
@@ -13,14 +12,6 @@ use crate::failure::Failure;
 enum Document {
     /// The execution plan: `rustle pack` reads it.
     Plan,
-    /// One line of `ARTIFACT --events`.
-    Event,
-    /// `ARTIFACT --report`.
-    Report,
-    /// `rustle inspect --json`.
-    Inspection,
-    /// `rustle diff --json`.
-    Diff,
 }
 
 /// Prints a JSON Schema (draft 2020-12).
@@ -36,12 +27,6 @@ impl Schema {
         let generator = SchemaSettings::draft2020_12().into_generator();
         let schema = match self.document {
             Document::Plan => generator.into_root_schema_for::<ExecutionPlan>(),
-            Document::Event => generator.into_root_schema_for::<rustle_formats::event::EventLine>(),
-            Document::Report => generator.into_root_schema_for::<ExecutionReport>(),
-            Document::Inspection => {
-                generator.into_root_schema_for::<rustle_packer::Inspection>()
-            }
-            Document::Diff => generator.into_root_schema_for::<rustle_packer::DiffReport>(),
         };
         print(&super::json(&schema)?)?;
         Ok(Exit::Done)

@@ -58,7 +58,7 @@ impl Verify {
         let signer = if self.integrity_only {
             None
         } else {
-            let key = verify_root(&trusted, artifact.root(), artifact.signature().as_ref())
+            let key = verify_root(&trusted, &artifact.root(), artifact.signature().as_ref())
                 .map_err(|e| self.untrusted(&e.to_string()))?;
             Some(key.to_line())
         };
@@ -94,7 +94,7 @@ impl Verify {
         };
         let overlay = Overlay::parse(&bytes).map_err(|e| damaged(&e))?;
         overlay
-            .check_for(artifact.root(), None)
+            .check_for(&artifact.root(), None)
             .map_err(|e| damaged(&e))?;
         overlay.verify_items().map_err(|e| damaged(&e))?;
         verdict.overlay_host = Some(overlay.host().to_owned());
@@ -120,7 +120,11 @@ impl Verify {
             print(&super::json(verdict)?)?;
             return Ok(Exit::Done);
         }
-        let mut text = format!("{}: intact, root {}\n", self.artifact.display(), verdict.root);
+        let mut text = format!(
+            "{}: intact, root {}\n",
+            self.artifact.display(),
+            verdict.root
+        );
         match &verdict.signer {
             Some(line) => text.push_str(&format!("signed by {line}\n")),
             None => text.push_str("signature not checked: anybody may have made it\n"),

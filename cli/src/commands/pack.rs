@@ -1,0 +1,434 @@
+//! `rustle pack`: a plan, its files and its secrets become one executable.
+//!
+//! Everything that can be known to be wrong is said before the output is touched, all of it at once: mistakes in the
+//! plan, missing files, keys, runners.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use rustle_formats::plan::ExecutionPlan;
+use rustle_formats::sign::SecretKey;
+use rustle_packer::keys::{Existing, OsRandom, write_file};
+use rustle_packer::overlay::{HostData, OverlayOptions, build_overlay};
+use rustle_packer::{AssetSource, Method, PackReport, PackRequest, Placement, Recorded, pack};
+
+use super::{Output, bytes};
+use crate::asset_files;
+use crate::checks;
+use crate::console::{Console, print};
+use crate::diagnostic::{Diagnostic, Level};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::plan_input::PlanInput;
+use crate::precheck;
+use crate::progress::Bar;
+use crate::seal::{self, SealOptions};
+use crate::stubs::{self, Runner, StubDir};
+
+/// Packs a plan.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Pack {
+    /// The plan (JSON); - reads standard input.
+    plan: PathBuf,
+    /// The file to write. With several targets: FILE-TRIPLE for each.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// The machine that it is for: a triple or a short name (x86_64-linux). Default: this machine's kind.
+    #[arg(short, long, value_name = "TARGET")]
+    target: Vec<String>,
+    /// Look for files of the plan here too, after the plan's own folder. May be given several times.
+    #[arg(long, value_name = "DIR")]
+    asset_root: Vec<PathBuf>,
+    /// Pack the variables and secrets of this host in. Default: of the only host; with several, each host's go to a file
+    /// in FILE.overlays.
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+    /// Stage and check all files of a play before the first is put into place.
+    #[arg(long)]
+    atomic: bool,
+    /// The artifact refuses to run without a host's overlay.
+    #[arg(long)]
+    require_overlay: bool,
+    /// Sign with this key (`rustle keygen`).
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
+    #[command(flatten)]
+    payload: Payload,
+    #[command(flatten)]
+    seal: SealOptions,
+    /// The runner's file, in place of one from the catalogue or from inside this program.
+    #[arg(long, value_name = "FILE", conflicts_with = "stub_dir")]
+    stub: Option<PathBuf>,
+    #[command(flatten)]
+    stub_dir: StubDir,
+    /// Check the plan and its files, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    report: Output,
+}
+
+/// How the payload is made.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Payload")]
+struct Payload {
+    /// Put the payload into a section of the executable, which survives strip, instead of behind it.
+    #[arg(long)]
+    inject: bool,
+    /// How to compress: zstd, xz, gzip, lz4 or none.
+    #[arg(long, value_name = "METHOD", default_value = "zstd", value_parser = method)]
+    compress: Method,
+    /// How hard to compress. Default: by the method, harder between 50 and 200 MB.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    level: Option<i32>,
+    /// How many threads work; 0: as many as there are cores. The bytes are the same with any number.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+    /// Leave the contents of files in a second file, FILE.rustle-data, which the artifact checks and reads.
+    #[arg(long)]
+    stream: bool,
+    /// Take over what did not change from this earlier artifact.
+    #[arg(long, value_name = "OLD")]
+    base: Option<PathBuf>,
+    /// The folder that remembers digests and frames. Default: rustle in the user's cache folder.
+    #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
+    cache: Option<PathBuf>,
+    /// Remember nothing.
+    #[arg(long)]
+    no_cache: bool,
+    /// Record modification times.
+    #[arg(long)]
+    record_times: bool,
+    /// Record numeric owners.
+    #[arg(long)]
+    record_owners: bool,
+}
+
+fn method(name: &str) -> Result<Method, String> {
+    Ok(match name {
+        "zstd" => Method::Zstd,
+        "xz" => Method::Xz,
+        "gzip" => Method::Gzip,
+        "lz4" => Method::Lz4,
+        "none" => Method::None,
+        _ => return Err("methods are zstd, xz, gzip, lz4 and none".to_owned()),
+    })
+}
+
+impl Payload {
+    /// The folder of the cache, if there is to be one.
+    fn cache(&self) -> Option<PathBuf> {
+        if self.no_cache {
+            return None;
+        }
+        let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty());
+        self.cache.clone().or_else(|| {
+            set("XDG_CACHE_HOME")
+                .map(PathBuf::from)
+                .or_else(|| set("HOME").map(|h| Path::new(&h).join(".cache")))
+                .map(|cache| cache.join("rustle/pack"))
+        })
+    }
+}
+
+/// What is packed, whatever the target.
+struct Input {
+    plan: ExecutionPlan,
+    assets: Vec<AssetSource>,
+    hosts: HostData,
+    folder: PathBuf,
+}
+
+impl Pack {
+    /// Packs it for every target.
+    pub(crate) fn run(&self, console: &Console) -> Result<Exit, Failure> {
+        let mut input = PlanInput::read(&self.plan, console)?;
+        let mut failures = Vec::new();
+        let problems = precheck::check(input.plan());
+        if !problems.is_empty() {
+            failures.push(Failure {
+                diagnostics: checks::diagnostics(&input, problems),
+                exit: Exit::Plan,
+            });
+        }
+        failures.extend(seal::check(input.plan()).err());
+        let assets = asset_files::collect(&input, &self.asset_root);
+        let assets = assets.map_err(|f| failures.push(f)).unwrap_or_default();
+        let runners = self
+            .runners()
+            .map_err(|f| failures.push(f))
+            .unwrap_or_default();
+        let signer = match &self.sign {
+            Some(file) => seal::signing_key(file, console)
+                .map_err(|f| failures.push(f))
+                .ok(),
+            None => None,
+        };
+        if let Some(failure) = joined(failures) {
+            return Err(failure);
+        }
+        let folder = input.folder.clone();
+        let mut plan = input.take_plan();
+        let hosts = HostData::split(&mut plan);
+        for play in plan.plays.iter_mut().filter(|_| self.atomic) {
+            play.atomic = Some(true);
+        }
+        let input = Input {
+            plan,
+            assets,
+            hosts,
+            folder,
+        };
+        let overlays = self.overlays(&input, signer, console)?;
+        if self.dry_run {
+            console.info(&format!(
+                "{}: {} tasks, {} files and folders; nothing was written",
+                self.plan.display(),
+                input.plan.count_tasks(),
+                input.assets.len()
+            ));
+            return Ok(Exit::Done);
+        }
+        let mut reports = Vec::new();
+        let several = runners.len() > 1;
+        for runner in runners {
+            let output = self.output_for(&runner.triple, several);
+            reports.push(self.pack_one(&input, runner, output, &overlays, console)?);
+        }
+        if self.report.json {
+            print(&super::json(&reports)?)?;
+        }
+        Ok(Exit::Done)
+    }
+
+    fn runners(&self) -> Result<Vec<Runner>, Failure> {
+        let targets: Vec<Option<&str>> = if self.target.is_empty() {
+            vec![None]
+        } else {
+            self.target.iter().map(|t| Some(t.as_str())).collect()
+        };
+        let mut failures = Vec::new();
+        let mut runners: Vec<Runner> = Vec::new();
+        for target in targets {
+            let found = match &self.stub {
+                Some(file) => stubs::from_file(file, target),
+                None => stubs::find(target, &self.stub_dir),
+            };
+            match found {
+                Ok(runner) if runners.iter().all(|r| r.triple != runner.triple) => {
+                    runners.push(runner);
+                }
+                Ok(_) => {}
+                Err(failure) => failures.push(failure),
+            }
+        }
+        joined(failures).map_or(Ok(runners), Err)
+    }
+
+    fn output_for(&self, triple: &str, several: bool) -> PathBuf {
+        if several {
+            with_suffix(&self.output, &format!("-{triple}"))
+        } else {
+            self.output.clone()
+        }
+    }
+
+    /// The hosts whose overlays are made, each with the folder's file that takes it; no file: into the artifact.
+    fn overlays(
+        &self,
+        input: &Input,
+        signer: Option<SecretKey>,
+        console: &Console,
+    ) -> Result<Overlays, Failure> {
+        let names: Vec<String> = input.hosts.hosts().map(str::to_owned).collect();
+        if let Some(host) = &self.host
+            && !names.contains(host)
+        {
+            let hint = if names.is_empty() {
+                "the plan names no hosts".to_owned()
+            } else {
+                format!("the hosts of the plan are {}", names.join(", "))
+            };
+            return Err(
+                Failure::text(Exit::Usage, format!("the plan has no host `{host}`")).hint(hint),
+            );
+        }
+        let options = self.seal.overlay_options(console, signer)?;
+        let inside = match (&self.host, names.as_slice()) {
+            (Some(host), _) => Some(host.clone()),
+            (None, []) => Some(String::new()),
+            (None, [only]) => Some(only.clone()),
+            (None, _) => None,
+        };
+        if !input.hosts.needs_overlay() && self.host.is_none() {
+            return Ok(Overlays {
+                inside: None,
+                beside: Vec::new(),
+                options,
+            });
+        }
+        let overlays = Overlays {
+            beside: if inside.is_none() { names } else { Vec::new() },
+            inside,
+            options,
+        };
+        // Secrets are read once before anything is written: one that is missing is said now.
+        for host in overlays.inside.iter().chain(&overlays.beside) {
+            make_overlay(input, host, &[0; 32], &overlays.options)?;
+        }
+        Ok(overlays)
+    }
+
+    fn pack_one(
+        &self,
+        input: &Input,
+        runner: Runner,
+        output: PathBuf,
+        overlays: &Overlays,
+        console: &Console,
+    ) -> Result<PackReport, Failure> {
+        let mut refused = None;
+        let payload = &self.payload;
+        let mut request = PackRequest::new(
+            input.plan.clone(),
+            runner.bytes,
+            runner.triple.clone(),
+            &output,
+        );
+        request.assets.clone_from(&input.assets);
+        request.method = payload.compress;
+        request.level = payload.level;
+        request.threads = payload.threads;
+        if payload.inject {
+            request.placement = Placement::ElfSection;
+        }
+        request.stream = payload.stream;
+        request.signer = overlays.options.signer.as_ref();
+        request.needs_overlay = self.require_overlay;
+        request.base.clone_from(&payload.base);
+        request.cache = payload.cache();
+        request.recorded = Recorded {
+            times: payload.record_times,
+            owners: payload.record_owners,
+        };
+        if let Some(host) = &overlays.inside {
+            let refused = &mut refused;
+            request.overlay = Some(Box::new(move |root| {
+                make_overlay(input, host, root, &overlays.options).map_err(|failure| {
+                    *refused = Some(failure);
+                    rustle_packer::PackError::Request("the overlay cannot be made".to_owned())
+                })
+            }));
+        }
+        let packed = pack(request, &mut Bar::new(console));
+        if let Some(failure) = refused {
+            return Err(failure);
+        }
+        let report = packed?;
+        self.write_beside(input, &report, overlays, console)?;
+        say_report(&report, &runner.triple, console);
+        Ok(report)
+    }
+
+    fn write_beside(
+        &self,
+        input: &Input,
+        report: &PackReport,
+        overlays: &Overlays,
+        console: &Console,
+    ) -> Result<(), Failure> {
+        if overlays.beside.is_empty() {
+            return Ok(());
+        }
+        let root = digest(&report.root)?;
+        let folder = with_suffix(&report.output, ".overlays");
+        std::fs::create_dir_all(&folder).map_err(Failure::io("make the folder", &folder))?;
+        for host in &overlays.beside {
+            let overlay = make_overlay(input, host, &root, &overlays.options)?;
+            let file = folder.join(format!("{}.overlay", host.replace('/', "_")));
+            write_file(&file, &overlay, 0o600, Existing::Replace)?;
+        }
+        console.info(&format!(
+            "{}: {} overlays, one for each host",
+            folder.display(),
+            overlays.beside.len()
+        ));
+        Ok(())
+    }
+}
+
+/// Which overlays are made, and how.
+struct Overlays {
+    /// The host whose overlay goes into the artifact; empty: any host.
+    inside: Option<String>,
+    /// The hosts whose overlays go to files of their own.
+    beside: Vec<String>,
+    options: OverlayOptions,
+}
+
+fn make_overlay(
+    input: &Input,
+    host: &str,
+    root: &[u8; 32],
+    options: &OverlayOptions,
+) -> Result<Vec<u8>, Failure> {
+    let secrets = input
+        .hosts
+        .read_secrets(&[host], &seal::sources(&input.folder))?;
+    let content = input.hosts.content(host, &secrets, &[])?;
+    Ok(build_overlay(&content, root, options, &mut OsRandom)?)
+}
+
+fn digest(hex: &str) -> Result<[u8; 32], Failure> {
+    let byte = |i: usize| u8::from_str_radix(hex.get(2 * i..2 * i + 2)?, 16).ok();
+    let mut out = [0; 32];
+    for (i, slot) in out.iter_mut().enumerate() {
+        *slot = byte(i).ok_or_else(|| Failure::text(Exit::Machine, "the root is no digest"))?;
+    }
+    Ok(out)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+fn say_report(report: &PackReport, triple: &str, console: &Console) {
+    console.info(&format!(
+        "packed {} ({}, {triple}): {} files, {}",
+        report.output.display(),
+        bytes(report.size),
+        report.files,
+        bytes(report.total_bytes)
+    ));
+    if let Some(sidecar) = &report.sidecar {
+        console.info(&format!(
+            "sidecar {} ({}): it must lie beside the artifact",
+            sidecar.display(),
+            bytes(report.sidecar_size)
+        ));
+    }
+    console.detail(&format!(
+        "root {}; {} of {} frames taken over; {:?} {}",
+        report.root, report.reused_frames, report.data_frames, report.method, report.level
+    ));
+    if report.sidecar.is_none() && report.size > 200_000_000 {
+        console.say(
+            &Diagnostic::new(
+                Level::Warning,
+                format!("the artifact has {}", bytes(report.size)),
+            )
+            .hint("--stream leaves the contents of files in a second file"),
+        );
+    }
+}
+
+/// All messages of several failures, with the gravest exit code: the one that comes first in the table.
+fn joined(failures: Vec<Failure>) -> Option<Failure> {
+    failures.into_iter().reduce(|mut all, next| {
+        all.exit = all.exit.min(next.exit);
+        all.diagnostics.extend(next.diagnostics);
+        all
+    })
+}
