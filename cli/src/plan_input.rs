@@ -114,11 +114,6 @@ impl PlanInput {
         std::mem::take(&mut self.reading.plan)
     }
 
-    /// The file as messages name it.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The places of JSON pointers into the plan; with each, whether the key is to blame rather than the value.
     pub(crate) fn locate(&self, pointers: &[(String, bool)]) -> Vec<Option<Location>> {
         self.reading

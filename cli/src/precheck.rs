@@ -15,8 +15,6 @@ pub(crate) struct Placed<'p> {
     pub(crate) pointer: String,
     /// The task.
     pub(crate) task: &'p Task,
-    /// Whether it is a handler.
-    pub(crate) handler: bool,
     /// The number of its play.
     pub(crate) play: usize,
 }
@@ -37,7 +35,6 @@ pub(crate) fn tasks(plan: &ExecutionPlan) -> Vec<Placed<'_>> {
             out.push(Placed {
                 pointer: format!("/plays/{p}/handlers/{h}"),
                 task,
-                handler: true,
                 play: p,
             });
         }
@@ -52,7 +49,6 @@ fn walk<'p>(items: &'p [Item], at: &str, play: usize, out: &mut Vec<Placed<'p>>)
             Item::Task(task) => out.push(Placed {
                 pointer,
                 task,
-                handler: false,
                 play,
             }),
             Item::Block(block) => {
@@ -126,7 +122,7 @@ fn check_module(placed: &Placed<'_>, out: &mut Vec<Problem>) {
         found.notes.push(format!("{} cannot run", label(task)));
         found.hint = Some(match nearest(&task.module, &names) {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None => "`rustle` runs the modules of docs/modules.md, and no others".to_owned(),
+            None => "docs/modules.md lists the modules that there are".to_owned(),
         });
         out.push(found);
         return;

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use rustle_packer::{Catalogue, stub_name};
+use rustle_packer::Catalogue;
+use rustle_packer::catalogue::stub_name;
 
 use crate::diagnostic::Diagnostic;
 use crate::exit::Exit;

@@ -1,7 +1,7 @@
 //! Targets by triple and by short name.
 
 use rustle_formats::nearest;
-use rustle_packer::{short_names, triples_for};
+use rustle_packer::catalogue::{short_names, triples_for};
 
 use crate::diagnostic::Diagnostic;
 use crate::exit::Exit;
