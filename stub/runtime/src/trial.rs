@@ -106,3 +106,50 @@ impl Outcome {
         self.msg.as_deref().unwrap_or_default()
     }
 }
+
+impl Trial {
+    /// Calls a module's inner function with checked arguments.
+    pub(crate) fn apply(
+        &self,
+        module: &str,
+        args: serde_json::Value,
+        f: impl FnOnce(&Args, &Context<'_>) -> crate::outcome::ModuleResult,
+    ) -> Outcome {
+        let spec = modules::find(module)
+            .expect("the module is in the table")
+            .spec();
+        let raw: Map = serde_json::from_value(args).expect("arguments are a mapping");
+        let args = Args::check(spec, &raw, Moment::Running).expect("arguments are right");
+        self.with(|ctx| {
+            let mut outcome = f(&args, ctx).unwrap_or_else(Outcome::from);
+            outcome.warnings.extend(ctx.warnings.take());
+            outcome
+        })
+    }
+}
+
+/// A small tree with account files, and more files on top: path and content.
+pub(crate) fn root(more: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut files = vec![
+        (
+            "etc/passwd",
+            "root:x:0:0:root:/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n",
+        ),
+        ("etc/group", "root:x:0:\nsudo:x:27:\nann:x:1000:\n"),
+        (
+            "etc/shadow",
+            "root:*:1:0:99999:7:::\nann:!:1:0:99999:7:::\n",
+        ),
+        ("etc/gshadow", "root:*::\nsudo:*::\nann:!::\n"),
+    ];
+    files.extend_from_slice(more);
+    for (path, content) in files {
+        let path = dir.path().join(path);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).expect("a folder");
+        }
+        std::fs::write(path, content).expect("a file");
+    }
+    dir
+}

@@ -7,6 +7,10 @@
 //! Lines that are no accounts (NIS markers such as `+::::::`, comments, junk) are passed over when reading and kept as
 //! they are when editing.
 
+pub(crate) mod edit;
+pub(crate) mod policy;
+mod table;
+
 use std::io;
 use std::path::Path;
 

@@ -34,9 +34,18 @@ modules! {
     command::Command,
     debug::Debug,
     fail::Fail,
+    group::Group,
+    pause::Pause,
     ping::Ping,
+    raw::Raw,
+    script::Script,
+    service::Service,
     set_fact::SetFact,
     shell::Shell,
+    systemd::Systemd,
+    systemd_service::SystemdService,
+    user::User,
+    wait_for::WaitFor,
 }
 
 /// Finds a module by its short name, its full name, or `ansible.legacy.NAME`.
