@@ -30,11 +30,13 @@ macro_rules! modules {
 
 // One a line, sorted, so that side-by-side work does not collide.
 modules! {
+    apt::Apt,
     assert::Assert,
     command::Command,
     debug::Debug,
     fail::Fail,
     group::Group,
+    package::Package,
     pause::Pause,
     ping::Ping,
     raw::Raw,

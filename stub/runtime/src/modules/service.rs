@@ -20,17 +20,41 @@ static SPEC: Spec = Spec {
     summary: "Starts, stops and enables services.",
     args: &[&[
         Arg::new("name", Kind::Str, "The service's name.").required(),
-        Arg::new("state", Kind::Str, "What the service is to do.")
-            .choices(&["reloaded", "restarted", "started", "stopped"]),
-        Arg::new("enabled", Kind::Bool, "Whether the service starts when the machine does."),
-        Arg::new("sleep", Kind::Int, "Seconds between stop and start of a restart."),
-        Arg::new("pattern", Kind::Str, "A text in the process list that shows that it runs."),
+        Arg::new("state", Kind::Str, "What the service is to do.").choices(&[
+            "reloaded",
+            "restarted",
+            "started",
+            "stopped",
+        ]),
+        Arg::new(
+            "enabled",
+            Kind::Bool,
+            "Whether the service starts when the machine does.",
+        ),
+        Arg::new(
+            "sleep",
+            Kind::Int,
+            "Seconds between stop and start of a restart.",
+        ),
+        Arg::new(
+            "pattern",
+            Kind::Str,
+            "A text in the process list that shows that it runs.",
+        ),
         Arg::new("runlevel", Kind::Str, "OpenRC's runlevel.").default(Default::Str("default")),
-        Arg::new("arguments", Kind::Str, "More arguments for the init script.")
-            .aliases(&["args"])
-            .default(Default::Str("")),
-        Arg::new("use", Kind::Str, "What runs the machine: auto, systemd, openrc, sysvinit or service.")
-            .default(Default::Str("auto")),
+        Arg::new(
+            "arguments",
+            Kind::Str,
+            "More arguments for the init script.",
+        )
+        .aliases(&["args"])
+        .default(Default::Str("")),
+        Arg::new(
+            "use",
+            Kind::Str,
+            "What runs the machine: auto, systemd, openrc, sysvinit or service.",
+        )
+        .default(Default::Str("auto")),
     ]],
     free_form: None,
     open: false,
@@ -54,7 +78,9 @@ impl Module for Service {
             "systemd" | "systemd_service" => true,
             "service" | "openrc" | "sysvinit" => false,
             other => {
-                return Err(Failure::new(format!("use: the service manager '{other}' is not known")));
+                return Err(Failure::new(format!(
+                    "use: the service manager '{other}' is not known"
+                )));
             }
         };
         if systemd {
@@ -110,7 +136,13 @@ impl<'a> Classic<'a> {
             (_, Some(script)) => Manager::Script(script),
             (_, None) => return Err(missing()),
         };
-        Ok(Classic { args, ctx, root, name, manager })
+        Ok(Classic {
+            args,
+            ctx,
+            root,
+            name,
+            manager,
+        })
     }
 
     fn manage(&self) -> ModuleResult {
@@ -121,7 +153,11 @@ impl<'a> Classic<'a> {
         }
         if let Some(state) = self.args.str("state") {
             outcome.changed |= self.bring(state)?;
-            let shown = if state == "stopped" { "stopped" } else { "started" };
+            let shown = if state == "stopped" {
+                "stopped"
+            } else {
+                "started"
+            };
             outcome = outcome.with("state", shown);
         }
         Ok(outcome)
@@ -141,7 +177,11 @@ impl<'a> Classic<'a> {
         if done.ok() {
             return Ok(());
         }
-        Err(done.failure(format!("Unable to {verb} service {}: {}", self.name, done.said())))
+        Err(done.failure(format!(
+            "Unable to {verb} service {}: {}",
+            self.name,
+            done.said()
+        )))
     }
 
     fn running(&self) -> Result<bool, Failure> {
@@ -150,7 +190,14 @@ impl<'a> Classic<'a> {
         }
         let done = self.call("status")?;
         let said = format!("{}{}", done.out(), done.err()).to_lowercase();
-        let denies = ["not running", "is stopped", "status: stopped", "not started", "is dead", "inactive"];
+        let denies = [
+            "not running",
+            "is stopped",
+            "status: stopped",
+            "not started",
+            "is dead",
+            "inactive",
+        ];
         Ok(done.ok() && !denies.iter().any(|text| said.contains(text)))
     }
 
@@ -207,7 +254,8 @@ impl<'a> Classic<'a> {
     fn enable_commands(&self, wanted: bool, level: &str) -> Result<Vec<Run<'_>>, Failure> {
         let tool = |name: &str| find_program(self.ctx, name);
         if let Manager::OpenRc(_) = self.manager {
-            let update = tool("rc-update").ok_or_else(|| Failure::new("rc-update is not installed"))?;
+            let update =
+                tool("rc-update").ok_or_else(|| Failure::new("rc-update is not installed"))?;
             let verb = if wanted { "add" } else { "del" };
             return Ok(vec![Run::new(update).args([verb, self.name, level])]);
         }
@@ -242,7 +290,10 @@ fn boot_links(root: &Path, name: &str) -> bool {
     let nested = crate::glob::all_matches(root, "etc/rc.d/rc[2345S].d");
     folders.iter().chain(&nested).any(|dir| {
         let links = crate::glob::all_matches(dir, "S[0-9][0-9]*");
-        links.iter().any(|l| l.file_name().is_some_and(|f| f.to_string_lossy()[3..] == *name))
+        links.iter().any(|l| {
+            l.file_name()
+                .is_some_and(|f| f.to_string_lossy()[3..] == *name)
+        })
     })
 }
 
@@ -255,9 +306,12 @@ fn in_process_list(pattern: &str) -> bool {
     entries.flatten().any(|entry| {
         let name = entry.file_name();
         let process = name.to_string_lossy().bytes().all(|b| b.is_ascii_digit());
-        process && name.to_string_lossy() != own
+        process
+            && name.to_string_lossy() != own
             && std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| {
-                String::from_utf8_lossy(&line).replace('\0', " ").contains(pattern)
+                String::from_utf8_lossy(&line)
+                    .replace('\0', " ")
+                    .contains(pattern)
             })
     })
 }
@@ -290,20 +344,31 @@ mod tests {
         executable(&dir.path().join("update-rc.d"), UPDATE);
         let path = format!("{}:/usr/bin:/bin", dir.path().display());
         let run = |check: bool, args: serde_json::Value| -> Outcome {
-            let t = Trial { check, ..Trial::new().env("PATH", &path) };
-            t.apply("service", args, |a, ctx| Classic::find(a, ctx, dir.path(), "sysvinit")?.manage())
+            let t = Trial {
+                check,
+                ..Trial::new().env("PATH", &path)
+            };
+            t.apply("service", args, |a, ctx| {
+                Classic::find(a, ctx, dir.path(), "sysvinit")?.manage()
+            })
         };
         let up = json!({"name": "web", "state": "started", "enabled": true});
         assert!(run(true, up.clone()).changed);
         assert!(!dir.path().join("etc/init.d/web.up").exists());
         let r = run(false, up.clone());
-        assert!(r.changed && !r.failed && r.field("state") == "started", "{r:?}");
+        assert!(
+            r.changed && !r.failed && r.field("state") == "started",
+            "{r:?}"
+        );
         assert!(!run(false, up).changed);
         assert!(run(false, json!({"name": "web", "state": "restarted"})).changed);
         let down = json!({"name": "web", "state": "stopped", "enabled": false});
         assert!(run(false, down.clone()).changed);
         assert!(!run(false, down).changed);
         let r = run(false, json!({"name": "nope", "state": "started"}));
-        assert_eq!(r.message(), "Could not find the requested service nope: host");
+        assert_eq!(
+            r.message(),
+            "Could not find the requested service nope: host"
+        );
     }
 }

@@ -16,28 +16,55 @@ use crate::spec::{Arg, Default, Kind, Place, Reach, Rule, Spec, Support};
 /// See the module's page in Ansible's documentation.
 pub(super) struct SystemdService;
 
-static ARGS: &[Arg] = &[
+const ARGS: &[Arg] = &[
     Arg::new("name", Kind::Str, "The unit's name.").aliases(&["service", "unit"]),
-    Arg::new("state", Kind::Str, "What the unit is to do.")
-        .choices(&["reloaded", "restarted", "started", "stopped"]),
-    Arg::new("enabled", Kind::Bool, "Whether the unit starts when the machine does."),
+    Arg::new("state", Kind::Str, "What the unit is to do.").choices(&[
+        "reloaded",
+        "restarted",
+        "started",
+        "stopped",
+    ]),
+    Arg::new(
+        "enabled",
+        Kind::Bool,
+        "Whether the unit starts when the machine does.",
+    ),
     Arg::new("masked", Kind::Bool, "Whether nothing can start the unit."),
     Arg::new("force", Kind::Bool, "Whether existing links are replaced."),
-    Arg::new("daemon_reload", Kind::Bool, "Whether systemd reads its units again first.")
-        .aliases(&["daemon-reload"])
-        .default(Default::Bool(false)),
-    Arg::new("daemon_reexec", Kind::Bool, "Whether systemd starts itself again first.")
-        .aliases(&["daemon-reexec"])
-        .default(Default::Bool(false)),
+    Arg::new(
+        "daemon_reload",
+        Kind::Bool,
+        "Whether systemd reads its units again first.",
+    )
+    .aliases(&["daemon-reload"])
+    .default(Default::Bool(false)),
+    Arg::new(
+        "daemon_reexec",
+        Kind::Bool,
+        "Whether systemd starts itself again first.",
+    )
+    .aliases(&["daemon-reexec"])
+    .default(Default::Bool(false)),
     Arg::new("scope", Kind::Str, "Whose units.")
         .default(Default::Str("system"))
         .choices(&["system", "user", "global"]),
-    Arg::new("no_block", Kind::Bool, "Whether not to wait for the end of the operation.")
-        .default(Default::Bool(false)),
+    Arg::new(
+        "no_block",
+        Kind::Bool,
+        "Whether not to wait for the end of the operation.",
+    )
+    .default(Default::Bool(false)),
 ];
 
-static RULES: &[Rule] = &[
-    Rule::RequiredOneOf(&["state", "enabled", "masked", "daemon_reload", "daemon_reexec", "name"]),
+const RULES: &[Rule] = &[
+    Rule::RequiredOneOf(&[
+        "state",
+        "enabled",
+        "masked",
+        "daemon_reload",
+        "daemon_reexec",
+        "name",
+    ]),
     Rule::RequiredBy("state", &["name"]),
     Rule::RequiredBy("enabled", &["name"]),
     Rule::RequiredBy("masked", &["name"]),
@@ -126,11 +153,18 @@ pub(super) fn manage(wanted: &Wanted<'_>, ctx: &Context<'_>) -> ModuleResult {
         options: &wanted.options,
         ctx,
     };
-    for (asked, verb) in [(wanted.reload, "daemon-reload"), (wanted.reexec, "daemon-reexec")] {
+    for (asked, verb) in [
+        (wanted.reload, "daemon-reload"),
+        (wanted.reexec, "daemon-reexec"),
+    ] {
         if asked && !ctx.check {
             let done = control.run(&[verb])?;
             if !done.ok() && !control.offline() {
-                return Err(done.failure(format!("failure {} during {verb}: {}", done.rc, done.err())));
+                return Err(done.failure(format!(
+                    "failure {} during {verb}: {}",
+                    done.rc,
+                    done.err()
+                )));
             }
         }
     }
@@ -152,7 +186,11 @@ pub(super) fn manage(wanted: &Wanted<'_>, ctx: &Context<'_>) -> ModuleResult {
     if let Some(state) = wanted.state {
         unit.must_exist()?;
         outcome.changed |= unit.bring(state)?;
-        let shown = if matches!(state, "started" | "stopped") { state } else { "started" };
+        let shown = if matches!(state, "started" | "stopped") {
+            state
+        } else {
+            "started"
+        };
         outcome = outcome.with("state", shown);
     }
     Ok(outcome.with("status", unit.status))
@@ -198,22 +236,42 @@ struct Unit<'a> {
 impl<'a> Unit<'a> {
     fn look(control: &'a Systemctl<'a>, name: &'a str) -> Result<Unit<'a>, Failure> {
         let shown = control.run(&["show", name])?;
-        let status = if shown.ok() { properties(&shown.out()) } else { Map::new() };
+        let status = if shown.ok() {
+            properties(&shown.out())
+        } else {
+            Map::new()
+        };
         let load = status.get("LoadState").and_then(Value::as_str);
         let base = name.strip_suffix(".service").unwrap_or(name);
         let script = Path::new("/etc/init.d").join(base).is_file();
         let known = match load {
             Some("not-found") => false,
             Some("error" | "bad-setting") if !script => {
-                let reason = status.get("LoadError").map(ToString::to_string).unwrap_or_default();
-                return Err(Failure::new(format!("Error loading unit file '{name}': {reason}"))
-                    .with("status", status));
+                let reason = status
+                    .get("LoadError")
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                return Err(
+                    Failure::new(format!("Error loading unit file '{name}': {reason}"))
+                        .with("status", status),
+                );
             }
             Some(_) => true,
             // Without a running systemd only the files can be asked.
-            None => control.run(&["is-enabled", name])?.out().lines().next().is_some_and(|l| l != "not-found"),
+            None => control
+                .run(&["is-enabled", name])?
+                .out()
+                .lines()
+                .next()
+                .is_some_and(|l| l != "not-found"),
         };
-        Ok(Unit { control, name, status, known: known || script, script })
+        Ok(Unit {
+            control,
+            name,
+            status,
+            known: known || script,
+            script,
+        })
     }
 
     fn must_exist(&self) -> Result<(), Failure> {
@@ -221,7 +279,9 @@ impl<'a> Unit<'a> {
             return Ok(());
         }
         let name = self.name;
-        Err(Failure::new(format!("Could not find the requested service {name}: host")))
+        Err(Failure::new(format!(
+            "Could not find the requested service {name}: host"
+        )))
     }
 
     fn must(&self, verb: &str) -> Result<(), Failure> {
@@ -229,7 +289,11 @@ impl<'a> Unit<'a> {
         if done.ok() {
             return Ok(());
         }
-        Err(done.failure(format!("Unable to {verb} service {}: {}", self.name, done.err())))
+        Err(done.failure(format!(
+            "Unable to {verb} service {}: {}",
+            self.name,
+            done.err()
+        )))
     }
 
     fn mask(&self, wanted: bool) -> Result<bool, Failure> {
@@ -271,7 +335,9 @@ impl<'a> Unit<'a> {
                 );
                 return Ok(false);
             }
-            return Err(Failure::new("Service is in unknown state").with("status", self.status.clone()));
+            return Err(
+                Failure::new("Service is in unknown state").with("status", self.status.clone())
+            );
         };
         let up = matches!(active, "active" | "activating" | "reloading");
         let verb = match state {

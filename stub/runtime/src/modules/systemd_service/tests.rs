@@ -71,34 +71,85 @@ impl Machine {
 fn started_and_enabled_once() {
     let m = Machine::new(&["a.unit"]);
     let t = m.trial();
-    let check = Trial { check: true, ..m.trial() };
+    let check = Trial {
+        check: true,
+        ..m.trial()
+    };
     let args = json!({"name": "a", "state": "started", "enabled": true});
     assert!(check.run("systemd", args.clone()).changed);
     assert_eq!(m.log(), ["show a", "is-enabled a -l"]);
     let r = t.run("systemd", args.clone());
-    assert!(r.changed && r.field("state") == "started" && r.field("enabled") == "true", "{r:?}");
-    assert_eq!(m.log(), ["show a", "is-enabled a -l", "enable a", "start a"]);
+    assert!(
+        r.changed && r.field("state") == "started" && r.field("enabled") == "true",
+        "{r:?}"
+    );
+    assert_eq!(
+        m.log(),
+        ["show a", "is-enabled a -l", "enable a", "start a"]
+    );
     let r = t.run("systemd_service", args);
     assert!(!r.changed);
-    let state = r.fields.get("status").and_then(|s| s.get("ActiveState").cloned());
+    let state = r
+        .fields
+        .get("status")
+        .and_then(|s| s.get("ActiveState").cloned());
     assert_eq!(state, Some("active".into()));
-    assert!(t.run("systemd", json!({"name": "a", "state": "reloaded"})).changed);
-    assert!(t.run("systemd", json!({"name": "a", "state": "stopped", "enabled": false})).changed);
-    assert!(!t.run("systemd", json!({"name": "a", "state": "stopped", "enabled": false})).changed);
+    assert!(
+        t.run("systemd", json!({"name": "a", "state": "reloaded"}))
+            .changed
+    );
+    assert!(
+        t.run(
+            "systemd",
+            json!({"name": "a", "state": "stopped", "enabled": false})
+        )
+        .changed
+    );
+    assert!(
+        !t.run(
+            "systemd",
+            json!({"name": "a", "state": "stopped", "enabled": false})
+        )
+        .changed
+    );
     m.log();
-    assert!(t.run("systemd", json!({"name": "a", "state": "restarted", "no_block": true, "scope": "user"})).changed);
-    assert_eq!(m.log(), ["--user --no-block show a", "--user --no-block start a"]);
+    assert!(
+        t.run(
+            "systemd",
+            json!({"name": "a", "state": "restarted", "no_block": true, "scope": "user"})
+        )
+        .changed
+    );
+    assert_eq!(
+        m.log(),
+        ["--user --no-block show a", "--user --no-block start a"]
+    );
 }
 
 #[test]
 fn masks() {
     let m = Machine::new(&["a.unit"]);
     let t = m.trial();
-    assert!(t.run("systemd", json!({"name": "a", "masked": true})).changed);
-    assert!(!t.run("systemd", json!({"name": "a", "masked": true})).changed);
-    assert!(t.run("systemd", json!({"name": "a", "masked": false, "force": true})).changed);
+    assert!(
+        t.run("systemd", json!({"name": "a", "masked": true}))
+            .changed
+    );
+    assert!(
+        !t.run("systemd", json!({"name": "a", "masked": true}))
+            .changed
+    );
+    assert!(
+        t.run(
+            "systemd",
+            json!({"name": "a", "masked": false, "force": true})
+        )
+        .changed
+    );
     assert_eq!(m.log().last().map(String::as_str), Some("--force unmask a"));
-    assert!(t.run("systemd", json!({"name": "nope", "masked": true})).changed);
+    assert!(
+        t.run("systemd", json!({"name": "nope", "masked": true}))
+            .changed
+    );
 }
 
 #[test]
@@ -106,10 +157,21 @@ fn failures_and_reloads() {
     let m = Machine::new(&["bad.unit", "bad.broken"]);
     let t = m.trial();
     let say = |args| t.run("systemd", args).message().to_owned();
-    assert_eq!(say(json!({"name": "nope", "state": "started"})), "Could not find the requested service nope: host");
-    assert_eq!(say(json!({"name": "bad", "state": "started"})), "Unable to start service bad: Job for bad failed.\n");
-    assert!(say(json!({"name": "x*", "state": "started"})).contains("found '*' in service name: x*"));
-    assert_eq!(say(json!({"state": "started"})), "missing parameter(s) required by 'state': name");
+    assert_eq!(
+        say(json!({"name": "nope", "state": "started"})),
+        "Could not find the requested service nope: host"
+    );
+    assert_eq!(
+        say(json!({"name": "bad", "state": "started"})),
+        "Unable to start service bad: Job for bad failed.\n"
+    );
+    assert!(
+        say(json!({"name": "x*", "state": "started"})).contains("found '*' in service name: x*")
+    );
+    assert_eq!(
+        say(json!({"state": "started"})),
+        "missing parameter(s) required by 'state': name"
+    );
     m.log();
     let r = t.run("systemd", json!({"daemon_reload": true}));
     assert!(!r.changed && !r.failed);
@@ -119,14 +181,22 @@ fn failures_and_reloads() {
 #[test]
 fn the_service_module_comes_here_when_told_to() {
     let m = Machine::new(&["a.unit"]);
-    let r = m.trial().run("service", json!({"name": "a", "state": "started", "use": "systemd"}));
+    let r = m.trial().run(
+        "service",
+        json!({"name": "a", "state": "started", "use": "systemd"}),
+    );
     assert!(r.changed && !r.failed, "{r:?}");
     assert_eq!(m.log(), ["show a", "start a"]);
 }
 
 #[test]
 fn properties_over_several_lines() {
-    let map = properties("Id=a.service\nExecStart={ path=/bin/sh ; argv[]=/bin/sh -c x\n y ; z }\nDescription=a=b\n");
-    assert_eq!(map.get("ExecStart"), Some(&"{ path=/bin/sh ; argv[]=/bin/sh -c x\n y ; z }".into()));
+    let map = properties(
+        "Id=a.service\nExecStart={ path=/bin/sh ; argv[]=/bin/sh -c x\n y ; z }\nDescription=a=b\n",
+    );
+    assert_eq!(
+        map.get("ExecStart"),
+        Some(&"{ path=/bin/sh ; argv[]=/bin/sh -c x\n y ; z }".into())
+    );
     assert_eq!(map.get("Description"), Some(&"a=b".into()));
 }
