@@ -5,7 +5,7 @@
 
 mod coerce;
 
-pub(crate) use coerce::{boolean, may_be_template, text};
+pub(crate) use coerce::{boolean, text};
 pub use rustle_formats::nearest;
 use rustle_formats::{Map, Value};
 

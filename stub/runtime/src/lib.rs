@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod args;
 pub mod assets;
 mod r#become;
+pub mod check;
 pub mod context;
 pub mod engine;
 pub mod extract;

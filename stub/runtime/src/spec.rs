@@ -256,6 +256,18 @@ impl Spec {
             .find(|a| a.name == name || a.aliases.contains(&name))
     }
 
+    /// Whether a name, short or full, means this module.
+    pub fn is_called(&self, name: &str) -> bool {
+        match name.rsplit_once('.') {
+            None => name == self.name,
+            Some((collection, short)) => {
+                short == self.name
+                    && (collection == self.collection
+                        || (collection == "ansible.legacy" && self.collection == "ansible.builtin"))
+            }
+        }
+    }
+
     /// The full name, `ansible.builtin.copy`.
     pub fn full_name(&self) -> String {
         format!("{}.{}", self.collection, self.name)

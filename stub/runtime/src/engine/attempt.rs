@@ -10,6 +10,7 @@ use super::runner::Abort;
 use super::task::Ended;
 use super::{Frame, invoke, result};
 use crate::modules;
+use crate::spec::Spec;
 use crate::vars::Templar;
 
 /// Whether events hide the task's results. Who cannot tell hides them.
@@ -86,20 +87,10 @@ fn arguments(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Result<Map, String
         })
     };
     let mut args = Map::new();
-    for group in frame.module_defaults() {
-        let Value::Map(by_module) = group else {
-            continue;
-        };
-        for (name, defaults) in by_module {
-            let ours = *name == frame.task.module
-                || *name == full_name
-                || full_name.strip_prefix("ansible.builtin.") == Some(name);
-            if let (true, Value::Map(defaults)) = (ours, defaults) {
-                for (key, value) in defaults {
-                    if let Some(value) = resolve(key, value)? {
-                        args.insert(key.clone(), value);
-                    }
-                }
+    if let Some(module) = module {
+        for (key, value) in with_defaults(frame, module.spec()) {
+            if let Some(value) = resolve(&key, &value)? {
+                args.insert(key, value);
             }
         }
     }
@@ -127,7 +118,36 @@ fn arguments(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Result<Map, String
             }
         }
     }
+    if let Some(module) = module {
+        name_free_form(module.spec(), &mut args);
+    }
     Ok(args)
+}
+
+/// The defaults that plays, blocks and the task have for a module (`module_defaults`), not templated.
+pub(crate) fn with_defaults(frame: &Frame<'_>, spec: &Spec) -> Map {
+    let mut args = Map::new();
+    for group in frame.module_defaults() {
+        let Value::Map(by_module) = group else {
+            continue;
+        };
+        for (name, defaults) in by_module {
+            if let (true, Value::Map(defaults)) = (spec.is_called(name), defaults) {
+                args.extend(defaults.clone());
+            }
+        }
+    }
+    args
+}
+
+/// Gives free-form text (`command: ls -l`) the name of the argument that it is.
+pub(crate) fn name_free_form(spec: &Spec, args: &mut Map) {
+    if let Some(name) = spec.free_form
+        && name != "_raw_params"
+        && let Some(text) = args.shift_remove("_raw_params")
+    {
+        args.entry(name.to_owned()).or_insert(text);
+    }
 }
 
 /// Calls the module until `until` holds or the tries are used up.

@@ -8,10 +8,16 @@ use rustle_formats::plan::{Item, PlayPlan};
 pub(crate) struct Turn<'p> {
     /// Index of the batch in the play.
     pub batch: usize,
-    /// Index of the item in the batch.
-    pub item: usize,
     /// The item.
     pub content: &'p Item,
+}
+
+/// Whether a play's dependencies can be honoured.
+///
+/// # Errors
+/// As [`order`].
+pub(crate) fn check(play: &PlayPlan) -> Result<(), String> {
+    order(play).map(|_| ())
 }
 
 /// The items of a play in the order in which they run.
@@ -28,12 +34,8 @@ pub(crate) fn order(play: &PlayPlan) -> Result<Vec<Turn<'_>>, String> {
 
     let mut turns = Vec::new();
     for batch in batch_turns {
-        for (item, content) in play.batches[batch].tasks.iter().enumerate() {
-            turns.push(Turn {
-                batch,
-                item,
-                content,
-            });
+        for content in &play.batches[batch].tasks {
+            turns.push(Turn { batch, content });
         }
     }
     if turns.iter().all(|t| dependencies(t.content).is_empty()) {
@@ -194,8 +196,8 @@ mod tests {
         }
     }
 
-    fn ordered(play: &PlayPlan) -> Result<Vec<usize>, String> {
-        order(play).map(|turns| turns.iter().map(|t| t.item).collect())
+    fn ordered(play: &PlayPlan) -> Result<String, String> {
+        order(play).map(|turns| turns.iter().flat_map(|t| ids(t.content)).collect())
     }
 
     #[test]
@@ -206,7 +208,7 @@ mod tests {
             ("c", &["elsewhere"]),
             ("d", &["a"]),
         ]);
-        assert_eq!(ordered(&plan).unwrap(), [2, 0, 1, 3]);
+        assert_eq!(ordered(&plan).unwrap(), "cabd");
     }
 
     #[test]

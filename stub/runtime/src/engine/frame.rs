@@ -129,14 +129,6 @@ impl<'p> Frame<'p> {
         )
     }
 
-    /// The name that is printed: with the role before it.
-    pub(crate) fn display_name<'a>(&self, name: &'a str) -> std::borrow::Cow<'a, str> {
-        match &self.task.role {
-            Some(role) if !role.is_empty() => format!("{role} : {name}").into(),
-            _ => name.into(),
-        }
-    }
-
     /// The name as it is written: the module's where there is none.
     pub(crate) fn written_name(&self) -> &'p str {
         if self.task.name.is_empty() {

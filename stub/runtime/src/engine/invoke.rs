@@ -232,6 +232,10 @@ pub(crate) fn module(
         variables: Some(call.templar),
         deadline: ready.deadline,
         work_dir: folder.unwrap_or(&machine.work_dir),
+        async_dir: match &ready.identity {
+            None => machine.async_dir.as_deref(),
+            Some(_) => None,
+        },
         home: home.as_deref(),
         cancelled: &cancelled,
         warnings: std::cell::RefCell::default(),
@@ -292,6 +296,8 @@ fn keep_facts(call: &Call<'_, '_, '_>, module: &dyn Module, args: &Args, map: &M
             }
         }
         "include_vars" => store.include(facts),
+        // They are about the host that the task was delegated to.
+        _ if call.keywords.delegate_facts => {}
         _ => store.add_facts(facts),
     }
 }

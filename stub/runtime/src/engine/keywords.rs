@@ -17,6 +17,7 @@ pub(crate) struct Keywords {
     pub environment: IndexMap<String, String>,
     pub escalate: Option<Escalate>,
     pub delegate_to: Option<String>,
+    pub delegate_facts: bool,
     pub timeout: Option<Duration>,
     pub retries: Option<u64>,
     pub delay: Duration,
@@ -184,6 +185,8 @@ impl Keywords {
             diff: modes.1,
             environment: environment(templar, frame)?,
             escalate,
+            delegate_facts: delegate_to.is_some()
+                && flag(templar, "delegate_facts", frame.delegate_facts())? == Some(true),
             delegate_to,
             timeout: number(templar, "timeout", frame.timeout())?
                 .filter(|t| *t > 0.0)

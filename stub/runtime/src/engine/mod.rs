@@ -24,11 +24,14 @@ mod runner;
 mod tags;
 mod task;
 
+pub(crate) use attempt::{name_free_form, with_defaults};
+pub(crate) use batches::check as check_order;
 pub use driver::{Driver, Machine, Meeting, Position, Reply, Request};
 pub(crate) use frame::Frame;
 pub use hosts::choose_host;
 pub(crate) use keywords::Escalate;
 pub use list::{ListedTask, list_tasks};
+pub(crate) use meta::{ACTIONS as META_ACTIONS, action as meta_action, is_meta};
 pub use options::Options;
 pub(crate) use play::glob as fits;
 pub use runner::{RunSummary, Runner};

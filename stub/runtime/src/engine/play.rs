@@ -301,9 +301,14 @@ impl<'r> PlayRun<'_, 'r> {
 
     /// What follows from a task's end: a failure is kept for the rescue.
     fn done(&self, frame: &Frame<'r>, end: TaskEnd) -> Result<Flow, Abort> {
-        let TaskEnd::Failed { result } = end else {
+        let TaskEnd::Failed { result, fatal } = end else {
             return Ok(Flow::Next);
         };
+        if self.shared && fatal {
+            // The others must hear of it before they go on.
+            self.vars.failed.set(true);
+            self.meet(Meeting::Task, &frame.task.id)?;
+        }
         if self.rescuers.get() > 0 {
             let store = &self.run.store;
             store.set("ansible_failed_task", failed_task(frame));

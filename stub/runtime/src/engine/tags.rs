@@ -43,7 +43,7 @@ pub(crate) fn selected(tags: &[&str], only: &[String], skip: &[String]) -> bool 
         return false;
     }
     let unwanted = if has(skip, "all") {
-        !(always && !has(skip, "always"))
+        !always || has(skip, "always")
     } else {
         meets(skip) || (has(skip, "tagged") && tagged) || (has(skip, "untagged") && !tagged)
     };

@@ -20,6 +20,8 @@ pub(crate) enum TaskEnd {
     Failed {
         /// The result, for a rescue.
         result: Map,
+        /// Whether it ends the play for all hosts (`any_errors_fatal`).
+        fatal: bool,
     },
 }
 
@@ -176,7 +178,11 @@ fn finish<'r>(
                 host: run.store.host.to_owned(),
             });
         }
-        return Ok(TaskEnd::Failed { result: map });
+        let fatal = keywords::flag(templar, "any_errors_fatal", frame.any_errors_fatal());
+        return Ok(TaskEnd::Failed {
+            result: map,
+            fatal: fatal == Ok(Some(true)),
+        });
     }
     run.check_stop()?;
     Ok(TaskEnd::Done)

@@ -32,6 +32,7 @@ macro_rules! modules {
 modules! {
     apt::Apt,
     assert::Assert,
+    async_status::AsyncStatus,
     command::Command,
     debug::Debug,
     fail::Fail,

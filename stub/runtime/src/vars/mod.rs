@@ -13,6 +13,7 @@ mod store;
 mod templar;
 
 pub(crate) use groups::Groups;
+pub(crate) use magic::NAMES as MAGIC_NAMES;
 pub(crate) use scope::{TaskScope, TaskVars};
-pub(crate) use store::{PlayVars, Store};
+pub(crate) use store::{PlayVars, Store, inventory_of};
 pub(crate) use templar::{Templar, Templates};

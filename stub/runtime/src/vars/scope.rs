@@ -6,7 +6,7 @@ use rustle_formats::{Map, Value};
 use rustle_template::{Dict, Error, ErrorKind, Key, Scope, Value as Rendered};
 
 use super::store::Layer;
-use super::{PlayVars, Store, Templates, magic};
+use super::{PlayVars, Store, Templates, inventory_of, magic};
 use crate::engine::{Frame, Reply, Request};
 
 /// What a task's view is made of.
@@ -201,7 +201,7 @@ impl<'a, 'r> TaskVars<'a, 'r> {
         if !known.iter().any(|h| h == host) {
             return None;
         }
-        let vars = Store::inventory_of(store.plan, &store.groups, host);
+        let vars = inventory_of(store.plan, &store.groups, host);
         let value = Rendered::from_formats(&Value::Map(vars), true);
         if let Rendered::Dict(dict) = &value {
             dict.insert(Key::from_str("inventory_hostname"), Rendered::str(host));

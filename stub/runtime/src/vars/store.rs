@@ -65,7 +65,7 @@ impl<'r> Store<'r> {
         driver: &'r dyn Driver,
     ) -> Store<'r> {
         let groups = Groups::of(plan);
-        let inventory = Store::inventory_of(plan, &groups, host);
+        let inventory = inventory_of(plan, &groups, host);
         let mut extra = plan.extra_vars.clone();
         extra.extend(options.extra_vars.clone());
         Store {
@@ -84,18 +84,6 @@ impl<'r> Store<'r> {
             position: Cell::new(Position { play: 0, task: 0 }),
             made: RefCell::default(),
         }
-    }
-
-    /// What the inventory says of a host: its groups' variables, then its own.
-    pub(super) fn inventory_of(plan: &ExecutionPlan, groups: &Groups, host: &str) -> Map {
-        let mut vars = Map::new();
-        for (_, group) in groups.order_for(plan, host) {
-            vars.extend(group.vars.clone());
-        }
-        if let Some(own) = plan.hosts.get(host) {
-            vars.extend(own.vars.clone());
-        }
-        vars
     }
 
     /// What was made of a variable for templates, if it is still right.
@@ -162,4 +150,16 @@ impl<'r> Store<'r> {
         }
         Ok(out)
     }
+}
+
+/// What the inventory says of a host: its groups' variables, then its own.
+pub(crate) fn inventory_of(plan: &ExecutionPlan, groups: &Groups, host: &str) -> Map {
+    let mut vars = Map::new();
+    for (_, group) in groups.order_for(plan, host) {
+        vars.extend(group.vars.clone());
+    }
+    if let Some(own) = plan.hosts.get(host) {
+        vars.extend(own.vars.clone());
+    }
+    vars
 }
