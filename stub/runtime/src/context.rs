@@ -66,8 +66,6 @@ pub struct Context<'a> {
     pub deadline: Option<Instant>,
     /// A private folder for temporary files, 0700, writable by the user that the module runs as.
     pub work_dir: &'a Path,
-    /// Where background tasks leave their state, if not in the user's home.
-    pub async_dir: Option<&'a Path>,
     /// The user's home, for `~`.
     pub home: Option<&'a Path>,
     /// Whether the run was asked to stop.

@@ -9,6 +9,9 @@ use rustle_formats::{Map, Value};
 /// The largest state file that is read.
 const MAX_STATE: u64 = 256 << 20;
 
+/// The environment variable that names another folder for the files, as in Ansible.
+pub(crate) const FOLDER: &str = "ANSIBLE_ASYNC_DIR";
+
 /// How a background task stands.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum State {

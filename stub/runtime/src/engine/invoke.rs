@@ -114,6 +114,13 @@ fn ready<'c>(
         .as_ref()
         .map(Identity::environment)
         .unwrap_or_default();
+    if let (Some(dir), None, true) = (
+        &run.store.driver.machine().async_dir,
+        &identity,
+        is_async_status(module.spec().name),
+    ) {
+        environment.insert(jobs::FOLDER.into(), dir.to_string_lossy().into_owned());
+    }
     environment.extend(call.keywords.environment.clone());
     let limit = call.keywords.timeout.or(run.store.options.task_timeout);
     let own = limit.and_then(|l| Instant::now().checked_add(l));
@@ -232,10 +239,6 @@ pub(crate) fn module(
         variables: Some(call.templar),
         deadline: ready.deadline,
         work_dir: folder.unwrap_or(&machine.work_dir),
-        async_dir: match &ready.identity {
-            None => machine.async_dir.as_deref(),
-            Some(_) => None,
-        },
         home: home.as_deref(),
         cancelled: &cancelled,
         warnings: std::cell::RefCell::default(),

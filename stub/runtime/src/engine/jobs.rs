@@ -14,6 +14,9 @@ use super::runner::Abort;
 use super::{child, result};
 use crate::jobs::{self, State};
 
+/// The environment variable that names another folder for the states of background tasks, as in Ansible.
+pub(crate) const FOLDER: &str = jobs::FOLDER;
+
 /// Starts the task in the background, and waits for it where `poll` says so.
 pub(crate) fn run(
     call: &Call<'_, '_, '_>,
@@ -71,6 +74,9 @@ pub(crate) fn run(
 
 fn folder(call: &Call<'_, '_, '_>, ready: &Ready<'_>) -> Option<PathBuf> {
     let machine = call.play.run.store.driver.machine();
+    if let Some(dir) = ready.environment.get(FOLDER) {
+        return Some(PathBuf::from(dir));
+    }
     if let Some(identity) = &ready.identity {
         return Some(Path::new(&identity.home).join(".ansible_async"));
     }

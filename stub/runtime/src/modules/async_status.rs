@@ -42,7 +42,7 @@ impl Module for AsyncStatus {
         let folder = args
             .str("_async_dir")
             .map(PathBuf::from)
-            .or_else(|| ctx.async_dir.map(PathBuf::from))
+            .or_else(|| ctx.environment.get(jobs::FOLDER).map(PathBuf::from))
             .or_else(|| ctx.home.map(|h| h.join(".ansible_async")))
             .ok_or_else(|| Failure::new("no home folder is known"))?;
         let file = folder.join(id);
