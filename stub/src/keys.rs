@@ -93,6 +93,9 @@ fn secret_text(path: &Path, option: &str) -> Result<Zeroizing<String>, Failure> 
     }
 }
 
+/// An open overlay, if there is one, and the host that it is for.
+pub type Opened = (Option<OpenOverlay<'static>>, Option<String>);
+
 /// Opens the overlay: the file that was named, else the one that is packed. `None` where there is neither.
 ///
 /// # Errors
@@ -102,7 +105,7 @@ pub fn open_overlay(
     command: &Command,
     environment: Option<&str>,
     trusted: &[PublicKey],
-) -> Result<Option<OpenOverlay<'static>>, Failure> {
+) -> Result<Opened, Failure> {
     let bytes = match &command.overlay {
         Some(path) => Some(
             fs::read(path).map_err(|e| Failure::io(format!("--overlay {}", path.display()), &e))?,
@@ -113,7 +116,7 @@ pub fn open_overlay(
         },
     };
     let Some(bytes) = bytes else {
-        return Ok(None);
+        return Ok((None, None));
     };
     let overlay = Overlay::parse(&bytes).map_err(refused)?;
     overlay
@@ -122,9 +125,10 @@ pub fn open_overlay(
     if !trusted.is_empty() {
         overlay.verify(trusted).map_err(refused)?;
     }
+    let host = Some(overlay.host().to_owned());
     let mut keys = given(command, environment)?;
     match overlay.open(&keys) {
-        Ok(open) => return Ok(Some(open.into_owned())),
+        Ok(open) => return Ok((Some(open.into_owned()), host)),
         Err(OverlayError::Sealed(SealError::NoKey { locks, given })) => {
             let asked = locks.iter().any(|l| l.contains("passphrase"))
                 && command.passphrase_file.is_none();
@@ -138,7 +142,7 @@ pub fn open_overlay(
     }
     overlay
         .open(&keys)
-        .map(|open| Some(open.into_owned()))
+        .map(|open| (Some(open.into_owned()), host))
         .map_err(refused)
 }
 

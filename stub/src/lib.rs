@@ -10,10 +10,13 @@ mod extract;
 mod files;
 mod journal;
 mod keys;
+mod list;
 mod lock;
 mod look;
+mod offline;
 mod payload;
 mod places;
+mod run;
 pub mod session;
 mod signals;
 mod sinks;
@@ -30,6 +33,8 @@ use payload::{Payload, trusted_keys};
 /// The whole program: reads the command line, does what it says, and gives the exit code.
 pub fn main() -> u8 {
     let environment_key = keys::from_environment();
+    // Before anything secret is read. What the system refuses is no reason not to run.
+    let _ = rustle_runtime::hardening::harden();
     let mut args = std::env::args_os();
     let program = args.next().unwrap_or_default();
     let name = Path::new(&program).file_name().map_or_else(
@@ -92,7 +97,25 @@ fn act(command: &Command, name: &str, environment_key: Option<&str>) -> Result<u
             let count = extract::all(&payload.container, dir)?;
             print(&format!("{count} assets unpacked into {}\n", dir.display()))
         }
-        _ => Ok(exit::OK),
+        _ => {
+            if command.check_first {
+                payload.check_everything()?;
+            }
+            let (overlay, overlay_host) =
+                keys::open_overlay(&payload.container, command, environment_key, &trusted)?;
+            let ready = run::Ready::new(
+                payload,
+                overlay,
+                overlay_host.as_deref(),
+                command.host.as_deref(),
+            )?;
+            let tags_only = command.action == Action::ListTags;
+            if tags_only || command.action == Action::ListTasks {
+                let options = run::options(command, &ready, "");
+                return print(&list::text(&ready, &options, tags_only));
+            }
+            offline::run(ready, command)
+        }
     }
 }
 
@@ -103,6 +126,24 @@ fn print(text: &str) -> Result<u8, Failure> {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::io("standard output", &e))
         }
-        _ => Ok(exit::OK),
+        _ => {
+            if command.check_first {
+                payload.check_everything()?;
+            }
+            let (overlay, overlay_host) =
+                keys::open_overlay(&payload.container, command, environment_key, &trusted)?;
+            let ready = run::Ready::new(
+                payload,
+                overlay,
+                overlay_host.as_deref(),
+                command.host.as_deref(),
+            )?;
+            let tags_only = command.action == Action::ListTags;
+            if tags_only || command.action == Action::ListTasks {
+                let options = run::options(command, &ready, "");
+                return print(&list::text(&ready, &options, tags_only));
+            }
+            offline::run(ready, command)
+        }
     }
 }
