@@ -29,7 +29,7 @@ enum Message {
 }
 
 /// A connection to the endpoint.
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     sender: Sender<Message>,
     thread: JoinHandle<Result<(), String>>,
     interval: Option<Duration>,
@@ -50,7 +50,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// An address that is none, or a thread that cannot be started.
-    pub fn begin(config: &RuntimeConfig, run_id: &str) -> Result<Option<Endpoint>, String> {
+    pub(crate) fn begin(config: &RuntimeConfig, run_id: &str) -> Result<Option<Endpoint>, String> {
         let Some(url) = &config.controller_endpoint else {
             return Ok(None);
         };
@@ -88,12 +88,12 @@ impl Endpoint {
     }
 
     /// Whether an interim report is due.
-    pub fn wants_report(&self) -> bool {
+    pub(crate) fn wants_report(&self) -> bool {
         self.interval.is_some() && Instant::now() >= self.due
     }
 
     /// Sends an interim report. It may get lost: the last one holds all of it.
-    pub fn interim(&mut self, report: Vec<u8>) {
+    pub(crate) fn interim(&mut self, report: Vec<u8>) {
         self.due = Instant::now() + self.interval.unwrap_or_default();
         let _ = self.sender.send(Message::Interim(report));
     }
@@ -102,7 +102,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// Why it did not arrive.
-    pub fn end(self, report: Vec<u8>) -> Result<(), String> {
+    pub(crate) fn end(self, report: Vec<u8>) -> Result<(), String> {
         let gone = || "the thread that posts reports has ended".to_owned();
         self.sender.send(Message::Last(report)).map_err(|_| gone())?;
         self.thread.join().unwrap_or_else(|_| Err(gone()))

@@ -23,7 +23,7 @@ use crate::signals;
 ///
 /// # Errors
 /// A folder that is not empty, damage, a full disk. What was written stays, for `rm -r`.
-pub fn all(container: &Container<File>, dir: &Path) -> Result<u32, Failure> {
+pub(crate) fn all(container: &Container<File>, dir: &Path) -> Result<u32, Failure> {
     prepare(dir)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
     let next = AtomicU32::new(0);

@@ -11,19 +11,19 @@ use rustle_runtime::assets::{AssetEntry, AssetKind, Assets};
 const SEALED_MODE: u32 = 0o600;
 
 /// Base and overlay together.
-pub struct PayloadFiles {
+pub(crate) struct PayloadFiles {
     container: Container<File>,
     overlay: Option<OpenOverlay<'static>>,
 }
 
 impl PayloadFiles {
     /// Takes both over.
-    pub fn new(container: Container<File>, overlay: Option<OpenOverlay<'static>>) -> PayloadFiles {
+    pub(crate) fn new(container: Container<File>, overlay: Option<OpenOverlay<'static>>) -> PayloadFiles {
         PayloadFiles { container, overlay }
     }
 
     /// The base.
-    pub fn container(&self) -> &Container<File> {
+    pub(crate) fn container(&self) -> &Container<File> {
         &self.container
     }
 

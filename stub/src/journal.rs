@@ -19,7 +19,7 @@ const REPORT_EXTENSION: &str = "report.json";
 
 /// An open journal.
 #[derive(Debug)]
-pub struct Journal {
+pub(crate) struct Journal {
     file: File,
     path: PathBuf,
     line: String,
@@ -31,7 +31,7 @@ impl Journal {
     ///
     /// # Errors
     /// Where the folder that was asked for cannot have it.
-    pub fn begin(
+    pub(crate) fn begin(
         surroundings: &Surroundings,
         asked_for: Option<&Path>,
         run_id: &str,
@@ -70,7 +70,7 @@ impl Journal {
     }
 
     /// Adds an event. A full disk does not end a run; [`Journal::end`] tells of it.
-    pub fn add(&mut self, event: &Event) {
+    pub(crate) fn add(&mut self, event: &Event) {
         if self.broken.is_some() {
             return;
         }
@@ -92,7 +92,7 @@ impl Journal {
     ///
     /// # Errors
     /// What the system says.
-    pub fn keep_report(&self, json: &[u8]) -> io::Result<()> {
+    pub(crate) fn keep_report(&self, json: &[u8]) -> io::Result<()> {
         let path = self.path.with_extension(REPORT_EXTENSION);
         let mut file = OpenOptions::new()
             .write(true)
@@ -108,7 +108,7 @@ impl Journal {
     ///
     /// # Errors
     /// What went wrong first.
-    pub fn end(mut self) -> io::Result<()> {
+    pub(crate) fn end(mut self) -> io::Result<()> {
         match self.broken.take() {
             Some(e) => Err(e),
             None => self.file.sync_all(),

@@ -21,7 +21,7 @@ const VARIABLE: &str = "RUSTLE_ENCRYPTION_KEY";
 const LARGEST: u64 = 64 << 10;
 
 /// Takes the key out of the environment. To be called before any thread is started.
-pub fn from_environment() -> Option<Zeroizing<String>> {
+pub(crate) fn from_environment() -> Option<Zeroizing<String>> {
     let value = std::env::var_os(VARIABLE)?;
     // SAFETY: `main` calls this first, while the process has one thread.
     unsafe { std::env::remove_var(VARIABLE) };
@@ -35,7 +35,7 @@ pub fn from_environment() -> Option<Zeroizing<String>> {
 ///
 /// # Errors
 /// A file that cannot be read or is no key; never with its content.
-pub fn given(command: &Command, environment: Option<&str>) -> Result<Vec<KeySource>, Failure> {
+pub(crate) fn given(command: &Command, environment: Option<&str>) -> Result<Vec<KeySource>, Failure> {
     let mut out = Vec::new();
     for path in &command.key_files {
         let text = secret_text(path, "--key-file")?;
@@ -94,13 +94,13 @@ fn secret_text(path: &Path, option: &str) -> Result<Zeroizing<String>, Failure> 
 }
 
 /// An open overlay, if there is one, and the host that it is for.
-pub type Opened = (Option<OpenOverlay<'static>>, Option<String>);
+pub(crate) type Opened = (Option<OpenOverlay<'static>>, Option<String>);
 
 /// Opens the overlay: the file that was named, else the one that is packed. `None` where there is neither.
 ///
 /// # Errors
 /// An overlay that is damaged, for another base or host, not signed by a trusted key, or that no key opens.
-pub fn open_overlay(
+pub(crate) fn open_overlay(
     container: &Container<fs::File>,
     command: &Command,
     environment: Option<&str>,
@@ -110,10 +110,7 @@ pub fn open_overlay(
         Some(path) => Some(
             fs::read(path).map_err(|e| Failure::io(format!("--overlay {}", path.display()), &e))?,
         ),
-        None => match container.overlay() {
-            Ok(bytes) => bytes,
-            Err(e) => return Err(e.into()),
-        },
+        None => container.overlay()?,
     };
     let Some(bytes) = bytes else {
         return Ok((None, None));

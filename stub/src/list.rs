@@ -7,7 +7,7 @@ use rustle_runtime::engine::{self, Options};
 use crate::run::Ready;
 
 /// The tasks that a run with these options would go through, or with `tags_only` their tags.
-pub fn text(ready: &Ready, options: &Options, tags_only: bool) -> String {
+pub(crate) fn text(ready: &Ready, options: &Options, tags_only: bool) -> String {
     let listed = engine::list_tasks(&ready.plan, options);
     let name = ready.plan.metadata.name.as_deref().unwrap_or("plan");
     let mut out = format!("\nplaybook: {name}\n");

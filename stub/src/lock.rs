@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// A lock that is held.
 #[derive(Debug)]
-pub struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
@@ -28,7 +28,7 @@ pub struct Lock {
 ///
 /// # Errors
 /// [`exit::BUSY`] where another run holds it, with that run's process; a lock file that was asked for and cannot be used.
-pub fn take(
+pub(crate) fn take(
     surroundings: &Surroundings,
     asked_for: Option<&Path>,
     run_id: &str,

@@ -12,7 +12,7 @@ use crate::exit::Failure;
 ///
 /// # Errors
 /// Where a part of the artifact cannot be read.
-pub fn document(container: &Container<File>) -> Result<Value, Failure> {
+pub(crate) fn document(container: &Container<File>) -> Result<Value, Failure> {
     let plan = container.plan()?;
     let manifest = container.manifest();
     let header = container.header();
@@ -87,7 +87,7 @@ fn plays(plan: &ExecutionPlan) -> Vec<Value> {
 }
 
 /// The same for people.
-pub fn text(document: &Value) -> String {
+pub(crate) fn text(document: &Value) -> String {
     let get = |key: &str| document.get(key).unwrap_or(&Value::Null);
     let plain = |value: &Value| match value {
         Value::String(s) => s.clone(),
@@ -140,6 +140,6 @@ pub fn text(document: &Value) -> String {
 }
 
 /// Bytes in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -69,7 +69,7 @@ fn stopped_by(aborted: bool) -> Option<(&'static str, u8)> {
 ///
 /// # Errors
 /// Where the run cannot begin.
-pub fn run(ready: Ready, command: &Command) -> Result<u8, Failure> {
+pub(crate) fn run(ready: Ready, command: &Command) -> Result<u8, Failure> {
     let surroundings = Surroundings::of_process();
     let run_id = new_run_id()?;
     let _lock = lock::take(

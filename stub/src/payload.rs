@@ -14,7 +14,7 @@ use crate::command::Command;
 use crate::exit::{self, Failure};
 
 /// The target triple that this program was built for.
-pub const TARGET: &str = env!("RUSTLE_STUB_TARGET");
+pub(crate) const TARGET: &str = env!("RUSTLE_STUB_TARGET");
 
 /// The slot. Its bytes in the file are replaced when packing, so no reader may assume what the compiler saw.
 #[used]
@@ -29,7 +29,7 @@ fn own_slot() -> [u8; SLOT_LEN] {
 }
 
 /// An opened payload.
-pub struct Payload {
+pub(crate) struct Payload {
     /// The artifact: header, manifest and tables are checked.
     pub container: Container<File>,
     /// Where this program lies, if it can be known.
@@ -41,7 +41,7 @@ impl Payload {
     ///
     /// # Errors
     /// A bare runner, a payload that is missing, damaged or for another target, each with a code of its own.
-    pub fn open() -> Result<Payload, Failure> {
+    pub(crate) fn open() -> Result<Payload, Failure> {
         let slot = Slot::decode(&own_slot()).map_err(|e| match e {
             ArtifactError::Empty => Failure::new(
                 exit::BARE,
@@ -65,7 +65,7 @@ impl Payload {
     ///
     /// # Errors
     /// Where it is missing or is not the right one.
-    pub fn attach_sidecar(&mut self, named: Option<&Path>) -> Result<(), Failure> {
+    pub(crate) fn attach_sidecar(&mut self, named: Option<&Path>) -> Result<(), Failure> {
         if !self.container.lacks_sidecar() {
             return Ok(());
         }
@@ -90,7 +90,7 @@ impl Payload {
     ///
     /// # Errors
     /// [`exit::UNTRUSTED`].
-    pub fn check_signature(&self, trusted: &[PublicKey]) -> Result<Option<String>, Failure> {
+    pub(crate) fn check_signature(&self, trusted: &[PublicKey]) -> Result<Option<String>, Failure> {
         if trusted.is_empty() {
             return Ok(None);
         }
@@ -104,7 +104,7 @@ impl Payload {
     ///
     /// # Errors
     /// What is wrong first.
-    pub fn check_everything(&self) -> Result<(), Failure> {
+    pub(crate) fn check_everything(&self) -> Result<(), Failure> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(self.container.verify_all(threads.min(8))?)
     }
@@ -114,7 +114,7 @@ impl Payload {
 ///
 /// # Errors
 /// Where the file cannot be read or is no list of keys.
-pub fn trusted_keys(command: &Command) -> Result<Vec<PublicKey>, Failure> {
+pub(crate) fn trusted_keys(command: &Command) -> Result<Vec<PublicKey>, Failure> {
     let Some(path) = &command.trusted else {
         return Ok(Vec::new());
     };

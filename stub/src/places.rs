@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// What the process's environment says about places.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub(crate) struct Surroundings {
     /// The effective user.
     pub uid: u32,
     /// `$HOME`.
@@ -25,7 +25,7 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// Reads them.
-    pub fn of_process() -> Surroundings {
+    pub(crate) fn of_process() -> Surroundings {
         let path = |name: &str| {
             std::env::var_os(name)
                 .map(PathBuf::from)
@@ -45,7 +45,7 @@ impl Surroundings {
     }
 
     /// Folders for temporary files, best first.
-    pub fn temporary(&self) -> Vec<PathBuf> {
+    pub(crate) fn temporary(&self) -> Vec<PathBuf> {
         let mut out: Vec<PathBuf> = self.tmpdir.iter().cloned().collect();
         out.extend(["/tmp", "/var/tmp"].map(PathBuf::from));
         out.extend(self.runtime_dir.clone());
@@ -60,7 +60,7 @@ impl Surroundings {
 
     /// Files for the lock, best first. A user's runs lock out that user's: a lock that others could take would let them
     /// stop root.
-    pub fn locks(&self) -> Vec<PathBuf> {
+    pub(crate) fn locks(&self) -> Vec<PathBuf> {
         if self.root() {
             return ["/run", "/run/lock", "/var/lock", "/var/run", "/var/lib", "/tmp", "/"]
                 .iter()
@@ -75,7 +75,7 @@ impl Surroundings {
     }
 
     /// Folders for the journal, best first.
-    pub fn journals(&self) -> Vec<PathBuf> {
+    pub(crate) fn journals(&self) -> Vec<PathBuf> {
         if self.root() {
             return vec!["/var/lib/rustle/journal".into()];
         }
@@ -91,7 +91,7 @@ impl Surroundings {
 ///
 /// # Errors
 /// What the system says, and where the folder is another user's or open to others' writing.
-pub fn private_dir(path: &Path) -> io::Result<()> {
+pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     let meta = fs::symlink_metadata(path)?;
     if !meta.is_dir() || meta.uid() != rustix::process::geteuid().as_raw() || meta.mode() & 0o022 != 0 {
@@ -107,7 +107,7 @@ pub fn private_dir(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// What the system says.
-pub fn own_file(path: &Path) -> io::Result<File> {
+pub(crate) fn own_file(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)

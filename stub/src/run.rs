@@ -25,7 +25,7 @@ use crate::places::Surroundings;
 use crate::work::WorkDir;
 
 /// What a run has around it.
-pub trait Outside {
+pub(crate) trait Outside {
     /// Takes an event, in order.
     fn emit(&self, event: &Event);
     /// Whether to stop.
@@ -35,7 +35,7 @@ pub trait Outside {
 }
 
 /// A plan that is ready to be run or listed: opened, with the host's own part in it.
-pub struct Ready {
+pub(crate) struct Ready {
     /// The plan.
     pub plan: ExecutionPlan,
     /// The host to be.
@@ -52,7 +52,7 @@ impl Ready {
     ///
     /// # Errors
     /// A plan that cannot be read; an overlay that is needed and not there; several hosts and none chosen.
-    pub fn new(
+    pub(crate) fn new(
         payload: Payload,
         overlay: Option<OpenOverlay<'static>>,
         overlay_host: Option<&str>,
@@ -95,7 +95,7 @@ impl Ready {
     }
 
     /// Where this program lies, if it can be known.
-    pub fn program(&self) -> Option<&Path> {
+    pub(crate) fn program(&self) -> Option<&Path> {
         self.program.as_deref()
     }
 
@@ -111,7 +111,7 @@ impl Ready {
     ///
     /// # Errors
     /// Where it cannot begin. Once it has begun, failures are in the summary.
-    pub fn run(self, command: &Command, run_id: &str, outside: &dyn Outside) -> Result<RunSummary, Failure> {
+    pub(crate) fn run(self, command: &Command, run_id: &str, outside: &dyn Outside) -> Result<RunSummary, Failure> {
         let surroundings = Surroundings::of_process();
         let work = WorkDir::create(
             &surroundings,
@@ -139,7 +139,7 @@ impl Ready {
 }
 
 /// The engine's options from the command line's.
-pub fn options(command: &Command, ready: &Ready, run_id: &str) -> Options {
+pub(crate) fn options(command: &Command, ready: &Ready, run_id: &str) -> Options {
     Options {
         check: command.check,
         diff: command.diff,
@@ -161,7 +161,7 @@ pub fn options(command: &Command, ready: &Ready, run_id: &str) -> Options {
 ///
 /// # Errors
 /// Where the system gives no random bytes.
-pub fn new_run_id() -> Result<String, Failure> {
+pub(crate) fn new_run_id() -> Result<String, Failure> {
     let mut bytes = [0u8; 16];
     getrandom::fill(&mut bytes)
         .map_err(|e| Failure::new(exit::IO, format!("no random bytes: {e}")))?;
@@ -227,7 +227,7 @@ impl Driver for Offline<'_> {
 }
 
 /// Milliseconds since 1970.
-pub fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))

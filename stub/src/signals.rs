@@ -20,7 +20,7 @@ const fn exit_code_of(signal: libc::c_int) -> libc::c_int {
 }
 
 /// Begins to catch signals. One that was ignored when the program started (`nohup`) stays ignored.
-pub fn catch() {
+pub(crate) fn catch() {
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         // SAFETY: both structures are plain data that is valid when zeroed; the handler only touches an atomic and calls
         // `_exit`, which are async-signal-safe.
@@ -40,12 +40,12 @@ pub fn catch() {
 }
 
 /// Whether a signal came.
-pub fn caught() -> bool {
+pub(crate) fn caught() -> bool {
     CAUGHT.load(Ordering::Relaxed) != 0
 }
 
 /// The name and exit code of the signal that came, if one did.
-pub fn ended_by() -> Option<(&'static str, u8)> {
+pub(crate) fn ended_by() -> Option<(&'static str, u8)> {
     match CAUGHT.load(Ordering::Relaxed) {
         0 => None,
         libc::SIGINT => Some(("SIGINT", 99)),

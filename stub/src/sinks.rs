@@ -17,7 +17,7 @@ use crate::journal::Journal;
 use crate::terminal;
 
 /// All of them.
-pub struct Sinks {
+pub(crate) struct Sinks {
     text: Option<TextReporter>,
     events: Option<Box<dyn Write>>,
     builder: Option<ReportBuilder>,
@@ -34,7 +34,7 @@ impl Sinks {
     ///
     /// # Errors
     /// A file that cannot be written; an endpoint that is no address.
-    pub fn open(
+    pub(crate) fn open(
         command: &Command,
         config: &RuntimeConfig,
         run_id: &str,
@@ -65,7 +65,7 @@ impl Sinks {
     }
 
     /// Takes an event.
-    pub fn take(&mut self, event: &Event) {
+    pub(crate) fn take(&mut self, event: &Event) {
         if let Some(journal) = &mut self.journal {
             journal.add(event);
         }
@@ -109,7 +109,7 @@ impl Sinks {
     }
 
     /// Ends all of them: the journal is on the disk, the report written and posted. Gives what went wrong, as sentences.
-    pub fn end(mut self) -> Vec<String> {
+    pub(crate) fn end(mut self) -> Vec<String> {
         let mut wrong = Vec::new();
         let json = self
             .builder

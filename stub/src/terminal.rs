@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 const LONGEST: usize = 4096;
 
 /// The columns of standard output, where it is a terminal.
-pub fn width() -> Option<usize> {
+pub(crate) fn width() -> Option<usize> {
     let out = io::stdout();
     if !out.is_terminal() {
         return None;
@@ -20,7 +20,7 @@ pub fn width() -> Option<usize> {
 }
 
 /// Whether to colour standard output: as the user said, else where it is a terminal that can, unless `NO_COLOR` is set.
-pub fn colour(asked_for: Option<bool>) -> bool {
+pub(crate) fn colour(asked_for: Option<bool>) -> bool {
     asked_for.unwrap_or_else(|| {
         let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
         if set("ANSIBLE_FORCE_COLOR") {
@@ -49,7 +49,7 @@ impl Drop for Restore<'_> {
 ///
 /// # Errors
 /// What the terminal says.
-pub fn ask_passphrase(prompt: &str) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+pub(crate) fn ask_passphrase(prompt: &str) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
         return Ok(None);
     };

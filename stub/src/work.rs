@@ -21,7 +21,7 @@ const LOCK: &str = ".lock";
 
 /// A run's folder. Dropping it removes it.
 #[derive(Debug)]
-pub struct WorkDir {
+pub(crate) struct WorkDir {
     path: PathBuf,
     _lock: File,
 }
@@ -32,7 +32,7 @@ impl WorkDir {
     ///
     /// # Errors
     /// Where there is none, with what each said.
-    pub fn create(
+    pub(crate) fn create(
         surroundings: &Surroundings,
         asked_for: Option<&Path>,
         run_id: &str,
@@ -63,7 +63,7 @@ impl WorkDir {
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }

@@ -16,7 +16,7 @@ use table::{Id, OPTIONS, Opt};
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Action {
+pub(crate) enum Action {
     /// Run the plan.
     #[default]
     Run,
@@ -38,7 +38,7 @@ pub enum Action {
 
 /// The command line, understood.
 #[derive(Debug, Clone, Default)]
-pub struct Command {
+pub(crate) struct Command {
     /// What to do.
     pub action: Action,
     /// Change nothing.
@@ -104,7 +104,7 @@ impl Command {
     ///
     /// # Errors
     /// A sentence with the exit code for a wrong command line.
-    pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Failure> {
+    pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Failure> {
         let mut command = Command::default();
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
@@ -264,7 +264,7 @@ fn list(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// The help, made from the table.
-pub fn help(program: &str) -> String {
+pub(crate) fn help(program: &str) -> String {
     let mut out = format!(
         "Usage: {program} [OPTIONS]\n\nConfigures this machine: runs the plan that is packed into this file.\n"
     );
