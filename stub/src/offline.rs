@@ -26,7 +26,7 @@ impl Outside for Alone {
         if let EventKind::RunFinished {
             exit_code, aborted, ..
         } = &mut event.kind
-            && let Some((name, code)) = stopped_by(aborted.is_some())
+            && let Some((name, code)) = stopped_by(*exit_code)
         {
             *exit_code = code;
             *aborted = Some(if name == "SIGINT" {
@@ -60,9 +60,9 @@ impl Outside for Alone {
     }
 }
 
-/// The signal that ended the run, if one did. A signal that came after the last task changed nothing.
-fn stopped_by(aborted: bool) -> Option<(&'static str, u8)> {
-    signals::ended_by().filter(|_| aborted)
+/// The signal that ended the run, if one did. A run that went well was not ended by what came after its last task.
+fn stopped_by(exit_code: u8) -> Option<(&'static str, u8)> {
+    signals::ended_by().filter(|_| exit_code != exit::OK)
 }
 
 /// Runs the plan and gives the exit code.
@@ -103,7 +103,7 @@ pub(crate) fn run(ready: Ready, command: &Command) -> Result<u8, Failure> {
 }
 
 fn exit_code(summary: &RunSummary) -> u8 {
-    stopped_by(summary.aborted.is_some()).map_or(summary.exit_code, |(_, code)| code)
+    stopped_by(summary.exit_code).map_or(summary.exit_code, |(_, code)| code)
 }
 
 /// The plan asks that the artifact goes after a run without failures.

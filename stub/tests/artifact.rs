@@ -114,11 +114,11 @@ fn inspecting_unpacking_and_verifying() {
 
 #[test]
 fn what_is_wrong_with_an_artifact_is_told_apart() {
-    let stub = env!("CARGO_BIN_EXE_rustle-stub");
-    let bare = Command::new(stub).output().unwrap();
+    let stub = common::stub();
+    let bare = Command::new(&stub).output().unwrap();
     assert_eq!(bare.status.code(), Some(67));
     assert!(stderr(&bare).contains("this is a bare runner of Rustle"), "{}", stderr(&bare));
-    assert_eq!(Command::new(stub).arg("--help").output().unwrap().status.code(), Some(0));
+    assert_eq!(Command::new(&stub).arg("--help").output().unwrap().status.code(), Some(0));
 
     let bench = Bench::of(plan(TWO), vec![AssetSource::bytes("top", vec![9u8; 100_000])], |_| {});
     let whole = fs::read(&bench.artifact).unwrap();

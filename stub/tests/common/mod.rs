@@ -22,6 +22,12 @@ pub(crate) fn plan(tasks: &str) -> ExecutionPlan {
     serde_json::from_str(&json).unwrap()
 }
 
+/// The runner under test: the one that was just built, or the one that `RUSTLE_TEST_STUB` names (a release stub, say).
+pub(crate) fn stub() -> PathBuf {
+    std::env::var_os("RUSTLE_TEST_STUB")
+        .map_or_else(|| env!("CARGO_BIN_EXE_rustle-stub").into(), PathBuf::from)
+}
+
 impl Bench {
     pub(crate) fn new(tasks: &str) -> Bench {
         Bench::of(plan(tasks), Vec::new(), |_| {})
@@ -34,7 +40,7 @@ impl Bench {
     ) -> Bench {
         let dir = tempfile::tempdir().unwrap();
         let artifact = dir.path().join("site");
-        let stub = fs::read(env!("CARGO_BIN_EXE_rustle-stub")).unwrap();
+        let stub = fs::read(stub()).unwrap();
         let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
         let mut request = PackRequest::new(plan, stub, target, &artifact);
         request.assets = assets;
