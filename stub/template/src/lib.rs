@@ -22,6 +22,7 @@ mod syntax;
 mod templar;
 mod text;
 mod value;
+mod yaml;
 
 pub use engine::{Engine, FileOptions, Loader, Scope};
 pub use error::{Error, ErrorKind};

@@ -1,10 +1,23 @@
 //! Filters: one family per file, each with a table of its names.
 
+mod attribute;
 mod basic;
+mod comment;
+mod data;
+mod dates;
+mod group;
+mod hashes;
+mod mappings;
+mod maths;
+mod paths;
+mod regexes;
+mod select;
 mod sequences;
+mod strings;
+mod urls;
 
 pub(crate) use basic::{pairs, truth_of};
-pub(crate) use sequences::{flatten_terms, sort_values};
+pub(crate) use sequences::{flatten_terms, sort_keyed, sort_values};
 
 use crate::eval::{Args, Interp};
 use crate::lookups::short_name;
@@ -39,7 +52,26 @@ const fn lazy(name: &'static str, run: Run) -> Filter {
     Filter { name, run, takes_undefined: false, lazy: true }
 }
 
-const TABLES: &[&[Filter]] = &[basic::TABLE, sequences::TABLE];
+const TABLES: &[&[Filter]] = &[
+    basic::TABLE,
+    comment::TABLE,
+    data::TABLE,
+    dates::TABLE,
+    hashes::TABLE,
+    mappings::TABLE,
+    maths::TABLE,
+    paths::TABLE,
+    regexes::TABLE,
+    select::TABLE,
+    sequences::TABLE,
+    strings::TABLE,
+    urls::TABLE,
+];
+
+/// An undefined result with a message of its own.
+fn undefined(message: &str) -> Value {
+    Value::Undefined(std::rc::Rc::new(crate::Undefined::message_only(None, message)))
+}
 
 /// The filter of that name, with or without `ansible.builtin.`.
 pub(crate) fn find(name: &str) -> Option<Filter> {

@@ -5,6 +5,8 @@ mod lists;
 mod numbers;
 mod strings;
 
+pub(crate) use strings::{pad_text, recase, replace};
+
 use crate::eval::{Args, Interp};
 use crate::value::Value;
 use crate::Error;

@@ -19,7 +19,7 @@ pub(super) fn call(interp: &mut Interp<'_>, text: &Str, name: &str, args: Args) 
             args.none(name)?;
             Ok(Value::from(recase(text, name)))
         }
-        "center" | "ljust" | "rjust" | "zfill" => pad(text, name, args),
+        "center" | "ljust" | "rjust" | "zfill" => pad_text(text, name, args),
         "strip" | "lstrip" | "rstrip" => strip(text, name, args),
         "split" | "rsplit" => split(text, name == "rsplit", args),
         "startswith" | "endswith" => affix(text, name, args),
@@ -123,7 +123,8 @@ pub(crate) fn recase(text: &str, how: &str) -> String {
     }
 }
 
-fn pad(text: &str, name: &str, args: Args) -> Result<Value, Error> {
+/// `center`, `ljust`, `rjust` and `zfill`.
+pub(crate) fn pad_text(text: &str, name: &str, args: Args) -> Result<Value, Error> {
     let [width, fill] = args.bind(name, ["width", "fillchar"], 1)?;
     let width = width.int_or(0)?.max(0) as usize;
     if width > MAX_TEXT {

@@ -1,6 +1,10 @@
 //! Tests: what follows `is`.
 
 mod basic;
+mod files;
+mod matching;
+mod results;
+mod versions;
 
 use crate::eval::{Args, Interp};
 use crate::lookups::short_name;
@@ -35,7 +39,7 @@ const fn lenient(name: &'static str, run: Run) -> Predicate {
     Predicate { name, run, takes_undefined: true, lazy: true }
 }
 
-const TABLES: &[&[Predicate]] = &[basic::TABLE];
+const TABLES: &[&[Predicate]] = &[basic::TABLE, files::TABLE, matching::TABLE, results::TABLE, versions::TABLE];
 
 /// The test of that name, with or without `ansible.builtin.`.
 pub(crate) fn find(name: &str) -> Option<Predicate> {

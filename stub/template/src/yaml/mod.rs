@@ -1,0 +1,9 @@
+//! YAML for the filters: a writer that gives what PyYAML gives, and a reader for YAML 1.1 as people write it.
+
+mod emit;
+mod flow;
+mod parse;
+mod resolve;
+
+pub(crate) use emit::{Style, emit};
+pub(crate) use parse::parse;
