@@ -8,7 +8,7 @@ use super::args::Args;
 use super::frame::Frame;
 use super::nodes::Flow;
 use super::Interp;
-use crate::syntax::{For, Target};
+use crate::syntax::For;
 use crate::value::{Object, Value};
 use crate::Error;
 
@@ -95,15 +95,6 @@ impl Interp<'_> {
             }
         }
         Ok(kept)
-    }
-}
-
-/// The names in a target, for telling what a template needs from outside.
-pub(crate) fn target_names(target: &Target, found: &mut Vec<Rc<str>>) {
-    match target {
-        Target::Name(name) => found.push(name.clone()),
-        Target::Tuple(targets) => targets.iter().for_each(|target| target_names(target, found)),
-        Target::Attr(..) => {}
     }
 }
 

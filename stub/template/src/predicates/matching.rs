@@ -1,7 +1,7 @@
 //! Tests of text and collections: patterns, membership, addresses.
 
 use super::{Predicate, test};
-use crate::eval::{Args, Given, Interp};
+use crate::eval::{Args, Given};
 use crate::filters::truth_of;
 use crate::text::Pattern;
 use crate::value::{Value, contains, iterate, to_text};
