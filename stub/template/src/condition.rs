@@ -29,7 +29,7 @@ impl Templar<'_> {
         if looks_like_template(text) && text.trim_start().starts_with('{') {
             return self.render(text);
         }
-        self.eval_expr(text)
+        self.eval_condition_text(text)
     }
 }
 

@@ -21,6 +21,16 @@ pub trait Scope {
     fn names(&self) -> Vec<String>;
 }
 
+impl Scope for indexmap::IndexMap<String, Value> {
+    fn get(&self, name: &str) -> Result<Option<Value>, Error> {
+        Ok(indexmap::IndexMap::get(self, name).cloned())
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.keys().cloned().collect()
+    }
+}
+
 impl Scope for HashMap<String, Value> {
     fn get(&self, name: &str) -> Result<Option<Value>, Error> {
         Ok(HashMap::get(self, name).cloned())
@@ -45,10 +55,10 @@ pub struct FileOptions {
 }
 
 impl Default for FileOptions {
-    /// The `template` module's defaults: blocks trimmed, a trailing newline kept, escapes in strings.
+    /// The `template` module's defaults: blocks trimmed, escapes in strings.
     fn default() -> Self {
         FileOptions {
-            syntax: Syntax { keep_trailing_newline: true, raw_backslashes: false, ..Syntax::default() },
+            syntax: Syntax { raw_backslashes: false, ..Syntax::default() },
         }
     }
 }
@@ -64,6 +74,7 @@ pub struct Engine<'e> {
     lookups: Option<Rc<dyn Lookups + 'e>>,
     templates: RefCell<HashMap<Rc<str>, Rc<Template>>>,
     expressions: RefCell<HashMap<Rc<str>, Rc<Expr>>>,
+    conditions: RefCell<HashMap<Rc<str>, Rc<Expr>>>,
 }
 
 impl Default for Engine<'_> {
@@ -82,6 +93,7 @@ impl<'e> Engine<'e> {
             lookups: None,
             templates: RefCell::default(),
             expressions: RefCell::default(),
+            conditions: RefCell::default(),
         }
     }
 
@@ -133,11 +145,27 @@ impl<'e> Engine<'e> {
 
     /// The parsed form of a bare expression.
     pub(crate) fn expression(&self, text: &str) -> Result<Rc<Expr>, Error> {
-        if let Some(known) = self.expressions.borrow().get(text) {
+        self.parsed(&self.expressions, text, false)
+    }
+
+    /// The parsed form of a condition.
+    pub(crate) fn condition(&self, text: &str) -> Result<Rc<Expr>, Error> {
+        self.parsed(&self.conditions, text, true)
+    }
+
+    /// Bare expressions have escapes in their string literals, unlike the templates of a playbook.
+    fn parsed(
+        &self,
+        cache: &RefCell<HashMap<Rc<str>, Rc<Expr>>>,
+        text: &str,
+        embedded_templates: bool,
+    ) -> Result<Rc<Expr>, Error> {
+        if let Some(known) = cache.borrow().get(text) {
             return Ok(known.clone());
         }
-        let expression = Rc::new(syntax::parse_expression(text, &self.syntax).map_err(in_expression)?);
-        remember(&mut self.expressions.borrow_mut(), text, &expression);
+        let syntax = Syntax { raw_backslashes: false, embedded_templates, ..self.syntax.clone() };
+        let expression = Rc::new(syntax::parse_expression(text, &syntax).map_err(in_expression)?);
+        remember(&mut cache.borrow_mut(), text, &expression);
         Ok(expression)
     }
 

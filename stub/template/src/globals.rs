@@ -38,7 +38,7 @@ pub(crate) fn find(name: &str) -> Option<Value> {
 pub(crate) fn takes_undefined(function: &Value) -> bool {
     match function {
         Value::Object(object) => {
-            object.as_any().downcast_ref::<Function>().is_some_and(|f| matches!(f.name, "dict" | "namespace" | "undef"))
+            object.as_any().downcast_ref::<Function>().is_some_and(|f| matches!(f.name, "namespace" | "undef"))
         }
         _ => false,
     }

@@ -153,7 +153,11 @@ impl<'a> Templar<'a> {
             let mut interp = Interp::new(self, Context::new(template, root.clone()), root);
             let value = interp.native_result(template)?;
             Ok(match value {
-                Value::Str(text) if template.trailing_newline => Value::from(format!("{}\n", text.as_str())),
+                Value::Str(text) if template.trailing_newlines > 0 => {
+                    let mut text = text.as_str().to_owned();
+                    restore_newlines(&mut text, template);
+                    Value::from(text)
+                }
                 value => value,
             })
         })
@@ -190,10 +194,23 @@ impl<'a> Templar<'a> {
     /// Evaluates a bare expression; the result may be undefined.
     pub(crate) fn eval_raw(&self, expression: &str) -> Result<Value, Error> {
         self.enter(|| {
-            let parsed = self.engine.expression(expression)?;
+            self.eval_parsed(&*self.engine.expression(expression)?)
+        })
+    }
+
+    /// Evaluates a condition, in which text literals may hold templates.
+    pub(crate) fn eval_condition_text(&self, expression: &str) -> Result<Value, Error> {
+        self.enter(|| {
+            let value = self.eval_parsed(&*self.engine.condition(expression)?)?;
+            self.finish(value)
+        })
+    }
+
+    fn eval_parsed(&self, parsed: &crate::syntax::Expr) -> Result<Value, Error> {
+        self.enter(|| {
             let root = Frame::root(false);
             let context = Context::new(&Template::empty(), root.clone());
-            Interp::new(self, context, root).eval(&parsed)
+            Interp::new(self, context, root).eval(parsed)
         })
     }
 
@@ -253,6 +270,7 @@ impl<'a> Templar<'a> {
                 }
                 Ok(Value::Dict(finished))
             }
+            Value::Object(object) if object.is_storable() => Ok(Value::Object(object)),
             Value::Object(object) => object.to_data().ok_or_else(|| unstorable(&Value::Object(object))),
             other => Ok(other),
         }
@@ -330,13 +348,26 @@ impl Interp<'_> {
 
     /// Runs a template for text.
     fn text_result(&mut self, template: &Rc<Template>) -> Result<String, Error> {
-        self.replace_output(Out::Text(String::with_capacity(template.size_hint.get())));
+        self.replace_output(Out::text(template.size_hint.get()));
         self.run_template(template)?;
         match self.replace_output(Out::native()) {
-            Out::Text(text) => Ok(text),
+            Out::Text { mut text, is_text } => {
+                // A file that is one expression of another type ends without a newline, as before.
+                if is_text {
+                    restore_newlines(&mut text, template);
+                }
+                template.size_hint.set(text.len());
+                Ok(text)
+            }
             Out::Native(_) => Ok(String::new()),
         }
     }
+}
+
+/// Gives text as many newlines at its end as the template had, unless it has them already.
+fn restore_newlines(text: &mut String, template: &Template) {
+    let has = text.len() - text.trim_end_matches('\n').len();
+    text.extend(std::iter::repeat_n('\n', template.trailing_newlines.saturating_sub(has)));
 }
 
 /// `vars`: all variables by name.

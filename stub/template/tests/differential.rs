@@ -1,6 +1,6 @@
 //! What we make of templates and expressions, against what ansible-core made of them (`scripts/record-template`).
 
-use std::collections::HashMap;
+use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -19,7 +19,7 @@ fn json(name: &str) -> Json {
     serde_json::from_str(&read(name)).unwrap()
 }
 
-fn variables() -> HashMap<String, Value> {
+fn variables() -> IndexMap<String, Value> {
     let json = json("variables.json");
     json.as_object().unwrap().iter().map(|(k, v)| (k.clone(), Value::from_json(v, true))).collect()
 }
@@ -61,7 +61,7 @@ fn class(error: &Error) -> &'static str {
     }
 }
 
-fn compute(engine: &Engine, variables: &HashMap<String, Value>, case: &str) -> Result<String, Error> {
+fn compute(engine: &Engine, variables: &IndexMap<String, Value>, case: &str) -> Result<String, Error> {
     if let Some(condition) = case.strip_prefix("? ") {
         return engine.eval_condition(variables, &Value::trusted(condition)).map(|b| format!("{:?}", Value::Bool(b)));
     }

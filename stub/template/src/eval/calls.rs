@@ -106,6 +106,9 @@ impl Interp<'_> {
                 target = self.eval(receiver)?;
             }
         }
+        if methods::looks_at_elements(&target, name) {
+            target = self.whole(target)?;
+        }
         match methods::call(self, &target, name, args) {
             Some(result) => undefined_as_value(result),
             None => Err(Error::type_error(format!("'{}' object is not callable", target.type_name()))),
@@ -146,7 +149,7 @@ impl Interp<'_> {
     pub(crate) fn apply_named(&mut self, name: &str, input: Value, args: Args) -> Result<Value, Error> {
         match filters::find(name) {
             Some(filter) => self.apply(filter, input, args),
-            None => Err(unknown_filter(name)),
+            None => Err(Error::type_error(format!("No filter named '{name}'."))),
         }
     }
 
@@ -185,7 +188,7 @@ impl Interp<'_> {
     pub(crate) fn ask_named(&mut self, name: &str, input: Value, args: Args) -> Result<Value, Error> {
         match predicates::find(name) {
             Some(test) => self.ask(test, input, args),
-            None => Err(unknown_test(name)),
+            None => Err(Error::type_error(format!("No test named '{name}'."))),
         }
     }
 }

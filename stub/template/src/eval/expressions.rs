@@ -11,7 +11,7 @@ impl Interp<'_> {
     /// The value of an expression. May be undefined: that is an error only where it is used.
     pub(crate) fn eval(&mut self, expr: &Expr) -> Result<Value, Error> {
         match &expr.kind {
-            ExprKind::Const(value) => Ok(value.clone()),
+            ExprKind::Const(value) => self.resolve(value.clone()),
             ExprKind::Name(name) => match self.frame.get(name) {
                 Some(value) => Ok(value),
                 None => self.variable(name).map_err(|error| self.place(error, expr.pos)),

@@ -89,7 +89,7 @@ impl Interp<'_> {
 
     fn print(&mut self, expr: &Expr) -> Result<(), Error> {
         let value = self.eval(expr)?;
-        let several = matches!(self.out, super::Out::Text(_));
+        let several = matches!(self.out, super::Out::Text { .. });
         let value = if several { self.whole(value)? } else { value };
         self.out.push(value).map_err(|error| self.place(error, expr.pos))
     }

@@ -81,7 +81,9 @@ fn string(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> 
 
 fn list(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     args.none("list")?;
-    iterate(&value).map(Value::list)
+    let items = iterate(&value)?;
+    let undefined = items.iter().find(|item| matches!(item, Value::Undefined(u) if !u.is_lenient()));
+    Ok(undefined.cloned().unwrap_or_else(|| Value::list(items)))
 }
 
 fn items(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {

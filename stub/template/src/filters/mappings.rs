@@ -81,6 +81,7 @@ fn merge_dicts(low: &Dict, high: &Dict, recursive: bool, merge: ListMerge, depth
     let result = Dict::from_map(low.borrow().clone());
     for (key, value) in high.pairs() {
         let key = Key::new(key)?;
+        let value = value.strict()?;
         let merged = match (result.get(key.value())?, &value) {
             (Some(Value::Dict(a)), Value::Dict(b)) if recursive => {
                 Value::Dict(merge_dicts(&a, b, recursive, merge, depth + 1)?)
@@ -128,8 +129,10 @@ fn dict2items(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Err
     let [key_name, value_name] = args.bind("dict2items", ["key_name", "value_name"], 0)?;
     let dict = expect_dict(&value, "dict2items")?;
     let (key_name, value_name) = (key_name.text_or("key")?, value_name.text_or("value")?);
-    let entry = |(key, value)| Value::dict([(key_name.as_str(), key), (value_name.as_str(), value)]);
-    Ok(Value::list(dict.pairs().into_iter().map(entry).collect()))
+    let entry = |(key, value): (Value, Value)| -> Result<Value, Error> {
+        Ok(Value::dict([(key_name.as_str(), key), (value_name.as_str(), value.strict()?)]))
+    };
+    dict.pairs().into_iter().map(entry).collect::<Result<_, _>>().map(Value::list)
 }
 
 fn items2dict(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
@@ -173,7 +176,7 @@ fn dictsort(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error
         .into_iter()
         .map(|(key, value)| {
             let by = if by_value { value.clone() } else { key.clone() };
-            (fold_case(by, case), Value::list(vec![key, value]))
+            (fold_case(by, case), Value::tuple(vec![key, value]))
         })
         .collect();
     sort_keyed(keyed, reverse.truth_or(false)?).map(Value::list)
@@ -255,7 +258,7 @@ fn subelements(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Valu
                 return Err(Error::value(format!("could not find {} key in iterated item", repr(&path[path.len() - 1])?)));
             }
             Value::List(_) => {
-                rows.extend(iterate(&found)?.into_iter().map(|item| Value::list(vec![element.clone(), item])));
+                rows.extend(iterate(&found)?.into_iter().map(|item| Value::tuple(vec![element.clone(), item])));
             }
             _ => return Err(Error::type_error(format!("the key {} should point to a list", repr(&path[path.len() - 1])?))),
         }

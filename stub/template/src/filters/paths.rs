@@ -217,7 +217,7 @@ fn splitext(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error
     let dots = name.len() - name.trim_start_matches('.').len();
     let dot = name[dots..].rfind('.').map(|at| name_at + dots + at);
     let (root, extension) = path.split_at(dot.unwrap_or(path.len()));
-    Ok(Value::list(vec![Value::str(root), Value::str(extension)]))
+    Ok(Value::tuple(vec![Value::str(root), Value::str(extension)]))
 }
 
 fn fileglob(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
@@ -255,5 +255,5 @@ fn win_splitdrive(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value,
     args.none("win_splitdrive")?;
     let path = to_text(&value)?;
     let (drive, rest) = win_drive(&path);
-    Ok(Value::list(vec![Value::str(drive), Value::str(rest)]))
+    Ok(Value::tuple(vec![Value::str(drive), Value::str(rest)]))
 }

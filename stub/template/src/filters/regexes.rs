@@ -113,7 +113,7 @@ fn regex_findall(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, 
         all.push(match groups {
             0 => group(0),
             1 => group(1),
-            _ => Value::list((1..=groups).map(group).collect()),
+            _ => Value::tuple((1..=groups).map(group).collect()),
         });
     }
     Ok(Value::list(all))

@@ -341,14 +341,14 @@ fn columns(name: &str, value: &Value, args: &Args) -> Result<Vec<Vec<Value>>, Er
 fn zip(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let columns = columns("zip", &value, &args)?;
     let shortest = columns.iter().map(Vec::len).min().unwrap_or(0);
-    Ok(Value::list((0..shortest).map(|i| Value::list(columns.iter().map(|c| c[i].clone()).collect())).collect()))
+    Ok(Value::list((0..shortest).map(|i| Value::tuple(columns.iter().map(|c| c[i].clone()).collect())).collect()))
 }
 
 fn zip_longest(_: &mut Interp<'_>, value: Value, mut args: Args) -> Result<Value, Error> {
     let fill = args.take("fillvalue").or_none();
     let columns = columns("zip_longest", &value, &args)?;
     let longest = columns.iter().map(Vec::len).max().unwrap_or(0);
-    let row = |i: usize| Value::list(columns.iter().map(|c| c.get(i).unwrap_or(&fill).clone()).collect());
+    let row = |i: usize| Value::tuple(columns.iter().map(|c| c.get(i).unwrap_or(&fill).clone()).collect());
     Ok(Value::list((0..longest).map(row).collect()))
 }
 
@@ -365,7 +365,7 @@ fn product(_: &mut Interp<'_>, value: Value, mut args: Args) -> Result<Value, Er
             .flat_map(|row| column.iter().map(move |item| [row.as_slice(), std::slice::from_ref(item)].concat()))
             .collect();
     }
-    Ok(Value::list(rows.into_iter().map(Value::list).collect()))
+    Ok(Value::list(rows.into_iter().map(Value::tuple).collect()))
 }
 
 fn permutations(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
@@ -396,7 +396,7 @@ fn choose(items: &[Value], length: usize, ordered: bool) -> Result<Value, Error>
     let mut next = 0;
     loop {
         if picked.len() == length {
-            out.push(Value::list(picked.iter().map(|i| items[*i].clone()).collect()));
+            out.push(Value::tuple(picked.iter().map(|i| items[*i].clone()).collect()));
             if out.len() * length.max(1) > MAX_ITEMS {
                 return Err(Error::limit("too many combinations"));
             }

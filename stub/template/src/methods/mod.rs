@@ -35,6 +35,11 @@ pub(crate) fn changes(value: &Value, name: &str) -> bool {
     }
 }
 
+/// True if the method compares the elements of a list, which must be rendered then.
+pub(crate) fn looks_at_elements(value: &Value, name: &str) -> bool {
+    matches!(value, Value::List(_)) && matches!(name, "count" | "index" | "remove" | "sort")
+}
+
 /// Calls a method; `None` if there is none of that name.
 pub(crate) fn call(interp: &mut Interp<'_>, value: &Value, name: &str, args: Args) -> Option<Result<Value, Error>> {
     if !exists(value, name) {

@@ -125,8 +125,8 @@ pub(crate) struct Template {
     pub(crate) name: Option<Rc<str>>,
     pub(crate) body: Vec<Node>,
     pub(crate) blocks: Vec<Rc<BlockDef>>,
-    /// The newline that the text ended with and that the parser took away.
-    pub(crate) trailing_newline: bool,
+    /// How many newlines the text ended with; text that it yields ends with as many.
+    pub(crate) trailing_newlines: usize,
     /// The size of the last result, to reserve memory for the next.
     pub(crate) size_hint: Cell<usize>,
 }
@@ -134,6 +134,6 @@ pub(crate) struct Template {
 impl Template {
     /// A template without anything in it.
     pub(crate) fn empty() -> Template {
-        Template { name: None, body: Vec::new(), blocks: Vec::new(), trailing_newline: false, size_hint: Cell::new(0) }
+        Template { name: None, body: Vec::new(), blocks: Vec::new(), trailing_newlines: 0, size_hint: Cell::new(0) }
     }
 }

@@ -25,6 +25,8 @@ pub struct Syntax {
     pub newline_sequence: String,
     /// Backslashes in string literals stand for themselves, as in playbooks. In template files they escape.
     pub raw_backslashes: bool,
+    /// String literals may be templates themselves, as conditions allow.
+    pub embedded_templates: bool,
     /// The `do` statement is understood.
     pub do_statement: bool,
     /// `break` and `continue` are understood.
@@ -45,6 +47,7 @@ impl Default for Syntax {
             keep_trailing_newline: false,
             newline_sequence: "\n".into(),
             raw_backslashes: true,
+            embedded_templates: false,
             do_statement: false,
             loop_controls: false,
         }

@@ -207,6 +207,9 @@ impl Parser<'_> {
                 text.push_str(&part);
             }
         }
+        if self.syntax.embedded_templates {
+            return ExprKind::Const(Value::trusted(text));
+        }
         ExprKind::Const(Value::from(text))
     }
 

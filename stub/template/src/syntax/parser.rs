@@ -12,10 +12,20 @@ use crate::{Error, ErrorKind};
 /// How deep expressions and statements may nest. The evaluator and the destructor follow the tree by recursion.
 const MAX_DEPTH: u32 = 200;
 
+/// How much stack the parser itself may use for that.
+const MAX_STACK: usize = 512 << 10;
+
+/// Where the stack is now.
+fn stack_here() -> usize {
+    let here = 0u8;
+    std::ptr::from_ref(&here) as usize
+}
+
 pub(super) struct Parser<'s> {
     tokens: Vec<Token>,
     at: usize,
     depth: u32,
+    stack_base: usize,
     pub(super) syntax: &'s Syntax,
     pub(super) blocks: Vec<Rc<BlockDef>>,
     /// The statements that are open, and the tags that would continue or end them.
@@ -42,12 +52,9 @@ pub(crate) fn parse_template(source: &str, name: Option<Rc<str>>, syntax: &Synta
         normalised = source.replace("\r\n", "\n").replace('\r', "\n");
         source = &normalised;
     }
-    let mut trailing_newline = false;
+    let trailing_newlines = source.len() - source.trim_end_matches('\n').len();
     if !syntax.keep_trailing_newline {
-        if let Some(rest) = source.strip_suffix('\n') {
-            source = rest;
-            trailing_newline = true;
-        }
+        source = source.strip_suffix('\n').unwrap_or(source);
     }
     let in_template = |error: Error| match &name {
         Some(name) => error.in_template(name),
@@ -55,7 +62,7 @@ pub(crate) fn parse_template(source: &str, name: Option<Rc<str>>, syntax: &Synta
     };
     let mut parser = Parser::new(tokenize(source, syntax).map_err(in_template)?, syntax);
     let body = parser.body().map_err(in_template)?;
-    Ok(Template { name: name.clone(), body, blocks: parser.blocks, trailing_newline, size_hint: Cell::new(0) })
+    Ok(Template { name: name.clone(), body, blocks: parser.blocks, trailing_newlines, size_hint: Cell::new(0) })
 }
 
 /// Reads a bare expression, such as a condition.
@@ -74,6 +81,7 @@ impl<'s> Parser<'s> {
             tokens,
             at: 0,
             depth: 0,
+            stack_base: stack_here(),
             syntax,
             blocks: Vec::new(),
             open: Vec::new(),
@@ -171,7 +179,7 @@ impl<'s> Parser<'s> {
     /// One level deeper, for things inside things and for chains that become a tall tree.
     pub(super) fn deeper(&mut self) -> Result<(), Error> {
         self.depth += 1;
-        if self.depth > MAX_DEPTH {
+        if self.depth > MAX_DEPTH || stack_here().abs_diff(self.stack_base) > MAX_STACK {
             return Err(self.error("the template is nested too deeply"));
         }
         Ok(())

@@ -72,7 +72,12 @@ impl State<'_> {
         while !rest.is_empty() {
             if let Some(after) = rest.strip_prefix('.') {
                 let end = after.find(['.', '[']).unwrap_or(after.len());
-                value = get_attr(interp, &value, &after[..end].into())?.strict()?;
+                let found = get_attr(interp, &value, &after[..end].into())?;
+                if found.is_undefined() {
+                    let (kind, name) = (value.type_name(), &after[..end]);
+                    return Err(Error::type_error(format!("'{kind}' object has no attribute '{name}'")));
+                }
+                value = found;
                 rest = &after[end..];
             } else {
                 let after = rest.strip_prefix('[').ok_or_else(|| Error::value("Only '.' or '[' may follow ']' in format field specifier"))?;

@@ -88,14 +88,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_specification_s_vectors() {
+    fn hashes_are_those_of_the_c_library() {
         assert_eq!(
             hash(Method::Sha512, b"Hello world!", b"saltstring", 5000),
-            "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjlO/O817G3uBnIFNjnQJuesI68OTLiBFdcbYEdFCoEOfaS35inz1"
+            "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1"
         );
         assert_eq!(
             hash(Method::Sha256, b"Hello world!", b"saltstring", 5000),
-            "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8"
+            "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5"
         );
+        assert_eq!(
+            hash(Method::Sha512, &[b'a'; 70], b"anotherlongsalts", 1400),
+            "$6$rounds=1400$anotherlongsalts$IgUP7uIMZ4AuYGEs3GS3.RVPG.W6VjADCPrAvTevdfjsmnH/W1UTz0mC.9fqVbt3dcWCIHj3h7q7Oo0w8mkY61"
+        );
+        assert_eq!(hash(Method::Sha256, b"", b"x", 1000), "$5$rounds=1000$x$kIBhdUvT3pHpfTjzR8s1XJu3y/HRJeFxMSffBtF8jx9");
     }
 }

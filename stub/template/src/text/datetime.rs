@@ -137,6 +137,10 @@ impl Object for DateTime {
         format!("datetime.datetime({})", shown.join(", "))
     }
 
+    fn is_storable(&self) -> bool {
+        true
+    }
+
     fn to_data(&self) -> Option<Value> {
         Some(Value::from(iso(&self.civil, 'T')))
     }

@@ -18,6 +18,7 @@ pub(crate) fn get_attr(interp: &mut Interp<'_>, value: &Value, name: &Rc<str>) -
     }
     let found = match value {
         Value::Dict(dict) => dict.get_str(name),
+        Value::Int(_) | Value::Big(_) | Value::Bool(_) | Value::Float(_) if &**name == "real" => Some(value.clone()),
         Value::Object(object) => match object.get_attr(interp, name)? {
             Some(found) => Some(found),
             None => object.get_item(interp, &Value::str(name.clone()))?,
@@ -34,7 +35,7 @@ pub(crate) fn get_attr(interp: &mut Interp<'_>, value: &Value, name: &Rc<str>) -
 /// An undefined value looked into stays the same undefined value; the lenient kind is an error at once.
 fn undefined_inside(value: &Value) -> Result<Value, Error> {
     match value {
-        Value::Undefined(u) if u.is_lenient() => Err(Error::undefined(None, "the result of an if without else is undefined")),
+        Value::Undefined(u) if u.is_lenient() => Err(Error::type_error("the inline if-expression evaluated to false and no else section was defined.")),
         other => Ok(other.clone()),
     }
 }

@@ -86,6 +86,11 @@ pub trait Object {
         self.text()
     }
 
+    /// True if the object may leave the template as it is.
+    fn is_storable(&self) -> bool {
+        false
+    }
+
     /// What a template that consists of this object alone results in, if it may be stored at all.
     fn to_data(&self) -> Option<Value> {
         None
