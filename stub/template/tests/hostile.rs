@@ -23,7 +23,7 @@ fn pieces() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn any_text(text in ".{0,80}") {
@@ -75,7 +75,7 @@ fn depth_is_bounded() {
         "{% set l = [] %}{% set _ = l.append(l) %}{{ l }}".to_owned(),
         "{{ 'x' * 99999999999 }}".to_owned(),
         "{{ range(99999999999) | list }}".to_owned(),
-        "{{ 9 ** 9 ** 9 }}".to_owned(),
+        "{{ 9 ** 999999999 }}".to_owned(),
         "{{ '%999999999d' % 1 }}".to_owned(),
     ] {
         assert!(engine.render_str(&variables(), &text).is_err(), "{}", &text[..text.len().min(60)]);
