@@ -43,7 +43,7 @@ impl Loader for Files {
     }
 }
 
-fn engine() -> Engine {
+fn engine() -> Engine<'static> {
     Engine::new().with_host(Rc::new(Machine)).with_loader(Rc::new(Files))
 }
 
@@ -61,7 +61,7 @@ fn class(error: &Error) -> &'static str {
     }
 }
 
-fn compute(engine: &Engine, variables: &IndexMap<String, Value>, case: &str) -> Result<String, Error> {
+fn compute(engine: &Engine<'_>, variables: &IndexMap<String, Value>, case: &str) -> Result<String, Error> {
     if let Some(condition) = case.strip_prefix("? ") {
         return engine.eval_condition(variables, &Value::trusted(condition)).map(|b| format!("{:?}", Value::Bool(b)));
     }
