@@ -14,6 +14,7 @@ pub mod extract;
 pub mod glob;
 pub mod hardening;
 mod jobs;
+mod fsops;
 pub mod modules;
 pub mod outcome;
 pub mod process;

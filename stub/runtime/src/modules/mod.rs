@@ -36,6 +36,7 @@ modules! {
     command::Command,
     debug::Debug,
     fail::Fail,
+    file::File,
     group::Group,
     package::Package,
     pause::Pause,

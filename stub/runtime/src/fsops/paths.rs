@@ -1,0 +1,136 @@
+//! Paths as arguments name them: `~` and `$VARIABLE` expanded, symbolic links resolved as far as they lead.
+
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
+
+use crate::args::Args;
+use crate::context::Context;
+
+/// The path that an argument names, expanded. `None` where it is not given.
+pub(crate) fn arg(args: &Args, name: &str, ctx: &Context<'_>) -> Option<PathBuf> {
+    args.str(name).map(|text| expand(text, ctx))
+}
+
+/// Expands `~`, `~user`, `$NAME` and `${NAME}`. Names that are not set stay as they are, as in a path that really has a `$`.
+pub(crate) fn expand(text: &str, ctx: &Context<'_>) -> PathBuf {
+    if !text.contains(['~', '$']) {
+        return PathBuf::from(text);
+    }
+    PathBuf::from(home(&variables(text, ctx), ctx))
+}
+
+fn variables(text: &str, ctx: &Context<'_>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        let tail = &rest[at + 1..];
+        let (name, length) = match tail.strip_prefix('{') {
+            Some(inner) => match inner.find('}') {
+                Some(end) => (&inner[..end], end + 2),
+                None => ("", 0),
+            },
+            None => {
+                let end = tail
+                    .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+                    .unwrap_or(tail.len());
+                (&tail[..end], end)
+            }
+        };
+        let value = match ctx.environment.get(name) {
+            Some(value) => Some(value.clone()),
+            None if name == "HOME" => ctx.home.map(|h| h.display().to_string()),
+            None => None,
+        };
+        match value {
+            Some(value) => {
+                out.push_str(&value);
+                rest = &tail[length..];
+            }
+            None => {
+                out.push('$');
+                rest = tail;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn home(text: &str, ctx: &Context<'_>) -> String {
+    let Some(tail) = text.strip_prefix('~') else {
+        return text.to_owned();
+    };
+    let (user, path) = match tail.find('/') {
+        Some(at) => tail.split_at(at),
+        None => (tail, ""),
+    };
+    let folder = if user.is_empty() {
+        ctx.home.map(|h| h.display().to_string())
+    } else {
+        super::owners::accounts().user(user).map(|u| u.home.clone())
+    };
+    match folder {
+        Some(folder) => format!("{}{path}", folder.trim_end_matches('/')),
+        None => text.to_owned(),
+    }
+}
+
+/// Resolves all symbolic links, also where the last ones lead to nothing.
+pub(crate) fn real(path: &Path) -> PathBuf {
+    if let Ok(full) = std::fs::canonicalize(path) {
+        return full;
+    }
+    let mut path = path.to_path_buf();
+    for _ in 0..40 {
+        let Ok(target) = std::fs::read_link(&path) else {
+            break;
+        };
+        path = parent(&path).join(target);
+    }
+    match (std::fs::canonicalize(parent(&path)), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => lexical(&path),
+    }
+}
+
+/// Takes out `.`, `..` and repeated slashes without looking at the disk.
+pub(crate) fn lexical(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// The folder that the name lies in; `.` for a bare name.
+pub(crate) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) => Path::new("."),
+        None => Path::new("/"),
+    }
+}
+
+/// The path with more text at its end.
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name: OsString = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Whether the text names a folder by its final slash.
+pub(crate) fn names_folder(text: &str) -> bool {
+    text.ends_with('/')
+}
+
+/// A path as a result shows it.
+pub(crate) fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
