@@ -20,5 +20,6 @@ macro_rules! modules {
 }
 
 modules! {
+    copy,
     file,
 }

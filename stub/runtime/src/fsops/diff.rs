@@ -79,18 +79,21 @@ impl Side {
         Side::of(&head)
     }
 
-    fn put(self, map: &mut Map, side: &str) {
+    /// Content that is not shown has no header either.
+    fn put(self, map: &mut Map, side: &str, header: Option<String>) {
+        let short = if side == "before" { "dst" } else { "src" };
         match self {
             Side::Text(text) => {
+                if let Some(header) = header {
+                    map.insert(format!("{side}_header"), header.into());
+                }
                 map.insert(side.to_owned(), text.into());
             }
             Side::Large => {
-                let key = if side == "before" { "dst_larger" } else { "src_larger" };
-                map.insert(key.to_owned(), Value::Int(LIMIT as i64));
+                map.insert(format!("{short}_larger"), Value::Int(LIMIT as i64));
             }
             Side::Binary => {
-                let key = if side == "before" { "dst_binary" } else { "src_binary" };
-                map.insert(key.to_owned(), Value::Int(1));
+                map.insert(format!("{short}_binary"), Value::Int(1));
             }
         }
     }
@@ -104,13 +107,7 @@ pub(crate) fn contents(
     after_header: Option<String>,
 ) -> Value {
     let mut map = Map::new();
-    if let Some(header) = before_header {
-        map.insert("before_header".into(), header.into());
-    }
-    before.put(&mut map, "before");
-    if let Some(header) = after_header {
-        map.insert("after_header".into(), header.into());
-    }
-    after.put(&mut map, "after");
+    before.put(&mut map, "before", before_header);
+    after.put(&mut map, "after", after_header);
     Value::Map(map)
 }

@@ -10,6 +10,7 @@ pub(crate) mod digest;
 pub(crate) mod errno;
 pub(crate) mod flags;
 pub(crate) mod info;
+pub(crate) mod install;
 pub(crate) mod mode;
 pub(crate) mod owners;
 pub(crate) mod paths;

@@ -2,7 +2,8 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use rustle_formats::Value;
 
@@ -57,49 +58,104 @@ pub(crate) fn check(command: Option<&str>) -> Result<(), Failure> {
     }
 }
 
-/// Runs the command with `%s` replaced by the path of the new content.
+/// Why new content was refused.
+pub(crate) enum Invalid {
+    /// The command could not be run.
+    NotRun(Failure),
+    /// It ended with another code than 0.
+    Refused {
+        /// The code.
+        rc: i64,
+        /// What it printed.
+        out: String,
+        /// What it printed on standard error.
+        err: String,
+    },
+}
+
+impl Invalid {
+    /// As the editing modules report it.
+    pub(crate) fn into_failure(self) -> Failure {
+        match self {
+            Invalid::NotRun(failure) => failure,
+            Invalid::Refused { rc, err, .. } => {
+                Failure::new(format!("failed to validate: rc:{rc} error:{err}"))
+            }
+        }
+    }
+
+    /// As `copy` reports it.
+    pub(crate) fn into_copy_failure(self) -> Failure {
+        match self {
+            Invalid::NotRun(failure) => failure,
+            Invalid::Refused { rc, out, err } => Failure::new("failed to validate")
+                .with("exit_status", Value::Int(rc))
+                .with("stdout", out)
+                .with("stderr", err),
+        }
+    }
+}
+
+/// Runs the command, if there is one, with `%s` replaced by the path of the new content.
 ///
 /// # Errors
-/// Where it cannot be started, or ends with another code than 0: then with `rc`, `stdout` and `stderr`.
-pub(crate) fn run(command: Option<&str>, path: &Path, ctx: &Context<'_>) -> Result<(), Failure> {
+/// Where it cannot be started, does not end in time, or ends with another code than 0.
+pub(crate) fn run(command: Option<&str>, path: &Path, ctx: &Context<'_>) -> Result<(), Invalid> {
     let Some(command) = command else {
         return Ok(());
     };
-    check(Some(command))?;
-    let words = words(&command.replace("%s", &path.to_string_lossy()))?;
+    check(Some(command)).map_err(Invalid::NotRun)?;
+    let words = words(&command.replace("%s", &path.to_string_lossy())).map_err(Invalid::NotRun)?;
     let Some((program, arguments)) = words.split_first() else {
-        return Err(Failure::new("validate is empty"));
+        return Err(Invalid::NotRun(Failure::new("validate is empty")));
     };
-    let child = Command::new(program)
+    let cannot = |e: &std::io::Error| {
+        Invalid::NotRun(Failure::new(format!(
+            "failed to validate: {}",
+            super::errno::at(e, Path::new(program))
+        )))
+    };
+    let mut child = Command::new(program)
         .args(arguments)
         .envs(ctx.environment)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn();
-    let mut child = child.map_err(|e| {
-        Failure::new(format!(
-            "failed to validate: {}",
-            super::errno::at(&e, Path::new(program))
-        ))
-    })?;
-    let stderr = child.stderr.take();
-    let reader = std::thread::spawn(move || read_all(stderr));
-    let out = read_all(child.stdout.take());
-    let err = reader.join().unwrap_or_default();
-    let status = child
-        .wait()
-        .map_err(|e| Failure::new(format!("failed to validate: {e}")))?;
+        .spawn()
+        .map_err(|e| cannot(&e))?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let out = std::thread::spawn(move || read_all(stdout));
+    let err = std::thread::spawn(move || read_all(stderr));
+    let status = wait(&mut child, ctx).map_err(|e| cannot(&e))?;
+    let (out, err) = (
+        out.join().unwrap_or_default(),
+        err.join().unwrap_or_default(),
+    );
     if status.success() {
         return Ok(());
     }
-    let rc = i64::from(status.code().unwrap_or(-1));
-    Err(
-        Failure::new(format!("failed to validate: rc:{rc} error:{err}"))
-            .with("rc", Value::Int(rc))
-            .with("stdout", out)
-            .with("stderr", err),
-    )
+    Err(Invalid::Refused {
+        rc: i64::from(status.code().unwrap_or(-1)),
+        out,
+        err,
+    })
+}
+
+/// Waits for the command; ends it when the task's time is over or the run is stopped.
+fn wait(child: &mut Child, ctx: &Context<'_>) -> std::io::Result<ExitStatus> {
+    let mut pause = Duration::from_micros(200);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if (ctx.cancelled)() || ctx.deadline.is_some_and(|d| Instant::now() >= d) {
+            child.kill()?;
+            child.wait()?;
+            return Err(std::io::Error::from(std::io::ErrorKind::TimedOut));
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
 }
 
 fn read_all(source: Option<impl Read>) -> String {

@@ -121,7 +121,7 @@ impl Staged {
     /// # Errors
     /// What the system says.
     pub(crate) fn inherit(&self) -> Result<(), Failure> {
-        let done = match std::fs::symlink_metadata(&self.dest) {
+        let done = match std::fs::metadata(&self.dest) {
             Ok(old) if old.is_file() => {
                 if let Some(context) = selinux::context(&self.dest) {
                     selinux::set(&self.path, &context)?;

@@ -34,6 +34,7 @@ modules! {
     assert::Assert,
     async_status::AsyncStatus,
     command::Command,
+    copy::Copy,
     debug::Debug,
     fail::Fail,
     file::File,

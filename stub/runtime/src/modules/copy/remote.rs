@@ -1,0 +1,255 @@
+//! `remote_src: true`: the source is on the machine itself.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rustle_formats::Value;
+
+use super::Task;
+use crate::fsops::install::{self, Content};
+use crate::fsops::write::{Staged, temporary_name};
+use crate::fsops::{backup, errno, info, paths, validate};
+use crate::outcome::{Failure, ModuleResult, Outcome};
+
+/// Copies a file or a folder.
+pub(super) fn run(task: &Task<'_>) -> ModuleResult {
+    let src = paths::expand(&task.src, task.ctx);
+    let meta = std::fs::metadata(&src)
+        .map_err(|_| Failure::new(format!("Source {} not found", src.display())))?;
+    if meta.is_dir() {
+        return folder(task, &src);
+    }
+    if let Err(e) = std::fs::File::open(&src) {
+        return Err(Failure::new(format!(
+            "Source {} not readable: {}",
+            src.display(),
+            errno::text(&e)
+        )));
+    }
+    file(task, &src, meta.permissions().mode())
+}
+
+fn file(task: &Task<'_>, src: &Path, mode: u32) -> ModuleResult {
+    let wanted = task.wanted_for(mode);
+    wanted.check()?;
+    validate::check(task.args.str("validate"))?;
+    let mut dest = task.dest.clone();
+    if task.into_folder && !dest.exists() {
+        if task.ctx.check {
+            let name = paths::shown(&dest);
+            let message = format!(
+                "dest directory {} would be created",
+                name.trim_end_matches('/')
+            );
+            return Ok(Outcome::changed(true)
+                .with("src", paths::shown(src))
+                .msg(message));
+        }
+        task.make_folders(&dest)?;
+    }
+    if task.into_folder || dest.is_dir() {
+        dest = dest.join(src.file_name().unwrap_or_default());
+    }
+    if task.args.bool("follow") && dest.is_symlink() && dest.exists() {
+        dest = paths::real(&dest);
+    }
+    let parent = paths::parent(&dest);
+    if !parent.is_dir() {
+        return Err(Failure::new(format!(
+            "Destination directory {} does not exist",
+            parent.display()
+        )));
+    }
+    let exists = dest.exists();
+    if exists && !task.args.bool("force") {
+        let outcome = Outcome::ok()
+            .with("src", paths::shown(src))
+            .with("dest", paths::shown(&dest))
+            .msg("file already exists");
+        return Ok(info::with_path(outcome, &dest));
+    }
+    let compared = install::compare(&Content::File(src.to_path_buf()), &dest, task.ctx)?;
+    if let Some(sum) = task.args.str("checksum")
+        && !sum.eq_ignore_ascii_case(&compared.sha1)
+    {
+        return Err(Failure::new(
+            "Copied file does not match the expected checksum. Transfer failed.",
+        )
+        .with("checksum", compared.sha1)
+        .with("expected_checksum", sum));
+    }
+    let mut outcome = Outcome::ok()
+        .with("src", paths::shown(src))
+        .with("dest", paths::shown(&dest))
+        .with("checksum", compared.sha1)
+        .with("md5sum", compared.md5);
+    let linked = dest.is_symlink() && !task.args.bool("follow");
+    if !compared.same || linked {
+        outcome.changed = true;
+        if !task.ctx.check {
+            let kept = write(task, src, &dest, &wanted, exists)?;
+            if let Some(kept) = kept {
+                outcome = outcome.with("backup_file", paths::shown(&kept));
+            }
+        }
+    }
+    if !(task.ctx.check && !exists) {
+        outcome.changed |= wanted
+            .apply(&dest, task.args.bool("follow"), task.ctx.check, None)
+            .map_err(|f| info::failed_at(f, &dest))?;
+    }
+    Ok(info::with_path(outcome, &dest))
+}
+
+fn write(
+    task: &Task<'_>,
+    src: &Path,
+    dest: &Path,
+    wanted: &crate::fsops::attrs::Wanted,
+    exists: bool,
+) -> Result<Option<PathBuf>, Failure> {
+    let mut staged = stage(task, src, dest)?;
+    staged.inherit_and_apply(wanted, None)?;
+    validate::run(task.args.str("validate"), staged.path(), task.ctx)
+        .map_err(validate::Invalid::into_copy_failure)?;
+    let kept = if exists && task.args.bool("backup") {
+        Some(backup::make(dest, task.ctx)?)
+    } else {
+        None
+    };
+    staged.place()?;
+    Ok(kept)
+}
+
+/// The source's content beside the destination, copied by the kernel where it can.
+fn stage(task: &Task<'_>, src: &Path, dest: &Path) -> Result<Staged, Failure> {
+    let mut staged = Staged::beside(dest, task.args.bool("unsafe_writes"), task.ctx)?;
+    let mut file = std::fs::File::open(src).map_err(|e| {
+        Failure::new(format!("Could not read {}", errno::at(&e, src)))
+    })?;
+    std::io::copy(&mut file, staged.file()).map_err(|e| staged.cannot_write(&e))?;
+    Ok(staged)
+}
+
+fn folder(task: &Task<'_>, src: &Path) -> ModuleResult {
+    task.wanted_for(0o755).check()?;
+    let contents = paths::names_folder(&task.src);
+    let name = if contents {
+        PathBuf::new()
+    } else {
+        src.file_name().map(PathBuf::from).unwrap_or_default()
+    };
+    let existed = task.dest.is_dir();
+    if !existed && std::fs::symlink_metadata(&task.dest).is_ok() {
+        return Err(Failure::new("cannot overwrite non-directory with directory"));
+    }
+    let target = task.dest.join(&name);
+    // What is named in the result depends on what was there, as in Ansible.
+    let shown = if existed { &target } else { &task.dest };
+    let mut changed = false;
+    if !task.ctx.check && !target.is_dir() {
+        task.make_folders(&target)?;
+        changed = true;
+    }
+    changed |= merge(task, src, &target)?;
+    if shown.exists() || !task.ctx.check {
+        let mode = std::fs::metadata(src).map_or(0o755, |m| m.permissions().mode());
+        changed |= task
+            .wanted_for(mode)
+            .apply(shown, true, task.ctx.check, None)
+            .map_err(|f| info::failed_at(f, shown))?;
+    }
+    let outcome = Outcome::changed(changed)
+        .with("src", task.src.clone())
+        .with("dest", paths::shown(shown))
+        .with("checksum", Value::Null)
+        .with("md5sum", Value::Null);
+    Ok(info::with_path(outcome, shown))
+}
+
+/// Copies everything that is missing or different. What is only at the destination stays.
+fn merge(task: &Task<'_>, src: &Path, dest: &Path) -> Result<bool, Failure> {
+    let cannot = |e: std::io::Error, path: &Path| {
+        Failure::new(format!("Could not copy {}: {}", path.display(), errno::text(&e)))
+    };
+    let mut changed = !dest.is_dir();
+    if changed && task.ctx.check {
+        return Ok(true);
+    }
+    let mut entries: Vec<_> = std::fs::read_dir(src)
+        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
+        .map_err(|e| cannot(e, src))?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    let follow = task.args.opt_bool("local_follow") == Some(true);
+    for entry in entries {
+        let from = entry.path();
+        let to = dest.join(entry.file_name());
+        let meta = entry.metadata().map_err(|e| cannot(e, &from))?;
+        if meta.is_symlink() && !(follow && from.exists()) {
+            let target = std::fs::read_link(&from).map_err(|e| cannot(e, &from))?;
+            changed |= link(task, &target, &to).map_err(|e| cannot(e, &to))?;
+            continue;
+        }
+        let meta = std::fs::metadata(&from).map_err(|e| cannot(e, &from))?;
+        if meta.is_dir() {
+            if !to.is_dir() {
+                changed = true;
+                if task.ctx.check {
+                    continue;
+                }
+                std::fs::create_dir(&to).map_err(|e| cannot(e, &to))?;
+                merge(task, &from, &to)?;
+                own(task, &to)?;
+                std::fs::set_permissions(&to, meta.permissions()).map_err(|e| cannot(e, &to))?;
+            } else {
+                changed |= merge(task, &from, &to)?;
+            }
+        } else if meta.is_file() {
+            changed |= merge_file(task, &from, &to, meta.permissions().mode())?;
+        }
+    }
+    Ok(changed)
+}
+
+fn merge_file(task: &Task<'_>, from: &Path, to: &Path, mode: u32) -> Result<bool, Failure> {
+    if install::compare(&Content::File(from.to_path_buf()), to, task.ctx)?.same {
+        return Ok(false);
+    }
+    if !task.ctx.check {
+        let staged = stage(task, from, to)?;
+        if to.exists() {
+            staged.inherit()?;
+        } else {
+            staged
+                .dress(mode, None)
+                .map_err(|e| staged.cannot_write(&e))?;
+        }
+        task.wanted
+            .with_mode(None)
+            .apply_inode(staged.path(), false, None)?;
+        staged.place()?;
+    }
+    Ok(true)
+}
+
+fn own(task: &Task<'_>, path: &Path) -> Result<(), Failure> {
+    task.wanted
+        .with_mode(None)
+        .apply_inode(path, false, None)
+        .map(drop)
+}
+
+fn link(task: &Task<'_>, target: &Path, to: &Path) -> std::io::Result<bool> {
+    if std::fs::read_link(to).is_ok_and(|t| t == target) {
+        return Ok(false);
+    }
+    if !task.ctx.check {
+        let temporary = temporary_name(to)?;
+        std::os::unix::fs::symlink(target, &temporary)?;
+        std::fs::rename(&temporary, to).inspect_err(|_| {
+            // The rename's error is the one to tell.
+            let _ = std::fs::remove_file(&temporary);
+        })?;
+    }
+    Ok(true)
+}
