@@ -19,6 +19,7 @@ pub mod modules;
 pub mod outcome;
 pub mod process;
 pub mod report;
+mod pyregex;
 pub mod spec;
 pub mod timing;
 #[cfg(test)]

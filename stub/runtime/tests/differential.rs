@@ -20,6 +20,10 @@ macro_rules! modules {
 }
 
 modules! {
+    blockinfile,
     copy,
     file,
+    lineinfile,
+    stat,
+    template,
 }

@@ -226,9 +226,8 @@ fn note(diff: &mut Option<&mut Pair>, name: &str, before: u32, after: u32) {
 
 fn chown(path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<(), Failure> {
     let word = if uid.is_some() { "chown" } else { "chgrp" };
-    std::os::unix::fs::lchown(path, uid, gid).map_err(|e| {
-        Failure::new(format!("{word} failed: {}", errno::at(&e, path)))
-    })
+    std::os::unix::fs::lchown(path, uid, gid)
+        .map_err(|e| Failure::new(format!("{word} failed: {}", errno::at(&e, path))))
 }
 
 /// Sets the mode. A link has none of its own: what is asked for is shown, and nothing changes.

@@ -22,12 +22,7 @@ pub(crate) struct Pair {
 
 impl Pair {
     /// Notes a change.
-    pub(crate) fn note(
-        &mut self,
-        name: &str,
-        before: impl Into<Value>,
-        after: impl Into<Value>,
-    ) {
+    pub(crate) fn note(&mut self, name: &str, before: impl Into<Value>, after: impl Into<Value>) {
         self.before.insert(name.to_owned(), before.into());
         self.after.insert(name.to_owned(), after.into());
     }

@@ -133,3 +133,32 @@ impl Change {
         rustix::fs::ioctl_setflags(&file, self.flags).map_err(super::errno::from_rustix)
     }
 }
+
+/// The inode's generation, which `stat` calls the version; `None` where the file system has none.
+pub(crate) fn version(path: &Path) -> Option<u32> {
+    let kind = std::fs::symlink_metadata(path).ok()?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return None;
+    }
+    let file = rustix::fs::open(
+        path,
+        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .ok()?;
+    let mut version: libc::c_long = 0;
+    // SAFETY: FS_IOC_GETVERSION writes at most one long at the pointer, which lives through the call.
+    let done = unsafe {
+        libc::ioctl(
+            std::os::fd::AsRawFd::as_raw_fd(&file),
+            GETVERSION as _,
+            &raw mut version,
+        )
+    };
+    // Kernels write 32 bits whatever the size of a long.
+    (done == 0).then_some(version as u32)
+}
+
+/// `_IOR('v', 1, long)`.
+const GETVERSION: u32 =
+    (2 << 30) | ((size_of::<libc::c_long>() as u32) << 16) | ((b'v' as u32) << 8) | 1;

@@ -144,9 +144,10 @@ pub(crate) fn compare(
     dest: &Path,
     ctx: &Context<'_>,
 ) -> Result<Compared, Failure> {
-    let old = File::open(dest)
-        .ok()
-        .filter(|f| f.metadata().is_ok_and(|m| m.is_file() && Some(m.len()) == content.size()));
+    let old = File::open(dest).ok().filter(|f| {
+        f.metadata()
+            .is_ok_and(|m| m.is_file() && Some(m.len()) == content.size())
+    });
     let mut compare = Compare {
         same: old.is_some(),
         old,

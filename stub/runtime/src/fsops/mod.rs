@@ -7,6 +7,7 @@ pub(crate) mod attrs;
 pub(crate) mod backup;
 pub(crate) mod diff;
 pub(crate) mod digest;
+pub(crate) mod edit;
 pub(crate) mod errno;
 pub(crate) mod flags;
 pub(crate) mod info;

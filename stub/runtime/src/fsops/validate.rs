@@ -51,9 +51,9 @@ pub(crate) fn words(command: &str) -> Result<Vec<String>, Failure> {
 /// Refuses a validate command without `%s`.
 pub(crate) fn check(command: Option<&str>) -> Result<(), Failure> {
     match command {
-        Some(command) if !command.contains("%s") => Err(Failure::new(format!(
-            "validate must contain %s: {command}"
-        ))),
+        Some(command) if !command.contains("%s") => {
+            Err(Failure::new(format!("validate must contain %s: {command}")))
+        }
         _ => Ok(()),
     }
 }

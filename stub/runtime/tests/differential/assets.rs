@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustle_runtime::assets::{AssetEntry, AssetKind, Assets};
 
-pub struct FolderAssets(pub PathBuf);
+pub(crate) struct FolderAssets(pub(crate) PathBuf);
 
 impl FolderAssets {
     fn full(&self, path: &[u8]) -> PathBuf {

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-pub struct Known(Vec<[String; 4]>);
+pub(crate) struct Known(Vec<[String; 4]>);
 
 impl Known {
-    pub fn load(folder: &Path) -> Known {
+    pub(crate) fn load(folder: &Path) -> Known {
         let text = std::fs::read_to_string(folder.join("known-differences")).unwrap_or_default();
         let mut rules = Vec::new();
         for line in text.lines() {
@@ -27,7 +27,7 @@ impl Known {
         Known(rules)
     }
 
-    pub fn excuses(&self, module: &str, case: &str, pass: &str, what: &str) -> bool {
+    pub(crate) fn excuses(&self, module: &str, case: &str, pass: &str, what: &str) -> bool {
         let fits = |rule: &str, actual: &str| rule == "*" || rule == actual;
         self.0.iter().any(|r| {
             fits(&r[0], module) && fits(&r[1], case) && fits(&r[2], pass) && fits(&r[3], what)

@@ -7,9 +7,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 use sha1::Digest;
 
-pub type Tree = BTreeMap<String, Value>;
+pub(crate) type Tree = BTreeMap<String, Value>;
 
-pub fn snapshot(root: &Path) -> Tree {
+pub(crate) fn snapshot(root: &Path) -> Tree {
     let mut tree = Tree::new();
     visit(root, root, &mut tree);
     tree
@@ -23,7 +23,9 @@ fn visit(root: &Path, path: &Path, tree: &mut Tree) {
     }
     if meta.is_symlink() {
         let target = std::fs::read_link(path).unwrap();
-        let target = target.to_string_lossy().replace(root.to_str().unwrap(), "$ROOT");
+        let target = target
+            .to_string_lossy()
+            .replace(root.to_str().unwrap(), "$ROOT");
         entry["type"] = json!("link");
         entry["target"] = json!(target);
     } else if meta.is_dir() {
@@ -35,7 +37,9 @@ fn visit(root: &Path, path: &Path, tree: &mut Tree) {
         entry["type"] = json!("file");
         let data = std::fs::read(path).unwrap();
         match String::from_utf8(data) {
-            Ok(text) if text.len() <= 600 => entry["content"] = json!(text.replace(root.to_str().unwrap(), "$ROOT")),
+            Ok(text) if text.len() <= 600 => {
+                entry["content"] = json!(text.replace(root.to_str().unwrap(), "$ROOT"))
+            }
             other => {
                 let bytes = other.map_or_else(|e| e.into_bytes(), String::into_bytes);
                 entry["sha1"] = json!(hex::encode(sha1::Sha1::digest(bytes)));

@@ -289,6 +289,11 @@ impl Task<'_> {
     }
 }
 
+/// Follows an asset that is a link.
+pub(super) fn resolve_asset(ctx: &Context<'_>, entry: &AssetEntry) -> Result<AssetEntry, Failure> {
+    tree::resolve(ctx, entry)
+}
+
 /// The last component of a source.
 fn base_name(src: &str) -> String {
     let src = src.trim_end_matches('/');

@@ -93,7 +93,7 @@ fn file(task: &Task<'_>, src: &Path, mode: u32) -> ModuleResult {
             }
         }
     }
-    if !(task.ctx.check && !exists) {
+    if !task.ctx.check || exists {
         outcome.changed |= wanted
             .apply(&dest, task.args.bool("follow"), task.ctx.check, None)
             .map_err(|f| info::failed_at(f, &dest))?;
@@ -108,7 +108,7 @@ fn write(
     wanted: &crate::fsops::attrs::Wanted,
     exists: bool,
 ) -> Result<Option<PathBuf>, Failure> {
-    let mut staged = stage(task, src, dest)?;
+    let staged = stage(task, src, dest)?;
     staged.inherit_and_apply(wanted, None)?;
     validate::run(task.args.str("validate"), staged.path(), task.ctx)
         .map_err(validate::Invalid::into_copy_failure)?;
