@@ -23,7 +23,12 @@ modules! {
     blockinfile,
     copy,
     file,
+    find,
+    slurp,
+    tempfile,
     lineinfile,
+    replace,
+    assemble,
     stat,
     template,
 }

@@ -1,7 +1,7 @@
 //! The return values that say what a path is: owner, group, mode, size, state.
 
 use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use rustle_formats::{Map, Value};
@@ -55,4 +55,58 @@ pub(crate) fn failed_at(failure: Failure, path: &Path) -> Failure {
     let mut failure = failure.with("path", paths::shown(path));
     describe(path, &mut failure.fields);
     failure
+}
+
+/// What `stat` and `find` say of every path.
+pub(crate) fn stat_fields(meta: &Metadata, out: &mut Map) {
+    let mut put = |name: &str, value: Value| {
+        out.insert(name.to_owned(), value);
+    };
+    let kind = meta.file_type();
+    let mode = meta.mode();
+    put("mode", format!("{:04o}", mode & mode::ALL_BITS).into());
+    put("isdir", kind.is_dir().into());
+    put("ischr", kind.is_char_device().into());
+    put("isblk", kind.is_block_device().into());
+    put("isreg", kind.is_file().into());
+    put("isfifo", kind.is_fifo().into());
+    put("islnk", kind.is_symlink().into());
+    put("issock", kind.is_socket().into());
+    put("uid", number(meta.uid().into()));
+    put("gid", number(meta.gid().into()));
+    put("size", number(meta.size()));
+    put("inode", number(meta.ino()));
+    put("dev", number(meta.dev()));
+    put("nlink", number(meta.nlink()));
+    put("atime", time(meta.atime(), meta.atime_nsec()));
+    put("mtime", time(meta.mtime(), meta.mtime_nsec()));
+    put("ctime", time(meta.ctime(), meta.ctime_nsec()));
+    for (name, bit) in BITS {
+        put(name, (mode & bit != 0).into());
+    }
+    put("pw_name", owners::user_name(meta.uid()).into());
+    put("gr_name", owners::group_name(meta.gid()).into());
+}
+
+/// A number that a result can hold.
+pub(crate) fn number(n: u64) -> Value {
+    Value::Int(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+const BITS: [(&str, u32); 11] = [
+    ("wusr", 0o200),
+    ("rusr", 0o400),
+    ("xusr", 0o100),
+    ("wgrp", 0o020),
+    ("rgrp", 0o040),
+    ("xgrp", 0o010),
+    ("woth", 0o002),
+    ("roth", 0o004),
+    ("xoth", 0o001),
+    ("isuid", 0o4000),
+    ("isgid", 0o2000),
+];
+
+fn time(seconds: i64, nanoseconds: i64) -> Value {
+    Value::Float(seconds as f64 + nanoseconds as f64 / 1e9)
 }

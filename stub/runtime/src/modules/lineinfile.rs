@@ -159,7 +159,7 @@ fn ensure(args: &Args, edit: Edit<'_>) -> ModuleResult {
     let msg = match found {
         Some(at) => replace(args, &mut lines, at, &finder)?,
         None if args.bool("backrefs") => "",
-        None if matches!(finder, Finder::Expression(_)) && there() => "",
+        None if !matches!(finder, Finder::Nothing) && there() => "",
         None => insert(args, &mut lines, wanted, first)?,
     };
     let after = lines.concat();

@@ -38,12 +38,12 @@ impl Module for Slurp {
         let shown = paths::shown(&path);
         let bytes = std::fs::read(&path).map_err(|e| {
             Failure::new(match e.raw_os_error() {
-                Some(libc::ENOENT) => format!("file not found: {shown}"),
-                Some(libc::EACCES) => format!("file is not readable: {shown}"),
+                Some(libc::ENOENT) => format!("File not found: {shown}"),
+                Some(libc::EACCES) => format!("File is not readable: {shown}"),
                 Some(libc::EISDIR) => {
-                    format!("source is a directory and must be a file: {shown}")
+                    format!("Source is a directory and must be a file: {shown}")
                 }
-                _ => format!("unable to slurp file: {e}"),
+                _ => format!("Unable to slurp file: {e}"),
             })
         })?;
         Ok(Outcome::ok()

@@ -11,7 +11,7 @@ use rustle_formats::{Map, Value};
 use crate::args::Args;
 use crate::context::Context;
 use crate::fsops::digest::{self, Algorithm};
-use crate::fsops::{errno, flags, owners, paths};
+use crate::fsops::{errno, flags, info, paths};
 use crate::modules::Module;
 use crate::outcome::{Failure, ModuleResult, Outcome};
 use crate::spec::{Arg, Default, Kind, Place, Reach, Spec, Support};
@@ -91,43 +91,20 @@ impl Module for Stat {
 }
 
 fn describe(path: &Path, meta: &Metadata, args: &Args, out: &mut Map) {
+    info::stat_fields(meta, out);
+    let kind = meta.file_type();
     let mut put = |name: &str, value: Value| {
         out.insert(name.to_owned(), value);
     };
-    let number = |n: u64| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
-    let kind = meta.file_type();
-    let mode = meta.mode();
     put("exists", true.into());
     put("path", paths::shown(path).into());
-    put("mode", format!("{:04o}", mode & 0o7777).into());
-    put("isdir", kind.is_dir().into());
-    put("ischr", kind.is_char_device().into());
-    put("isblk", kind.is_block_device().into());
-    put("isreg", kind.is_file().into());
-    put("isfifo", kind.is_fifo().into());
-    put("islnk", kind.is_symlink().into());
-    put("issock", kind.is_socket().into());
-    put("uid", number(meta.uid().into()));
-    put("gid", number(meta.gid().into()));
-    put("size", number(meta.size()));
-    put("inode", number(meta.ino()));
-    put("dev", number(meta.dev()));
-    put("nlink", number(meta.nlink()));
-    put("atime", time(meta.atime(), meta.atime_nsec()));
-    put("mtime", time(meta.mtime(), meta.mtime_nsec()));
-    put("ctime", time(meta.ctime(), meta.ctime_nsec()));
-    for (name, bit) in BITS {
-        put(name, (mode & bit != 0).into());
-    }
-    put("blocks", number(meta.blocks()));
-    put("block_size", number(meta.blksize()));
-    put("device_type", number(meta.rdev()));
+    put("blocks", info::number(meta.blocks()));
+    put("block_size", info::number(meta.blksize()));
+    put("device_type", info::number(meta.rdev()));
     let may = |access| rustix::fs::access(path, access).is_ok();
     put("readable", may(Access::READ_OK).into());
     put("writeable", may(Access::WRITE_OK).into());
     put("executable", may(Access::EXEC_OK).into());
-    put("pw_name", owners::user_name(meta.uid()).into());
-    put("gr_name", owners::group_name(meta.gid()).into());
     if kind.is_symlink() {
         let target = std::fs::read_link(path).unwrap_or_default();
         put("lnk_source", paths::shown(&paths::real(path)).into());
@@ -154,24 +131,6 @@ fn describe(path: &Path, meta: &Metadata, args: &Args, out: &mut Map) {
             put("version", version.to_string().into());
         }
     }
-}
-
-const BITS: [(&str, u32); 11] = [
-    ("wusr", 0o200),
-    ("rusr", 0o400),
-    ("xusr", 0o100),
-    ("wgrp", 0o020),
-    ("rgrp", 0o040),
-    ("xgrp", 0o010),
-    ("woth", 0o002),
-    ("roth", 0o004),
-    ("xoth", 0o001),
-    ("isuid", 0o4000),
-    ("isgid", 0o2000),
-];
-
-fn time(seconds: i64, nanoseconds: i64) -> Value {
-    Value::Float(seconds as f64 + nanoseconds as f64 / 1e9)
 }
 
 /// The kind of content by its first bytes: what file(1) says for what is common, and no more.

@@ -1,6 +1,7 @@
 //! `remote_src: true`: the source is on the machine itself.
 
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{FileTimes, Metadata};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustle_formats::Value;
@@ -144,6 +145,13 @@ fn folder(task: &Task<'_>, src: &Path) -> ModuleResult {
         return Err(Failure::new("cannot overwrite non-directory with directory"));
     }
     let target = task.dest.join(&name);
+    let (real_src, real_target) = (paths::real(src), paths::real(&target));
+    if real_target != real_src && real_target.starts_with(&real_src) {
+        return Err(Failure::new(format!(
+            "cannot copy the folder {} into itself",
+            src.display()
+        )));
+    }
     // What is named in the result depends on what was there, as in Ansible.
     let shown = if existed { &target } else { &task.dest };
     let mut changed = false;
@@ -152,12 +160,13 @@ fn folder(task: &Task<'_>, src: &Path) -> ModuleResult {
         changed = true;
     }
     changed |= merge(task, src, &target)?;
-    if shown.exists() || !task.ctx.check {
+    // Attributes go to the copy itself, so that the second run finds what the first one set.
+    if target.exists() || !task.ctx.check {
         let mode = std::fs::metadata(src).map_or(0o755, |m| m.permissions().mode());
         changed |= task
             .wanted_for(mode)
-            .apply(shown, true, task.ctx.check, None)
-            .map_err(|f| info::failed_at(f, shown))?;
+            .apply(&target, true, task.ctx.check, None)
+            .map_err(|f| info::failed_at(f, &target))?;
     }
     let outcome = Outcome::changed(changed)
         .with("src", task.src.clone())
@@ -201,32 +210,48 @@ fn merge(task: &Task<'_>, src: &Path, dest: &Path) -> Result<bool, Failure> {
                 merge(task, &from, &to)?;
                 own(task, &to)?;
                 std::fs::set_permissions(&to, meta.permissions()).map_err(|e| cannot(e, &to))?;
+                // As for files, the time is a courtesy.
+                let _ = std::fs::File::open(&to).and_then(|f| f.set_times(times(&meta)));
             } else {
                 changed |= merge(task, &from, &to)?;
             }
         } else if meta.is_file() {
-            changed |= merge_file(task, &from, &to, meta.permissions().mode())?;
+            changed |= merge_file(task, &from, &to, &meta)?;
         }
     }
     Ok(changed)
 }
 
-fn merge_file(task: &Task<'_>, from: &Path, to: &Path, mode: u32) -> Result<bool, Failure> {
+/// A file's times, to be put onto its copy.
+fn times(meta: &Metadata) -> FileTimes {
+    let mut times = FileTimes::new();
+    if let Ok(modified) = meta.modified() {
+        times = times.set_modified(modified);
+    }
+    if let Ok(accessed) = meta.accessed() {
+        times = times.set_accessed(accessed);
+    }
+    times
+}
+
+fn merge_file(task: &Task<'_>, from: &Path, to: &Path, meta: &Metadata) -> Result<bool, Failure> {
     if install::compare(&Content::File(from.to_path_buf()), to, task.ctx)?.same {
         return Ok(false);
     }
     if !task.ctx.check {
-        let staged = stage(task, from, to)?;
-        if to.exists() {
-            staged.inherit()?;
-        } else {
-            staged
-                .dress(mode, None)
-                .map_err(|e| staged.cannot_write(&e))?;
-        }
+        let mut staged = stage(task, from, to)?;
+        let old = std::fs::metadata(to).ok();
+        let owner = old.as_ref().map(|m| (m.uid(), m.gid()));
+        staged
+            .dress(meta.permissions().mode(), owner)
+            .map_err(|e| staged.cannot_write(&e))?;
         task.wanted
             .with_mode(None)
             .apply_inode(staged.path(), false, None)?;
+        if old.is_none() {
+            // The time is a courtesy: a file system that cannot keep it still has the file.
+            let _ = staged.file().set_times(times(meta));
+        }
         staged.place()?;
     }
     Ok(true)

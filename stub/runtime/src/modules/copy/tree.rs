@@ -63,7 +63,8 @@ pub(super) fn run(task: &Task<'_>, root: &AssetEntry) -> ModuleResult {
     collect(task.ctx, root, &prefix, follow, 0, &mut found)?;
     task.wanted_for(0o644).check()?;
     task.wanted.with_mode(task.directory_mode.clone()).check()?;
-    let mut changed = folder(task, &task.dest)?;
+    // The folder that is named keeps its owner if it is there already.
+    let mut changed = !task.dest.is_dir() && folder(task, &task.dest)?;
     if !prefix.as_os_str().is_empty() {
         changed |= folder(task, &task.dest.join(&prefix))?;
     }

@@ -146,6 +146,21 @@ fn finish(task: &Task<'_>, src: Option<String>, changed: bool, diff: Pair) -> Ou
     task.done("dest", changed, diff).with("src", src)
 }
 
+/// What makes a hard link impossible, so that check mode tells too.
+fn obstacle(task: &Task<'_>, source_is_dir: bool) -> Option<io::Error> {
+    if source_is_dir {
+        return Some(io::Error::from_raw_os_error(libc::EPERM));
+    }
+    if task.before == State::Directory && !is_empty(&task.path) {
+        return Some(io::Error::from_raw_os_error(libc::ENOTEMPTY));
+    }
+    match std::fs::metadata(paths::parent(&task.path)) {
+        Ok(m) if m.is_dir() => None,
+        Ok(_) => Some(io::Error::from_raw_os_error(libc::ENOTDIR)),
+        Err(e) => Some(e),
+    }
+}
+
 /// A hard link.
 pub(super) fn hard(task: &Task<'_>) -> ModuleResult {
     let Some(src) = &task.src else {
@@ -181,8 +196,15 @@ pub(super) fn hard(task: &Task<'_>) -> ModuleResult {
             _ => {}
         }
     }
+    if !same && let Some(e) = obstacle(task, source.is_dir()) {
+        return Err(refuse(&format!(
+            "Error while linking: {} -> b'{}'",
+            errno::at_bytes(&e, Path::new(src)),
+            task.path.display()
+        )));
+    }
     if !same && !task.check {
-        place(task, |at| std::fs::hard_link(src, at)).map_err(|e| {
+        place(task, |at| std::fs::hard_link(paths::real(Path::new(src)), at)).map_err(|e| {
             refuse(&format!(
                 "Error while linking: {} -> b'{}'",
                 errno::at_bytes(&e, Path::new(src)),
