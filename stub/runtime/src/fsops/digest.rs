@@ -148,6 +148,7 @@ pub(crate) fn of_file(path: &Path, algorithm: Algorithm) -> io::Result<String> {
 }
 
 /// The checksum of bytes.
+#[cfg(test)]
 pub(crate) fn of_bytes(bytes: &[u8], algorithm: Algorithm) -> String {
     let mut hasher = Hasher::new(algorithm);
     hasher.update(bytes);
