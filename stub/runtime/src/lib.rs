@@ -11,15 +11,15 @@ pub mod check;
 pub mod context;
 pub mod engine;
 pub mod extract;
+mod fsops;
 pub mod glob;
 pub mod hardening;
 mod jobs;
-mod fsops;
 pub mod modules;
 pub mod outcome;
 pub mod process;
-pub mod report;
 mod pyregex;
+pub mod report;
 pub mod spec;
 pub mod timing;
 #[cfg(test)]

@@ -165,6 +165,21 @@ pub(crate) fn compare(
     })
 }
 
+/// Refuses content that has another checksum than the task says.
+///
+/// # Errors
+/// With both checksums.
+pub(crate) fn expect(wanted: Option<&str>, actual: &str) -> Result<(), Failure> {
+    match wanted {
+        Some(wanted) if !wanted.eq_ignore_ascii_case(actual) => Err(Failure::new(
+            "Copied file does not match the expected checksum. Transfer failed.",
+        )
+        .with("checksum", actual)
+        .with("expected_checksum", wanted)),
+        _ => Ok(()),
+    }
+}
+
 fn cannot_read(content: &Content, error: &io::Error) -> Failure {
     Failure::new(format!(
         "Could not read {}: {}",
@@ -193,6 +208,8 @@ pub(crate) struct Job<'a> {
     pub(crate) validate: Option<&'a str>,
     /// Whether writing in place is allowed where renaming is impossible.
     pub(crate) unsafe_writes: bool,
+    /// The SHA-1 that the content must have.
+    pub(crate) checksum: Option<&'a str>,
     /// The run.
     pub(crate) ctx: &'a Context<'a>,
 }
@@ -209,6 +226,7 @@ impl Job<'_> {
         if compared.same {
             return self.unchanged(&compared);
         }
+        expect(self.checksum, &compared.sha1)?;
         let exists = self.dest.exists();
         let diff = self.ctx.diff.then(|| {
             let header = exists.then_some(named);

@@ -16,64 +16,7 @@ pub(crate) fn expand(text: &str, ctx: &Context<'_>) -> PathBuf {
     if !text.contains(['~', '$']) {
         return PathBuf::from(text);
     }
-    PathBuf::from(home(&variables(text, ctx), ctx))
-}
-
-fn variables(text: &str, ctx: &Context<'_>) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        let tail = &rest[at + 1..];
-        let (name, length) = match tail.strip_prefix('{') {
-            Some(inner) => match inner.find('}') {
-                Some(end) => (&inner[..end], end + 2),
-                None => ("", 0),
-            },
-            None => {
-                let end = tail
-                    .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-                    .unwrap_or(tail.len());
-                (&tail[..end], end)
-            }
-        };
-        let value = match ctx.environment.get(name) {
-            Some(value) => Some(value.clone()),
-            None if name == "HOME" => ctx.home.map(|h| h.display().to_string()),
-            None => None,
-        };
-        match value {
-            Some(value) => {
-                out.push_str(&value);
-                rest = &tail[length..];
-            }
-            None => {
-                out.push('$');
-                rest = tail;
-            }
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
-fn home(text: &str, ctx: &Context<'_>) -> String {
-    let Some(tail) = text.strip_prefix('~') else {
-        return text.to_owned();
-    };
-    let (user, path) = match tail.find('/') {
-        Some(at) => tail.split_at(at),
-        None => (tail, ""),
-    };
-    let folder = if user.is_empty() {
-        ctx.home.map(|h| h.display().to_string())
-    } else {
-        super::owners::accounts().user(user).map(|u| u.home.clone())
-    };
-    match folder {
-        Some(folder) => format!("{}{path}", folder.trim_end_matches('/')),
-        None => text.to_owned(),
-    }
+    crate::process::expand(ctx, text)
 }
 
 /// Resolves all symbolic links, also where the last ones lead to nothing.

@@ -251,6 +251,7 @@ fn from_assets(
         follow: true,
         validate: args.str("validate"),
         unsafe_writes: args.bool("unsafe_writes"),
+        checksum: None,
         ctx,
     }
     .run()?;

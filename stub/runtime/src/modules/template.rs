@@ -153,6 +153,7 @@ impl Module for Template {
             follow: args.bool("follow"),
             validate: args.str("validate"),
             unsafe_writes: args.bool("unsafe_writes"),
+            checksum: None,
             ctx,
         }
         .run()

@@ -240,6 +240,7 @@ impl Task<'_> {
             follow: self.args.bool("follow"),
             validate: self.args.str("validate"),
             unsafe_writes: self.args.bool("unsafe_writes"),
+            checksum: self.args.str("checksum"),
             ctx: self.ctx,
         }
         .run()

@@ -70,15 +70,7 @@ fn file(task: &Task<'_>, src: &Path, mode: u32) -> ModuleResult {
         return Ok(info::with_path(outcome, &dest));
     }
     let compared = install::compare(&Content::File(src.to_path_buf()), &dest, task.ctx)?;
-    if let Some(sum) = task.args.str("checksum")
-        && !sum.eq_ignore_ascii_case(&compared.sha1)
-    {
-        return Err(Failure::new(
-            "Copied file does not match the expected checksum. Transfer failed.",
-        )
-        .with("checksum", compared.sha1)
-        .with("expected_checksum", sum));
-    }
+    install::expect(task.args.str("checksum"), &compared.sha1)?;
     let mut outcome = Outcome::ok()
         .with("src", paths::shown(src))
         .with("dest", paths::shown(&dest))
