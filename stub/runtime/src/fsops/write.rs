@@ -13,6 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 
@@ -278,6 +279,15 @@ fn is_temporary(name: &[u8]) -> bool {
 
 /// Removes a temporary file that nobody holds a lock on.
 fn remove_leftover(path: &Path) {
+    // A link that was to be renamed exists for microseconds; one that is a minute old was left behind.
+    if std::fs::symlink_metadata(path).is_ok_and(|m| {
+        let age = m.modified().ok().and_then(|t| t.elapsed().ok());
+        m.is_symlink() && age.is_some_and(|a| a > Duration::from_secs(60))
+    }) {
+        // Somebody else may have removed it by now.
+        let _ = std::fs::remove_file(path);
+        return;
+    }
     let opened = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
