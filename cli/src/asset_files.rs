@@ -6,58 +6,91 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rustle_formats::Value;
-use rustle_formats::plan::{AssetSpec, ExecutionPlan, asset_name};
+use rustle_formats::plan::{AssetSpec, asset_name};
 use rustle_packer::AssetSource;
-use rustle_runtime::modules::find;
+use rustle_runtime::check::{AssetRequest, Problem, Wanted, asset_requests};
 
-use crate::checks::{self, Problem};
+use crate::checks::{self, Noted, label};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan_input::PlanInput;
-use crate::precheck::{Placed, label, tasks};
 
-/// A file that a task names.
-struct Request<'p> {
-    placed: &'p Placed<'p>,
-    /// The argument.
-    argument: &'static str,
-    /// The name as the task has it.
-    src: String,
-    /// `files` or `templates`.
-    kind: &'static str,
+/// The most bytes of a template that are read to check it.
+const MAX_TEMPLATE: u64 = 4 << 20;
+
+/// Where names are looked up.
+pub(crate) struct Search(Vec<PathBuf>);
+
+impl Search {
+    /// Beside the plan, then under each root.
+    pub(crate) fn new(input: &PlanInput, roots: &[PathBuf]) -> Search {
+        let mut search = vec![input.folder.clone()];
+        search.extend_from_slice(roots);
+        Search(search)
+    }
+
+    /// Every place where a file of this name may lie.
+    fn places(&self, name: &str) -> Vec<PathBuf> {
+        if let Some(rest) = name.strip_prefix("~/") {
+            std::env::home_dir()
+                .map(|h| h.join(rest))
+                .into_iter()
+                .collect()
+        } else if name.starts_with('/') {
+            vec![PathBuf::from(name)]
+        } else {
+            self.0.iter().map(|root| root.join(name)).collect()
+        }
+    }
+
+    /// The first candidate that is there: its name and its place.
+    fn first(&self, candidates: &[String], fits: fn(&Path) -> bool) -> Option<(String, PathBuf)> {
+        candidates.iter().find_map(|name| {
+            let path = self.places(name).into_iter().find(|p| fits(p))?;
+            Some((name.clone(), path))
+        })
+    }
+
+    /// The text of a template that a task names, where it is there and is text.
+    pub(crate) fn template_text(&self, request: &AssetRequest) -> Option<String> {
+        let Wanted::File(src) = &request.wanted else {
+            return None;
+        };
+        let (_, path) = self.first(&candidates(request, src), Path::is_file)?;
+        let small = path.metadata().is_ok_and(|m| m.len() <= MAX_TEMPLATE);
+        small.then(|| std::fs::read_to_string(path).ok()).flatten()
+    }
 }
 
 /// All files that go into the artifact, by name.
 ///
 /// # Errors
 /// Every file that is missing, with the task that names it and the places where it was looked for.
-pub(crate) fn collect(input: &PlanInput, roots: &[PathBuf]) -> Result<Vec<AssetSource>, Failure> {
+pub(crate) fn collect(input: &PlanInput, search: &Search) -> Result<Vec<AssetSource>, Failure> {
     let plan = input.plan();
-    let mut search = vec![input.folder.clone()];
-    search.extend_from_slice(roots);
     let mut found: BTreeMap<Vec<u8>, AssetSource> = BTreeMap::new();
-    let mut problems = Vec::new();
+    let mut problems: Vec<Noted> = Vec::new();
     for (i, spec) in plan.assets.iter().enumerate() {
-        match declared(spec, &search) {
+        match declared(spec, search) {
             Ok(source) => {
                 found.insert(source.name.clone(), source);
             }
-            Err((message, notes)) => problems.push(Problem {
-                pointer: format!("/assets/{i}"),
-                key: false,
-                source: None,
-                message,
+            Err((message, notes)) => problems.push(Noted {
+                problem: Problem {
+                    task: None,
+                    name: None,
+                    source: None,
+                    pointer: format!("/assets/{i}"),
+                    key: false,
+                    message,
+                    hint: None,
+                },
                 notes,
-                hint: None,
             }),
         }
     }
-    let tasks = tasks(plan);
-    for request in requests(plan, &tasks) {
-        if let Err(problem) = resolve(&request, &search, &mut found) {
-            problems.push(*problem);
-        }
+    for request in asset_requests(plan) {
+        problems.extend(resolve(&request, search, &mut found).err());
     }
     if problems.is_empty() {
         Ok(found.into_values().collect())
@@ -70,19 +103,19 @@ pub(crate) fn collect(input: &PlanInput, roots: &[PathBuf]) -> Result<Vec<AssetS
 }
 
 /// An entry of the plan's `assets`.
-fn declared(spec: &AssetSpec, search: &[PathBuf]) -> Result<AssetSource, (String, Vec<String>)> {
+fn declared(spec: &AssetSpec, search: &Search) -> Result<AssetSource, (String, Vec<String>)> {
     let name = asset_name(&spec.name);
     let mut source = match &spec.content {
         Some(content) => AssetSource::bytes(name, content.clone().into_bytes()),
         None => {
             let from = spec.source.as_deref().unwrap_or(&spec.name);
-            let tried = places(&[from.to_owned()], search);
+            let tried = search.places(from);
             match tried.iter().find(|p| p.exists()) {
                 Some(path) => AssetSource::path(name, path),
                 None => {
                     return Err((
                         format!("the asset `{}` is missing", spec.name),
-                        looked_in(&tried),
+                        looked_for(&tried),
                     ));
                 }
             }
@@ -90,133 +123,27 @@ fn declared(spec: &AssetSpec, search: &[PathBuf]) -> Result<AssetSource, (String
     };
     source.size = spec.size;
     if let Some(hex) = &spec.sha256 {
-        let digest = (0..32)
-            .map(|i| u8::from_str_radix(hex.get(2 * i..2 * i + 2)?, 16).ok())
-            .collect::<Option<Vec<u8>>>()
-            .filter(|_| hex.len() == 64)
-            .and_then(|d| <[u8; 32]>::try_from(d).ok());
-        let wrong = || {
+        source.sha256 = Some(digest(hex).ok_or_else(|| {
             (
                 format!("`{hex}` is no SHA-256 (64 hexadecimal digits)"),
                 Vec::new(),
             )
-        };
-        source.sha256 = Some(digest.ok_or_else(wrong)?);
+        })?);
     }
     Ok(source)
 }
 
-/// The files that tasks name in arguments that take files of the controller.
-fn requests<'p>(_: &ExecutionPlan, tasks: &'p [Placed<'p>]) -> Vec<Request<'p>> {
-    let mut out = Vec::new();
-    for placed in tasks {
-        let Some(module) = find(&placed.task.module) else {
-            continue;
-        };
-        let spec = module.spec();
-        let given = |name: &str| placed.task.args.get(name);
-        let on = |name: &str| {
-            given(name).is_some_and(|v| match v {
-                Value::Bool(b) => *b,
-                Value::Str(s) => {
-                    matches!(s.to_ascii_lowercase().as_str(), "yes" | "true" | "on" | "1")
-                }
-                _ => false,
-            })
-        };
-        if on("remote_src") {
-            continue;
-        }
-        for arg in spec.all_args().filter(|a| a.asset) {
-            let value = std::iter::once(arg.name)
-                .chain(arg.aliases.iter().copied())
-                .find_map(given);
-            if let Some(Value::Str(src)) = value {
-                out.push(Request {
-                    placed,
-                    argument: arg.name,
-                    src: src.clone(),
-                    kind: if spec.name == "template" {
-                        "templates"
-                    } else {
-                        "files"
-                    },
-                });
-            }
-        }
-    }
-    out
+/// A digest of 32 bytes in hexadecimal.
+pub(crate) fn digest(hex: &str) -> Option<[u8; 32]> {
+    let bytes = (0..32)
+        .map(|i| u8::from_str_radix(hex.get(2 * i..2 * i + 2)?, 16).ok())
+        .collect::<Option<Vec<u8>>>()?;
+    <[u8; 32]>::try_from(bytes)
+        .ok()
+        .filter(|_| hex.len() == 64)
 }
 
-/// The names of one request: of a template in a literal loop, each item's.
-fn names(request: &Request<'_>) -> Vec<String> {
-    let src = &request.src;
-    if !src.contains("{{") && !src.contains("{%") {
-        return vec![src.clone()];
-    }
-    let Some(Value::List(items)) = &request.placed.task.loop_ else {
-        return Vec::new();
-    };
-    let variable = request
-        .placed
-        .task
-        .loop_control
-        .as_ref()
-        .and_then(|c| c.loop_var.as_deref())
-        .unwrap_or("item");
-    let names: Vec<Option<String>> = items.iter().map(|i| fill(src, variable, i)).collect();
-    names
-        .into_iter()
-        .collect::<Option<Vec<_>>>()
-        .unwrap_or_default()
-}
-
-/// Puts a loop's item into `{{ item }}` and `{{ item.key }}`. `None` where anything else is computed.
-fn fill(src: &str, variable: &str, item: &Value) -> Option<String> {
-    let mut out = String::new();
-    let mut rest = src;
-    while let Some(at) = rest.find("{{") {
-        out.push_str(&rest[..at]);
-        let end = rest[at..].find("}}")? + at;
-        let path = rest[at + 2..end].trim();
-        let mut value = item;
-        let mut parts = path.split('.');
-        if parts.next()? != variable {
-            return None;
-        }
-        for key in parts {
-            value = value.get(key)?;
-        }
-        let text = value.as_str()?;
-        if text.contains("{{") {
-            return None;
-        }
-        out.push_str(text);
-        rest = &rest[end + 2..];
-    }
-    if rest.contains("{%") {
-        return None;
-    }
-    out.push_str(rest);
-    Some(out)
-}
-
-/// Every place where files of these names may lie.
-fn places(names: &[String], search: &[PathBuf]) -> Vec<PathBuf> {
-    let mut out = Vec::new();
-    for name in names {
-        if let Some(rest) = name.strip_prefix("~/") {
-            out.extend(std::env::home_dir().map(|h| h.join(rest)));
-        } else if name.starts_with('/') {
-            out.push(PathBuf::from(name));
-        } else {
-            out.extend(search.iter().map(|root| root.join(name)));
-        }
-    }
-    out
-}
-
-fn looked_in(tried: &[PathBuf]) -> Vec<String> {
+fn looked_for(tried: &[PathBuf]) -> Vec<String> {
     tried
         .iter()
         .map(|p| format!("looked for {}", p.display()))
@@ -224,125 +151,102 @@ fn looked_in(tried: &[PathBuf]) -> Vec<String> {
 }
 
 /// The names under which the runner looks for a file, in its order.
-fn candidates(request: &Request<'_>, src: &str) -> Vec<String> {
+fn candidates(request: &AssetRequest, src: &str) -> Vec<String> {
+    if src.starts_with(['/', '~']) {
+        return vec![src.to_owned()];
+    }
+    let join = |parts: &[&str]| {
+        let parts: Vec<&str> = parts.iter().copied().filter(|p| !p.is_empty()).collect();
+        parts.join("/")
+    };
     let mut out = Vec::new();
-    for folder in &request.placed.task.asset_paths {
-        out.push(format!("{folder}/{}/{src}", request.kind));
-        out.push(format!("{folder}/{src}"));
+    for folder in &request.folders {
+        out.push(join(&[folder, request.kind, src]));
+        out.push(join(&[folder, src]));
     }
-    if !src.starts_with(['/', '~']) {
-        out.push(format!("{}/{src}", request.kind));
-    }
+    out.push(join(&[request.kind, src]));
     out.push(src.to_owned());
+    out.retain(|name| !name.is_empty());
     out
 }
 
 fn resolve(
-    request: &Request<'_>,
-    search: &[PathBuf],
+    request: &AssetRequest,
+    search: &Search,
     found: &mut BTreeMap<Vec<u8>, AssetSource>,
-) -> Result<(), Box<Problem>> {
-    let names = names(request);
-    if names.is_empty() {
-        return computed(request, search, found);
+) -> Result<(), Noted> {
+    let (src, folder) = match &request.wanted {
+        Wanted::File(src) => (src, false),
+        Wanted::Folder(src) => (src, true),
+    };
+    let candidates = candidates(request, src);
+    if candidates.iter().any(|name| is_packed(found, name)) {
+        return Ok(());
     }
-    for src in names {
-        let candidates = candidates(request, &src);
-        let packed = |name: &String| {
-            let name = asset_name(name).into_bytes();
-            let below = [name.as_slice(), b"/"].concat();
-            found.contains_key(&name) || found.keys().any(|k| k.starts_with(&below))
+    let fits: fn(&Path) -> bool = if folder { Path::is_dir } else { Path::exists };
+    if let Some((name, path)) = search.first(&candidates, fits) {
+        let name = asset_name(&name).into_bytes();
+        found
+            .entry(name.clone())
+            .or_insert_with(|| AssetSource::path(name, path));
+        return Ok(());
+    }
+    let tried: Vec<PathBuf> = candidates.iter().flat_map(|n| search.places(n)).collect();
+    Err(missing(request, src, folder, &tried))
+}
+
+/// Whether something is packed under this name, or below it.
+fn is_packed(found: &BTreeMap<Vec<u8>, AssetSource>, name: &str) -> bool {
+    let name = asset_name(name).into_bytes();
+    if found.contains_key(&name) {
+        return true;
+    }
+    let below = [name.as_slice(), b"/"].concat();
+    let inside = found
+        .range(below.clone()..)
+        .next()
+        .is_some_and(|(n, _)| n.starts_with(&below));
+    // A folder that is packed whole holds whatever lies in it.
+    let around = (0..name.len()).filter(|i| name[*i] == b'/').any(|i| {
+        let Some(AssetSource {
+            from: rustle_packer::AssetFrom::Path(folder),
+            ..
+        }) = found.get(&name[..i])
+        else {
+            return false;
         };
-        if candidates.iter().any(packed) {
-            continue;
-        }
-        let hit = candidates.iter().find_map(|name| {
-            let path = places(std::slice::from_ref(name), search)
-                .into_iter()
-                .find(|p| p.exists())?;
-            Some((asset_name(name), path))
-        });
-        match hit {
-            Some((name, path)) => insert(found, name, &path),
-            None => {
-                return Err(missing(
-                    request,
-                    format!(
-                        "the file `{src}` of {} is missing",
-                        label(request.placed.task)
-                    ),
-                    looked_in(&places(&candidates, search)),
-                    "put it beside the plan, or say where it is with --asset-root",
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A name that is computed on the target: what can be packed is the folder in front of the first template.
-fn computed(
-    request: &Request<'_>,
-    search: &[PathBuf],
-    found: &mut BTreeMap<Vec<u8>, AssetSource>,
-) -> Result<(), Box<Problem>> {
-    let src = &request.src;
-    let fixed = &src[..src.find('{').unwrap_or(src.len())];
-    let folder = fixed.rfind('/').map_or("", |at| &fixed[..at]);
-    let note = format!("the name `{src}` is known only on the target");
-    if folder.is_empty() {
-        return Err(missing(
-            request,
-            format!(
-                "which files {} needs cannot be known",
-                label(request.placed.task)
-            ),
-            vec![note],
-            "begin the name with a folder, which is then packed whole, or list the files under `assets`",
-        ));
-    }
-    let candidates = candidates(request, folder);
-    let hit = candidates.iter().find_map(|name| {
-        let path = places(std::slice::from_ref(name), search)
-            .into_iter()
-            .find(|p| p.is_dir())?;
-        Some((asset_name(name), path))
+        std::str::from_utf8(&name[i + 1..]).is_ok_and(|rest| folder.join(rest).exists())
     });
-    match hit {
-        Some((name, path)) => {
-            insert(found, name, &path);
-            Ok(())
-        }
-        None => {
-            let mut notes = vec![note];
-            notes.extend(looked_in(&places(&candidates, search)));
-            Err(missing(
-                request,
-                format!(
-                    "the folder `{folder}` of {} is missing",
-                    label(request.placed.task)
-                ),
-                notes,
-                "put it beside the plan, or say where it is with --asset-root",
-            ))
-        }
-    }
+    inside || around
 }
 
-fn insert(found: &mut BTreeMap<Vec<u8>, AssetSource>, name: String, path: &Path) {
-    let name = name.into_bytes();
-    found
-        .entry(name.clone())
-        .or_insert_with(|| AssetSource::path(name, path));
-}
-
-fn missing(request: &Request<'_>, message: String, notes: Vec<String>, hint: &str) -> Box<Problem> {
-    Box::new(Problem {
-        pointer: format!("{}/args/{}", request.placed.pointer, request.argument),
-        key: false,
-        source: request.placed.task.source.clone().filter(|s| s.line > 0),
-        message,
+fn missing(request: &AssetRequest, src: &str, folder: bool, tried: &[PathBuf]) -> Noted {
+    let (what, hint) = if folder {
+        (
+            "the folder",
+            "the file's name is known only on the target: a folder that it begins with is packed whole; or list the files under `assets`",
+        )
+    } else {
+        (
+            "the file",
+            "put it beside the plan, or say where it is with --asset-root",
+        )
+    };
+    let src = if src.is_empty() { request.kind } else { src };
+    let mut notes: Vec<String> = label(Some(&request.task), Some(&request.name))
+        .into_iter()
+        .collect();
+    notes.extend(looked_for(tried));
+    Noted {
+        problem: Problem {
+            task: Some(request.task.clone()),
+            name: Some(request.name.clone()),
+            source: request.source.clone(),
+            pointer: request.pointer.clone(),
+            key: false,
+            message: format!("{what} `{src}` is missing"),
+            hint: Some(hint.to_owned()),
+        },
         notes,
-        hint: Some(hint.to_owned()),
-    })
+    }
 }

@@ -1,48 +1,66 @@
 //! Places what is wrong with a plan: in the playbook that it was made from where that is known, else in the plan itself.
 
 use rustle_formats::plan::Source;
+use rustle_runtime::check::Problem;
 
 use crate::diagnostic::{Diagnostic, Location};
 use crate::plan_input::{PlanInput, SourceLines, limited};
 
-/// Something wrong with a plan.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Problem {
-    /// Where in the plan, as a JSON pointer.
-    pub(crate) pointer: String,
-    /// Whether the key there is to blame, rather than its value.
-    pub(crate) key: bool,
-    /// Where in the playbook.
-    pub(crate) source: Option<Source>,
+/// A problem, and more about it, one line each.
+pub(crate) struct Noted {
     /// What is wrong.
-    pub(crate) message: String,
+    pub(crate) problem: Problem,
     /// More about it.
     pub(crate) notes: Vec<String>,
-    /// What may help.
-    pub(crate) hint: Option<String>,
+}
+
+impl From<Problem> for Noted {
+    fn from(problem: Problem) -> Noted {
+        let label = label(problem.task.as_deref(), problem.name.as_deref());
+        // A message that names the task need not be told which one it is about.
+        let told = problem
+            .task
+            .iter()
+            .chain(&problem.name)
+            .any(|n| !n.is_empty() && problem.message.contains(n.as_str()));
+        Noted {
+            notes: label.filter(|_| !told).into_iter().collect(),
+            problem,
+        }
+    }
+}
+
+/// A task as messages name it.
+pub(crate) fn label(id: Option<&str>, name: Option<&str>) -> Option<String> {
+    match (id.unwrap_or_default(), name.unwrap_or_default()) {
+        ("", "") => None,
+        ("", name) => Some(format!("in task `{name}`")),
+        (id, "") => Some(format!("in task `{id}`")),
+        (id, name) => Some(format!("in task `{id}` ({name})")),
+    }
 }
 
 /// The problems as messages, in the order of their places.
-pub(crate) fn diagnostics(input: &PlanInput, problems: Vec<Problem>) -> Vec<Diagnostic> {
+pub(crate) fn diagnostics(input: &PlanInput, problems: Vec<Noted>) -> Vec<Diagnostic> {
     let pointers: Vec<(String, bool)> = problems
         .iter()
-        .map(|p| (p.pointer.clone(), p.key))
+        .map(|p| (p.problem.pointer.clone(), p.problem.key))
         .collect();
     let places = input.locate(&pointers);
     let mut lines = SourceLines::default();
     let mut placed: Vec<(usize, usize, Diagnostic)> = problems
         .into_iter()
         .zip(places)
-        .map(|(problem, place)| {
+        .map(|(Noted { problem, notes }, place)| {
             let order = place.as_ref().map_or((0, 0), |p| (p.line, p.column));
             let location = match &problem.source {
-                Some(source) if !source.file.is_empty() => {
+                Some(source) if source.line > 0 => {
                     Some(in_source(input, source, &problem, &mut lines))
                 }
                 _ => place,
             };
             let mut out = Diagnostic::error(problem.message).at(location);
-            out.notes = problem.notes;
+            out.notes = notes;
             out.hint = problem.hint;
             (order.0, order.1, out)
         })

@@ -11,7 +11,6 @@ mod diagnostic;
 mod exit;
 mod failure;
 mod plan_input;
-mod precheck;
 mod progress;
 mod seal;
 mod stubs;

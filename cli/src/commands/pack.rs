@@ -10,17 +10,17 @@ use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::sign::SecretKey;
 use rustle_packer::keys::{Existing, OsRandom, write_file};
 use rustle_packer::overlay::{HostData, OverlayOptions, build_overlay};
+use rustle_runtime::check::{CheckOptions, check};
 use rustle_packer::{AssetSource, Method, PackReport, PackRequest, Placement, Recorded, pack};
 
 use super::{Output, bytes};
-use crate::asset_files;
+use crate::asset_files::{self, Search};
 use crate::checks;
 use crate::console::{Console, print};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan_input::PlanInput;
-use crate::precheck;
 use crate::progress::Bar;
 use crate::seal::{self, SealOptions};
 use crate::stubs::{self, Runner, StubDir};
@@ -43,6 +43,9 @@ pub(crate) struct Pack {
     /// in FILE.overlays.
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
+    /// A variable that will be given when the artifact is started. May be given several times.
+    #[arg(long, value_name = "NAME")]
+    run_var: Vec<String>,
     /// Stage and check all files of a play before the first is put into place.
     #[arg(long)]
     atomic: bool,
@@ -144,15 +147,10 @@ impl Pack {
     pub(crate) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let mut input = PlanInput::read(&self.plan, console)?;
         let mut failures = Vec::new();
-        let problems = precheck::check(input.plan());
-        if !problems.is_empty() {
-            failures.push(Failure {
-                diagnostics: checks::diagnostics(&input, problems),
-                exit: Exit::Plan,
-            });
-        }
+        let search = Search::new(&input, &self.asset_root);
+        failures.extend(self.check(&input, &search).err());
         failures.extend(seal::check(input.plan()).err());
-        let assets = asset_files::collect(&input, &self.asset_root);
+        let assets = asset_files::collect(&input, &search);
         let assets = assets.map_err(|f| failures.push(f)).unwrap_or_default();
         let runners = self
             .runners()
@@ -199,6 +197,24 @@ impl Pack {
             print(&super::json(&reports)?)?;
         }
         Ok(Exit::Done)
+    }
+
+    /// Asks the runtime what is wrong with the plan.
+    fn check(&self, input: &PlanInput, search: &Search) -> Result<(), Failure> {
+        let options = CheckOptions {
+            known_variables: self.run_var.clone(),
+            attached: false,
+            template_text: Some(&|request| search.template_text(request)),
+        };
+        let problems = check(input.plan(), &options);
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let problems = problems.into_iter().map(Into::into).collect();
+        Err(Failure {
+            diagnostics: checks::diagnostics(input, problems),
+            exit: Exit::Plan,
+        })
     }
 
     fn runners(&self) -> Result<Vec<Runner>, Failure> {
@@ -340,7 +356,8 @@ impl Pack {
         if overlays.beside.is_empty() {
             return Ok(());
         }
-        let root = digest(&report.root)?;
+        let root = asset_files::digest(&report.root)
+            .ok_or_else(|| Failure::text(Exit::Machine, "the root is no digest"))?;
         let folder = with_suffix(&report.output, ".overlays");
         std::fs::create_dir_all(&folder).map_err(Failure::io("make the folder", &folder))?;
         for host in &overlays.beside {
@@ -377,15 +394,6 @@ fn make_overlay(
         .read_secrets(&[host], &seal::sources(&input.folder))?;
     let content = input.hosts.content(host, &secrets, &[])?;
     Ok(build_overlay(&content, root, options, &mut OsRandom)?)
-}
-
-fn digest(hex: &str) -> Result<[u8; 32], Failure> {
-    let byte = |i: usize| u8::from_str_radix(hex.get(2 * i..2 * i + 2)?, 16).ok();
-    let mut out = [0; 32];
-    for (i, slot) in out.iter_mut().enumerate() {
-        *slot = byte(i).ok_or_else(|| Failure::text(Exit::Machine, "the root is no digest"))?;
-    }
-    Ok(out)
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
