@@ -138,9 +138,7 @@ pub(crate) fn digest(hex: &str) -> Option<[u8; 32]> {
     let bytes = (0..32)
         .map(|i| u8::from_str_radix(hex.get(2 * i..2 * i + 2)?, 16).ok())
         .collect::<Option<Vec<u8>>>()?;
-    <[u8; 32]>::try_from(bytes)
-        .ok()
-        .filter(|_| hex.len() == 64)
+    <[u8; 32]>::try_from(bytes).ok().filter(|_| hex.len() == 64)
 }
 
 fn looked_for(tried: &[PathBuf]) -> Vec<String> {

@@ -10,8 +10,8 @@ use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::sign::SecretKey;
 use rustle_packer::keys::{Existing, OsRandom, write_file};
 use rustle_packer::overlay::{HostData, OverlayOptions, build_overlay};
-use rustle_runtime::check::{CheckOptions, check};
 use rustle_packer::{AssetSource, Method, PackReport, PackRequest, Placement, Recorded, pack};
+use rustle_runtime::check::{CheckOptions, check};
 
 use super::{Output, bytes};
 use crate::asset_files::{self, Search};
