@@ -22,7 +22,12 @@ impl From<Problem> for Noted {
             .task
             .iter()
             .chain(&problem.name)
-            .any(|n| !n.is_empty() && problem.message.contains(n.as_str()));
+            .filter(|n| !n.is_empty())
+            .any(|n| {
+                ['`', '\'', '"']
+                    .iter()
+                    .any(|q| problem.message.contains(&format!("{q}{n}{q}")))
+            });
         Noted {
             notes: label.filter(|_| !told).into_iter().collect(),
             problem,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::plan::json::{self, Place, Reading, Shape};
+use rustle_formats::value::SECRET_KEY;
 
 use crate::console::Console;
 use crate::diagnostic::{Diagnostic, Level, Location};
@@ -121,6 +122,35 @@ impl PlanInput {
             .into_iter()
             .map(|place| place.map(|p| location(&self.name, &self.text, &p)))
             .collect()
+    }
+}
+
+impl PlanInput {
+    /// Where the document first refers to a secret.
+    pub(crate) fn reference_to(&self, secret: &str) -> Option<Location> {
+        let mut from = 0;
+        while let Some(found) = self.text[from..].find(SECRET_KEY) {
+            let after = from + found + SECRET_KEY.len() + 1;
+            let rest = self.text.get(after..)?;
+            let value = rest.trim_start().strip_prefix(':')?.trim_start();
+            let mut values = serde_json::Deserializer::from_str(value).into_iter::<String>();
+            if let Some(Ok(name)) = values.next()
+                && name == secret
+            {
+                let offset = self.text.len() - value.len();
+                let before = &self.text[..offset];
+                let start = before.rfind('\n').map_or(0, |at| at + 1);
+                let place = Place {
+                    offset,
+                    length: values.byte_offset(),
+                    line: before.matches('\n').count() + 1,
+                    column: before[start..].chars().count() + 1,
+                };
+                return Some(location(&self.name, &self.text, &place));
+            }
+            from = after;
+        }
+        None
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::seal::{Argon2Cost, KeySource, Lock, Passphrase, RawKey};
 use rustle_formats::sign::SecretKey;
 use rustle_packer::keys::{load_key_source, load_recipients, load_signing_key};
@@ -10,9 +9,10 @@ use rustle_packer::overlay::{OverlayOptions, SecretProblem, SecretSources, check
 use zeroize::Zeroizing;
 
 use crate::console::Console;
-use crate::diagnostic::{Diagnostic, Level};
+use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::plan_input::PlanInput;
 
 /// The environment variable that holds a key in hexadecimal.
 const KEY_VARIABLE: &str = "RUSTLE_ENCRYPTION_KEY";
@@ -126,8 +126,8 @@ fn warn_exposed(console: &Console, file: &Path, exposed: bool) {
 }
 
 /// Refuses a plan whose secrets cannot work.
-pub(crate) fn check(plan: &ExecutionPlan) -> Result<(), Failure> {
-    let problems: Vec<SecretProblem> = check_secrets(plan);
+pub(crate) fn check(input: &PlanInput) -> Result<(), Failure> {
+    let problems: Vec<SecretProblem> = check_secrets(input.plan());
     if problems.is_empty() {
         return Ok(());
     }
@@ -136,10 +136,18 @@ pub(crate) fn check(plan: &ExecutionPlan) -> Result<(), Failure> {
         .map(|p| {
             let out = Diagnostic::error(p.to_string());
             match p {
-                SecretProblem::Undeclared { secret, .. } => out.hint(format!(
-                    "declare it under `secrets`: {{\"name\": {secret:?}, \"file\": ...}}"
-                )),
-                _ => out,
+                SecretProblem::Undeclared { secret, .. } => {
+                    out.at(input.reference_to(secret)).hint(format!(
+                        "declare it under `secrets`: {{\"name\": {secret:?}, \"file\": ...}}"
+                    ))
+                }
+                SecretProblem::Withheld { secret, .. } => out.at(input.reference_to(secret)),
+                SecretProblem::Twice(name)
+                | SecretProblem::Name(name)
+                | SecretProblem::Source(name)
+                | SecretProblem::UnknownHost { secret: name, .. } => {
+                    out.at(declaration(input, name))
+                }
             }
         })
         .collect();
@@ -147,6 +155,15 @@ pub(crate) fn check(plan: &ExecutionPlan) -> Result<(), Failure> {
         diagnostics: crate::plan_input::limited(diagnostics),
         exit: Exit::Plan,
     })
+}
+
+/// Where a secret is declared; of two declarations, the second.
+fn declaration(input: &PlanInput, name: &str) -> Option<Location> {
+    let at = input.plan().secrets.iter().rposition(|s| s.name == name)?;
+    input
+        .locate(&[(format!("/secrets/{at}"), false)])
+        .into_iter()
+        .next()?
 }
 
 /// Looks a secret up in the environment of this program.

@@ -149,7 +149,7 @@ impl Pack {
         let mut failures = Vec::new();
         let search = Search::new(&input, &self.asset_root);
         failures.extend(self.check(&input, &search).err());
-        failures.extend(seal::check(input.plan()).err());
+        failures.extend(seal::check(&input).err());
         let assets = asset_files::collect(&input, &search);
         let assets = assets.map_err(|f| failures.push(f)).unwrap_or_default();
         let runners = self

@@ -1,6 +1,9 @@
 //! `rustle schema`: the shapes of the documents that the commands read and write.
 
+use rustle_formats::artifact::Manifest;
+use rustle_formats::event::Event;
 use rustle_formats::plan::ExecutionPlan;
+use rustle_formats::report::ExecutionReport;
 use schemars::generate::SchemaSettings;
 
 use crate::console::print;
@@ -12,6 +15,12 @@ use crate::failure::Failure;
 enum Document {
     /// The execution plan: `rustle pack` reads it.
     Plan,
+    /// One line of `ARTIFACT --events`.
+    Event,
+    /// What `ARTIFACT --report` writes.
+    Report,
+    /// What an artifact says of itself: a part of `rustle inspect --json`.
+    Manifest,
 }
 
 /// Prints a JSON Schema (draft 2020-12).
@@ -27,6 +36,9 @@ impl Schema {
         let generator = SchemaSettings::draft2020_12().into_generator();
         let schema = match self.document {
             Document::Plan => generator.into_root_schema_for::<ExecutionPlan>(),
+            Document::Event => generator.into_root_schema_for::<Event>(),
+            Document::Report => generator.into_root_schema_for::<ExecutionReport>(),
+            Document::Manifest => generator.into_root_schema_for::<Manifest>(),
         };
         print(&super::json(&schema)?)?;
         Ok(Exit::Done)

@@ -11,6 +11,7 @@ use super::{ArtifactError, MAX_FRAME};
 
 /// How a frame is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// Not at all.

@@ -9,6 +9,7 @@ pub const MANIFEST_VERSION: u32 = 1;
 
 /// What an artifact says of itself. Written as postcard, in the order of the fields.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// The program that packed it, with its version.

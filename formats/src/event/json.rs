@@ -50,7 +50,8 @@ impl Event {
     }
 }
 
-fn snake(name: &str) -> String {
+/// `TaskResult` as `task_result`.
+pub(super) fn snake(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 4);
     for (i, c) in name.chars().enumerate() {
         if c.is_ascii_uppercase() {

@@ -7,6 +7,8 @@
 //! [`Event::to_json_line`].
 
 mod json;
+#[cfg(feature = "schema")]
+mod schema;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -47,6 +49,7 @@ pub enum Status {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum EventKind {
     /// The run begins.
     RunStarted {

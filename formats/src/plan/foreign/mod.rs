@@ -38,21 +38,25 @@ pub(super) struct Unused {
     pub(super) span: Range<usize>,
 }
 
-/// From places in the plan to places in the document that it was converted from.
+/// From places in the plan to places in the document that it was converted from. The default: they are the same.
 #[derive(Debug, Default)]
-pub(super) struct Origins(Vec<(String, String)>);
+pub(super) struct Origins {
+    /// The plan's list of tasks, and the document's.
+    lists: Option<(&'static str, &'static str)>,
+    /// For each task of the plan: which of the document's it was.
+    positions: Vec<usize>,
+}
 
 impl Origins {
     /// The pointer into the document for one into the plan.
     pub(super) fn locate(&self, pointer: &str) -> String {
-        for (ours, theirs) in &self.0 {
-            if let Some(rest) = pointer.strip_prefix(ours.as_str())
-                && (rest.is_empty() || rest.starts_with('/'))
-            {
-                return format!("{theirs}{rest}");
-            }
-        }
-        pointer.to_owned()
+        let moved = self.lists.and_then(|(ours, theirs)| {
+            let rest = pointer.strip_prefix(ours)?.strip_prefix('/')?;
+            let (index, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let position = self.positions.get(index.parse::<usize>().ok()?)?;
+            Some(format!("{theirs}/{position}{rest}"))
+        });
+        moved.unwrap_or_else(|| pointer.to_owned())
     }
 }
 

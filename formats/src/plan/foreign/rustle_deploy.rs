@@ -63,18 +63,58 @@ pub(in crate::plan) fn rustle_deploy(mut root: Node<'_>) -> Result<Converted, Ve
         batch_id: "batch-0".to_owned(),
         ..TaskBatch::default()
     };
-    for node in root.take("tasks").map(Node::into_items).unwrap_or_default() {
-        let task = task(node, &hosts, &plan.groups, &mut findings);
-        batch.tasks.extend(task.map(|t| Item::Task(Box::new(t))));
+    let mut positions = Vec::new();
+    let nodes = root.take("tasks").map(Node::into_items).unwrap_or_default();
+    for (position, node) in nodes.into_iter().enumerate() {
+        if let Some(task) = task(node, &hosts, &plan.groups, &mut findings) {
+            batch.tasks.push(Item::Task(Box::new(task)));
+            positions.push(position);
+        }
+    }
+    if gathers_facts(&mut play, &mut batch) {
+        positions.remove(0);
     }
     play.batches.push(batch);
     plan.plays.push(play);
     findings.rest(&root, "the plan", "it is unknown");
-    let origins = Origins(vec![(
-        "/plays/0/batches/0/tasks".to_owned(),
-        "/tasks".to_owned(),
-    )]);
+    let origins = Origins {
+        lists: Some(("/plays/0/batches/0/tasks", "/tasks")),
+        positions,
+    };
     findings.finish(plan, origins)
+}
+
+/// A first task that gathers facts is what `gather_facts` of a play is; the task goes, and nothing need wait for it.
+fn gathers_facts(play: &mut PlayPlan, batch: &mut TaskBatch) -> bool {
+    let Some(Item::Task(first)) = batch.tasks.first() else {
+        return false;
+    };
+    let short = first.module.rsplit('.').next();
+    let known = |key: &String| key == "gather_subset";
+    let plain = Task {
+        id: first.id.clone(),
+        name: first.name.clone(),
+        module: first.module.clone(),
+        args: first.args.clone(),
+        timeout: first.timeout.clone(),
+        ..Task::default()
+    };
+    if !matches!(short, Some("setup" | "gather_facts"))
+        || **first != plain
+        || !first.args.keys().all(known)
+    {
+        return false;
+    }
+    play.gather_facts = Some(true);
+    play.gather_subset = first.args.get("gather_subset").cloned();
+    let id = first.id.clone();
+    batch.tasks.remove(0);
+    for item in &mut batch.tasks {
+        if let Item::Task(task) = item {
+            task.dependencies.retain(|d| *d != id);
+        }
+    }
+    true
 }
 
 /// A template of facts means that the tasks read facts, which the runner gathers by itself.

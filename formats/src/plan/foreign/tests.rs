@@ -244,3 +244,94 @@ fn unknown_hosts_and_operators_are_refused() {
         ]
     );
 }
+
+#[test]
+fn a_first_task_that_gathers_facts_is_the_play_s() {
+    let text = DEPLOY
+        .replace(
+            "{\"id\": \"a\"",
+            "{\"id\": \"f\", \"module\": \"setup\", \"args\": {\"gather_subset\": [\"all\"]}, \"timeout\": 3},\n    {\"id\": \"a\"",
+        )
+        .replace("\"dependencies\": [\"a\"]", "\"dependencies\": [\"a\", \"f\"]");
+    let reading = read(&text).unwrap();
+    let play = &reading.plan.plays[0];
+    assert_eq!(play.gather_subset, Some(Value::from(vec!["all"])));
+    let tasks = tasks(&reading.plan);
+    assert_eq!(tasks.len(), 2);
+    assert_eq!(tasks[1].dependencies, ["a"]);
+    let pointer = "/plays/0/batches/0/tasks/1/args/dest".to_owned();
+    let place = reading.places(&text, &[(pointer, false)])[0]
+        .clone()
+        .unwrap();
+    assert_eq!(place.line, 11);
+}
+
+/// Every field of the seeds' ExecutionPlan, PlayPlan, BinaryDeployment and RuntimeConfig, with a value of its own.
+const SEEDS: &str = r#"{
+  "metadata": {"created_at": "2025-01-02T03:04:05Z", "rustle_plan_version": "0.1.0", "playbook_hash": "aa", "inventory_hash": "bb",
+    "planning_options": {"limit": "web*", "forks": 7, "strategy": "BinaryHybrid", "nested": {"x": [1, 2.5, null]}}},
+  "plays": [{
+    "play_id": "play-9", "name": "n", "strategy": "BinaryOnly", "serial": 2, "hosts": ["h1", "h2"],
+    "batches": [{
+      "batch_id": "b-1", "hosts": ["h1"], "parallel_groups": [["t1"], ["t2"]], "dependencies": ["b-0"],
+      "estimated_duration": {"secs": 4, "nanos": 5},
+      "tasks": [{
+        "task_id": "t1", "name": "T", "module": "debug", "args": {"msg": "m", "deep": {"a": [true]}}, "hosts": ["h1"],
+        "dependencies": ["t0"], "tags": ["x"], "notify": ["h"], "execution_order": 3, "can_run_parallel": false,
+        "estimated_duration": {"secs": 1, "nanos": 0}, "risk_level": "Critical"}]}],
+    "handlers": [{"handler_id": "hd", "name": "h", "module": "debug", "args": {"msg": "k"}, "execution_order": 1}],
+    "estimated_duration": {"secs": 6, "nanos": 7}}],
+  "binary_deployments": [{
+    "deployment_id": "d", "target_hosts": ["h1"], "binary_name": "bin", "tasks": ["t1"], "modules": ["debug"],
+    "embedded_data": {"execution_plan": "{\"a\":1}", "static_files": [{"src_path": "s", "dest_path": "d", "checksum": "c", "size": 9}],
+      "variables": {"v": {"w": 1}}, "facts_required": ["f"]},
+    "execution_mode": "Hybrid", "estimated_size": 5258240,
+    "compilation_requirements": {"target_arch": "x86_64", "static_linking": true}}],
+  "runtime": {"controller_endpoint": "http://c", "execution_timeout": {"secs": 30, "nanos": 500000000}, "report_interval": {"secs": 8, "nanos": 0},
+    "cleanup_on_completion": false, "log_level": "debug", "heartbeat_interval": {"secs": 2, "nanos": 1}, "max_retries": 4},
+  "total_tasks": 1, "estimated_duration": {"secs": 12, "nanos": 10000000}, "estimated_compilation_time": {"secs": 30, "nanos": 500000000},
+  "parallelism_score": 0.25, "network_efficiency_score": 1.0
+}"#;
+
+#[test]
+fn the_seeds_interfaces_lose_nothing() {
+    let theirs: serde_json::Value = serde_json::from_str(SEEDS).unwrap();
+    let reading = read(SEEDS).unwrap();
+    assert_eq!(warnings(&reading), [] as [&str; 0]);
+    let text = reading.plan.to_json().unwrap();
+    let ours: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_within(&theirs, &ours, "");
+    // And once more, through the wire and through our own shape.
+    let wire = postcard::to_stdvec(&reading.plan).unwrap();
+    assert_eq!(
+        postcard::from_bytes::<ExecutionPlan>(&wire).unwrap(),
+        reading.plan
+    );
+    assert_eq!(ExecutionPlan::from_json(&text).unwrap(), reading.plan);
+}
+
+/// Every leaf of the one is in the other, under the same names; ids have one name for tasks and handlers.
+fn assert_within(theirs: &serde_json::Value, ours: &serde_json::Value, at: &str) {
+    use serde_json::Value::{Array, Object};
+    match (theirs, ours) {
+        (Object(theirs), Object(ours)) => {
+            for (key, value) in theirs {
+                let key = match key.as_str() {
+                    "task_id" | "handler_id" => "id",
+                    other => other,
+                };
+                let found = ours
+                    .get(key)
+                    .unwrap_or_else(|| panic!("{at}/{key} is lost"));
+                assert_within(value, found, &format!("{at}/{key}"));
+            }
+        }
+        (Array(theirs), Array(ours)) => {
+            assert_eq!(theirs.len(), ours.len(), "{at}");
+            for (i, (a, b)) in theirs.iter().zip(ours).enumerate() {
+                assert_within(a, b, &format!("{at}/{i}"));
+            }
+        }
+        _ => assert_eq!(theirs, ours, "{at}"),
+    }
+}
