@@ -11,6 +11,7 @@ pub mod check;
 pub mod context;
 pub mod engine;
 pub mod extract;
+mod facts;
 mod fsops;
 pub mod glob;
 pub mod hardening;

@@ -110,10 +110,14 @@ fn ready<'c>(
         Some(escalate) if target => identity(call, escalate)?,
         _ => None,
     };
-    let mut environment = identity
-        .as_ref()
-        .map(Identity::environment)
-        .unwrap_or_default();
+    // `setup` tells the environment that it runs in; other modules are told what comes on top of it.
+    let mut environment = match module.spec().name {
+        "setup" => run.store.driver.machine().env.clone(),
+        _ => IndexMap::new(),
+    };
+    if let Some(identity) = &identity {
+        environment.extend(identity.environment());
+    }
     if let (Some(dir), None, true) = (
         &run.store.driver.machine().async_dir,
         &identity,

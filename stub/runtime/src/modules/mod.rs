@@ -51,6 +51,7 @@ modules! {
     script::Script,
     service::Service,
     set_fact::SetFact,
+    setup::Setup,
     shell::Shell,
     slurp::Slurp,
     stat::Stat,
