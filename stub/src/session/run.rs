@@ -1,0 +1,207 @@
+//! Runs what a session brought: the same run as by hand, watched by the controller.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use rustle_formats::Value;
+use rustle_formats::artifact::Container;
+use rustle_formats::event::{Event, EventKind};
+use rustle_formats::seal::{KeySource, OpenOverlay, Overlay};
+use rustle_formats::session::{Start, Up, encode_frame};
+use rustle_runtime::engine::{Reply, Request};
+use rustle_runtime::report::ReportBuilder;
+
+use super::link::Link;
+use super::{Ended, Myself, Ready as Arrived, serve};
+use crate::command::Command;
+use crate::exit::{self, Failure};
+use crate::journal::Journal;
+use crate::payload::{self, Payload};
+use crate::places::Surroundings;
+use crate::run::{Outside, Ready, new_run_id, now_ms};
+use crate::{lock, signals};
+
+/// The runner's side of a session, with the cache in this folder: gives the exit code.
+pub(crate) fn main(folder: &Path) -> u8 {
+    signals::catch();
+    let program = match payload::own_file() {
+        Ok((file, _)) => file,
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "rustle: {}", failure.message);
+            return failure.code;
+        }
+    };
+    let myself = Myself {
+        version: env!("CARGO_PKG_VERSION"),
+        target: payload::TARGET,
+        program: &program,
+        failure_code: exit::IO,
+    };
+    serve(folder, &myself, |arrived, link| {
+        match run(folder, arrived, link) {
+            Ok((exit_code, report)) => Ended::Finished { exit_code, report },
+            Err(failure) => Ended::Refused {
+                exit_code: failure.code,
+                message: failure.message,
+            },
+        }
+    })
+}
+
+fn run(folder: &Path, arrived: Arrived, link: &Link) -> Result<(u8, String), Failure> {
+    let file = File::open(&arrived.artifact)
+        .map_err(|e| Failure::io(arrived.artifact.display(), &e))?;
+    let mut payload = Payload {
+        container: Container::open_file(file)?,
+        program: Some(arrived.artifact.clone()),
+    };
+    payload.attach_sidecar(arrived.sidecar.as_deref())?;
+    let command = command(&arrived.start, folder);
+    let overlay = open_overlay(&payload, &arrived.start)?;
+    let ready = Ready::new(payload, overlay.0, overlay.1.as_deref(), command.host.as_deref())?;
+
+    let surroundings = Surroundings::of_process();
+    let run_id = new_run_id()?;
+    let _lock = lock::take(
+        &surroundings,
+        None,
+        &run_id,
+        Duration::from_secs(command.wait_lock),
+    )?;
+    let journal = Journal::begin(
+        &surroundings,
+        command.journal_dir.as_deref(),
+        &run_id,
+        now_ms(),
+    )
+    .map_err(|e| Failure::io("the journal", &e))?;
+    let watched = Watched {
+        link,
+        report: RefCell::new(ReportBuilder::new()),
+        journal: RefCell::new(journal),
+    };
+    let summary = ready.run(&command, &run_id, &watched)?;
+    if let Some(journal) = watched.journal.into_inner()
+        && let Err(e) = journal.end()
+    {
+        let _ = writeln!(std::io::stderr(), "[WARNING]: the journal: {e}");
+    }
+    let report = serde_json::to_string(watched.report.borrow_mut().report())
+        .map_err(|e| Failure::new(exit::ERROR, format!("the report: {e}")))?;
+    Ok((summary.exit_code, report))
+}
+
+/// The options of a run by hand that mean what the controller said.
+fn command(start: &Start, folder: &Path) -> Command {
+    Command {
+        check: start.check,
+        diff: start.diff,
+        tags: start.tags.clone(),
+        skip_tags: start.skip_tags.clone(),
+        start_at: start.start_at_task.clone(),
+        extra_vars: start.extra_vars.clone(),
+        force_handlers: start.force_handlers,
+        timeout: start.timeout,
+        host: start.host.clone(),
+        wait_lock: start.wait_lock,
+        verbosity: start.verbosity,
+        // A push leaves nothing but the cache.
+        journal_dir: Some(folder.join("journal")),
+        ..Command::default()
+    }
+}
+
+type Opened = (Option<OpenOverlay<'static>>, Option<String>);
+
+/// Opens the overlay that came with the artifact with the keys that came over the channel. Who signed it was checked by the
+/// controller, before anything was sent.
+fn open_overlay(payload: &Payload, start: &Start) -> Result<Opened, Failure> {
+    let Some(bytes) = payload.container.overlay()? else {
+        return Ok((None, None));
+    };
+    let refused = |e: &dyn std::fmt::Display| Failure::new(exit::LOCKED_SECRETS, e.to_string());
+    let overlay = Overlay::parse(&bytes).map_err(|e| refused(&e))?;
+    overlay
+        .check_for(&payload.container.root(), start.host.as_deref())
+        .map_err(|e| Failure::new(exit::UNFIT, e.to_string()))?;
+    let keys = start
+        .keys
+        .iter()
+        .map(KeySource::from_session)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| refused(&e))?;
+    let host = overlay.host().to_owned();
+    let open = overlay.open(&keys).map_err(|e| refused(&e))?;
+    Ok((Some(open.into_owned()), Some(host)))
+}
+
+/// A controller that watches and can be asked.
+struct Watched<'a> {
+    link: &'a Link,
+    report: RefCell<ReportBuilder>,
+    journal: RefCell<Option<Journal>>,
+}
+
+impl Outside for Watched<'_> {
+    fn emit(&self, event: &Event) {
+        if let Some(journal) = self.journal.borrow_mut().as_mut() {
+            journal.add(event);
+        }
+        self.report.borrow_mut().add(event);
+        let message = Up::Event(event.clone());
+        if encode_frame(&message).is_ok() {
+            self.link.send(&message);
+        } else {
+            self.link.send(&Up::Event(shortened(event)));
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        signals::caught() || self.link.cancelled()
+    }
+
+    fn ask(&self, request: Request) -> Reply {
+        match request {
+            // One host in this session: it has met everybody.
+            Request::Barrier { .. } | Request::RunOnce { .. } | Request::RunOnceDone { .. } => {
+                Reply::Go
+            }
+            other => self.ask_controller(&other),
+        }
+    }
+}
+
+impl Watched<'_> {
+    fn ask_controller(&self, request: &Request) -> Reply {
+        let asked = postcard::to_stdvec(request)
+            .map_err(|e| e.to_string())
+            .and_then(|body| self.link.ask(body))
+            .and_then(|answer| postcard::from_bytes(&answer).map_err(|e| e.to_string()));
+        match asked {
+            Ok(reply) => reply,
+            Err(why) => Reply::Refused(why),
+        }
+    }
+}
+
+/// The event without its result, which is longer than a frame may be. The journal and the report have all of it.
+fn shortened(event: &Event) -> Event {
+    let mut event = event.clone();
+    match &mut event.kind {
+        EventKind::ItemResult { result, .. }
+        | EventKind::TaskResult { result, .. }
+        | EventKind::Retry { result, .. } => {
+            let mut map = rustle_formats::Map::new();
+            map.insert(
+                "msg".to_owned(),
+                Value::Str("the result is longer than a session's frame; it is in the report on the host".to_owned()),
+            );
+            *result = Value::Map(map);
+        }
+        _ => {}
+    }
+    event
+}
