@@ -15,6 +15,7 @@ mod progress;
 mod seal;
 mod stubs;
 mod targets;
+mod terminal;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
         }
     };
     match cli.command.run(&cli.console) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => exit,
         Err(failure) => {
             for diagnostic in &failure.diagnostics {
                 cli.console.say(diagnostic);

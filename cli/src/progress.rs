@@ -33,6 +33,28 @@ impl Bar {
     }
 }
 
+impl Bar {
+    /// Shows that so many of so many bytes are done.
+    pub(crate) fn set(&mut self, message: &'static str, done: u64, total: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(message);
+            bar.set_length(total);
+            bar.set_position(done);
+        }
+        self.show_when_long();
+    }
+
+    fn show_when_long(&mut self) {
+        if let Some(bar) = &self.bar
+            && !self.shown
+            && self.since.elapsed() > Duration::from_secs(1)
+        {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            self.shown = true;
+        }
+    }
+}
+
 impl Progress for Bar {
     fn begin(&mut self, phase: Phase, total: u64) {
         if let Some(bar) = &self.bar {
@@ -47,11 +69,8 @@ impl Progress for Bar {
     }
 
     fn advance(&mut self, done: u64) {
+        self.show_when_long();
         if let Some(bar) = &self.bar {
-            if !self.shown && self.since.elapsed() > Duration::from_secs(1) {
-                bar.set_draw_target(ProgressDrawTarget::stderr());
-                self.shown = true;
-            }
             bar.inc(done);
         }
     }

@@ -5,9 +5,12 @@ mod extract;
 mod inspect;
 mod keygen;
 mod pack;
+mod push;
 mod schema;
 mod stub;
 mod verify;
+
+use std::process::ExitCode;
 
 use clap::Subcommand;
 
@@ -20,6 +23,8 @@ use crate::failure::Failure;
 pub(crate) enum Command {
     /// Pack a plan, its files and its secrets into one executable.
     Pack(Box<pack::Pack>),
+    /// Send an artifact to machines over ssh and run it there.
+    Push(Box<push::Push>),
     /// Show what an artifact holds.
     Inspect(inspect::Inspect),
     /// Check every byte of an artifact and who signed it, without running anything.
@@ -39,8 +44,9 @@ pub(crate) enum Command {
 
 impl Command {
     /// Does it.
-    pub(crate) fn run(&self, console: &Console) -> Result<Exit, Failure> {
-        match self {
+    pub(crate) fn run(&self, console: &Console) -> Result<ExitCode, Failure> {
+        let exit = match self {
+            Command::Push(c) => return c.run(console).map(ExitCode::from),
             Command::Pack(c) => c.run(console),
             Command::Inspect(c) => c.run(console),
             Command::Verify(c) => c.run(console),
@@ -49,7 +55,8 @@ impl Command {
             Command::Keygen(c) => c.run(console),
             Command::Schema(c) => c.run(),
             Command::Stub(c) => c.run(console),
-        }
+        };
+        exit.map(ExitCode::from)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `rustle verify`: every byte of an artifact against its digests, and its signature against trusted keys. Executes nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustle_formats::seal::Overlay;
 use rustle_formats::sign::{PublicKey, verify_root};
@@ -42,9 +42,26 @@ struct Verdict {
     overlay_host: Option<String>,
 }
 
+/// Checks every byte of an artifact and that trusted keys signed it, before it is sent anywhere.
+pub(crate) fn trusted_and_intact(artifact: &Path, trusted: &[PathBuf]) -> Result<(), Failure> {
+    Verify {
+        artifact: artifact.to_owned(),
+        trusted: trusted.to_vec(),
+        integrity_only: false,
+        threads: 0,
+        output: Output { json: false },
+    }
+    .verdict()
+    .map(|_| ())
+}
+
 impl Verify {
     /// Checks it.
     pub(crate) fn run(&self, _: &Console) -> Result<Exit, Failure> {
+        self.report(&self.verdict()?)
+    }
+
+    fn verdict(&self) -> Result<Verdict, Failure> {
         let mut trusted: Vec<PublicKey> = Vec::new();
         for file in &self.trusted {
             trusted.extend(load_trusted_keys(file)?);
@@ -73,7 +90,7 @@ impl Verify {
             overlay_host: None,
         };
         self.check_overlay(&artifact, &trusted, &mut verdict)?;
-        self.report(&verdict)
+        Ok(verdict)
     }
 
     fn check_overlay(
