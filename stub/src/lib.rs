@@ -23,6 +23,7 @@ mod sinks;
 mod terminal;
 mod work;
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -41,6 +42,13 @@ pub fn main() -> u8 {
         || "artifact".to_owned(),
         |n| n.to_string_lossy().into_owned(),
     );
+    let args: Vec<OsString> = args.collect();
+    // The bootstrap line of a session starts a runner this way; it is no option for people.
+    if let [option, folder] = args.as_slice()
+        && option == "--session"
+    {
+        return session::main(Path::new(folder));
+    }
     let outcome = Command::parse(args).and_then(|command| {
         act(
             &command,

@@ -126,7 +126,7 @@ pub(crate) fn trusted_keys(command: &Command) -> Result<Vec<PublicKey>, Failure>
 
 /// This program's file. `/proc/self/exe` opens it even where it was deleted or renamed since; without /proc, the path that it
 /// was executed by.
-fn own_file() -> Result<(File, Option<PathBuf>), Failure> {
+pub(crate) fn own_file() -> Result<(File, Option<PathBuf>), Failure> {
     let linked = std::fs::read_link("/proc/self/exe").ok();
     let deleted = linked
         .as_ref()

@@ -5,6 +5,7 @@
 
 mod cache;
 mod link;
+mod run;
 
 
 use std::fs::File;
@@ -16,6 +17,7 @@ use rustle_formats::session::{Down, FrameReader, Offer, SESSION_VERSION, Start, 
 
 pub use cache::{Assembly, Cache, MAX_PIECE};
 pub use link::Link;
+pub(crate) use run::main;
 
 
 /// An artifact that is whole, and how to run it.
