@@ -15,6 +15,7 @@ mod facts;
 mod fsops;
 pub mod glob;
 pub mod hardening;
+mod http;
 mod jobs;
 pub mod modules;
 pub mod outcome;

@@ -41,6 +41,7 @@ modules! {
     fail::Fail,
     file::File,
     find::Find,
+    get_url::GetUrl,
     group::Group,
     lineinfile::LineInFile,
     package::Package,
@@ -59,6 +60,7 @@ modules! {
     systemd_service::SystemdService,
     tempfile::Tempfile,
     template::Template,
+    uri::Uri,
     user::User,
     wait_for::WaitFor,
 }
