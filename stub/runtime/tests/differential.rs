@@ -31,4 +31,8 @@ modules! {
     assemble,
     stat,
     template,
+    command,
+    wait_for,
+    get_url,
+    accounts,
 }

@@ -107,7 +107,10 @@ mod tests {
     #[test]
     fn addresses() {
         let (url, pair) = split_url("http://a%40b:p:q@h:1/x@y");
-        assert_eq!((url.as_str(), pair), ("http://h:1/x@y", Some(("a@b".into(), "p:q".into()))));
+        assert_eq!(
+            (url.as_str(), pair),
+            ("http://h:1/x@y", Some(("a@b".into(), "p:q".into())))
+        );
         assert_eq!(split_url("http://h/@"), ("http://h/@".into(), None));
         assert_eq!(host_of("https://[::1]:8/x"), "::1");
         assert!(same_host("http://h/a", "https://H:2/b") && !same_host("https://h/", "http://h/"));

@@ -38,28 +38,46 @@ fn answer(mut stream: TcpStream) -> Option<()> {
     let mut words = first.split_whitespace();
     let (method, path) = (words.next()?, words.next()?);
     let plain = |status: &str, more: &str, body: &str| {
-        format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n{more}\r\n{body}", body.len())
+        format!(
+            "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n{more}\r\n{body}",
+            body.len()
+        )
     };
     let text = match path {
         "/hello.txt" if headers.contains("if-modified-since: wed, 01 jan 2025 00:00:00 gmt") => {
             plain("304 Not Modified", "", "")
         }
         "/hello.txt" => plain("200 OK", "Content-Type: text/plain\r\n", "hello\n"),
-        "/named" => plain("200 OK", "Content-Disposition: attachment; filename=\"real.txt\"\r\n", "named\n"),
+        "/named" => plain(
+            "200 OK",
+            "Content-Disposition: attachment; filename=\"real.txt\"\r\n",
+            "named\n",
+        ),
         "/redirect" => plain("302 Found", "Location: /hello.txt\r\n", ""),
         "/loop" => plain("302 Found", "Location: /loop\r\n", ""),
         "/auth" if headers.contains("authorization: basic dtpw") => plain("200 OK", "", "secret\n"),
-        "/auth" => plain("401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", "no\n"),
-        "/sums" => plain("200 OK", "", "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  hello.txt\n00  o\n"),
+        "/auth" => plain(
+            "401 Unauthorized",
+            "WWW-Authenticate: Basic realm=\"x\"\r\n",
+            "no\n",
+        ),
+        "/sums" => plain(
+            "200 OK",
+            "",
+            "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  hello.txt\n00  o\n",
+        ),
         "/echo" => {
-            let text = serde_json::json!({"method": method, "headers": headers, "body": body}).to_string();
+            let text =
+                serde_json::json!({"method": method, "headers": headers, "body": body}).to_string();
             plain("200 OK", "Content-Type: application/json\r\n", &text)
         }
         "/slow" => {
             std::thread::sleep(std::time::Duration::from_secs(3));
             plain("200 OK", "", "slow")
         }
-        "/short" => "HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\nhalf".to_owned(),
+        "/short" => {
+            "HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\nhalf".to_owned()
+        }
         "/cookie" => plain("200 OK", "Set-Cookie: a=b; Path=/\r\n", "c"),
         "/boom" => plain("500 Internal Server Error", "X-Thing: a\r\n", "boom\n"),
         _ => plain("404 Not Found", "", "nothing\n"),

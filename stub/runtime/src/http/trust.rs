@@ -39,7 +39,9 @@ fn roots(request: &Request, ctx: &Context<'_>) -> Result<RootCerts, Error> {
         return Ok(RootCerts::Specific(Arc::new(certificates(path)?)));
     }
     if let Some(path) = variable(ctx, "SSL_CERT_FILE") {
-        return Ok(RootCerts::Specific(Arc::new(certificates(Path::new(&path))?)));
+        return Ok(RootCerts::Specific(Arc::new(certificates(Path::new(
+            &path,
+        ))?)));
     }
     let system = SYSTEM.get_or_init(|| {
         BUNDLES
@@ -66,7 +68,10 @@ fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, Error> {
         })
         .collect();
     if found.is_empty() {
-        return Err(Error::new(format!("{} holds no certificate", path.display())));
+        return Err(Error::new(format!(
+            "{} holds no certificate",
+            path.display()
+        )));
     }
     Ok(found)
 }

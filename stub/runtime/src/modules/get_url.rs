@@ -26,30 +26,85 @@ pub(super) struct GetUrl;
 /// The arguments of every module that talks HTTP.
 pub(super) const URL_ARGS: &[Arg] = &[
     Arg::new("url", Kind::Str, "The address.").required(),
-    Arg::new("force", Kind::Bool, "Whether to fetch though nothing seems to have changed.").default(Default::Bool(false)),
-    Arg::new("force_basic_auth", Kind::Bool, "Whether credentials are sent unasked.").default(Default::Bool(false)),
-    Arg::new("http_agent", Kind::Str, "How the client calls itself.").default(Default::Str("ansible-httpget")),
-    Arg::new("use_proxy", Kind::Bool, "Whether the environment's proxy is used.").default(Default::Bool(true)),
-    Arg::new("validate_certs", Kind::Bool, "Whether certificates are checked.").default(Default::Bool(true)),
-    Arg::new("client_cert", Kind::Path, "The client's certificate, with or without its key."),
+    Arg::new(
+        "force",
+        Kind::Bool,
+        "Whether to fetch though nothing seems to have changed.",
+    )
+    .default(Default::Bool(false)),
+    Arg::new(
+        "force_basic_auth",
+        Kind::Bool,
+        "Whether credentials are sent unasked.",
+    )
+    .default(Default::Bool(false)),
+    Arg::new("http_agent", Kind::Str, "How the client calls itself.")
+        .default(Default::Str("ansible-httpget")),
+    Arg::new(
+        "use_proxy",
+        Kind::Bool,
+        "Whether the environment's proxy is used.",
+    )
+    .default(Default::Bool(true)),
+    Arg::new(
+        "validate_certs",
+        Kind::Bool,
+        "Whether certificates are checked.",
+    )
+    .default(Default::Bool(true)),
+    Arg::new(
+        "client_cert",
+        Kind::Path,
+        "The client's certificate, with or without its key.",
+    ),
     Arg::new("client_key", Kind::Path, "The client's key."),
-    Arg::new("ciphers", Kind::List(&Kind::Str), "TLS ciphers; not supported, the built-in TLS chooses."),
-    Arg::new("decompress", Kind::Bool, "Whether compressed answers are unpacked.").default(Default::Bool(true)),
+    Arg::new(
+        "ciphers",
+        Kind::List(&Kind::Str),
+        "TLS ciphers; not supported, the built-in TLS chooses.",
+    ),
+    Arg::new(
+        "decompress",
+        Kind::Bool,
+        "Whether compressed answers are unpacked.",
+    )
+    .default(Default::Bool(true)),
     Arg::new("use_gssapi", Kind::Bool, "Kerberos; not supported.").default(Default::Bool(false)),
-    Arg::new("use_netrc", Kind::Bool, "Whether credentials are looked for in ~/.netrc.").default(Default::Bool(true)),
-    Arg::new("unredirected_headers", Kind::List(&Kind::Str), "Headers that are not sent after a redirect.")
-        .default(Default::EmptyList),
-    Arg::new("url_password", Kind::Str, "The password.").aliases(&["password"]).secret(),
+    Arg::new(
+        "use_netrc",
+        Kind::Bool,
+        "Whether credentials are looked for in ~/.netrc.",
+    )
+    .default(Default::Bool(true)),
+    Arg::new(
+        "unredirected_headers",
+        Kind::List(&Kind::Str),
+        "Headers that are not sent after a redirect.",
+    )
+    .default(Default::EmptyList),
+    Arg::new("url_password", Kind::Str, "The password.")
+        .aliases(&["password"])
+        .secret(),
 ];
 
 static OWN_ARGS: &[Arg] = &[
     Arg::new("url_username", Kind::Str, "The user's name.").aliases(&["username"]),
     Arg::new("dest", Kind::Path, "Where to: a file, or a folder.").required(),
-    Arg::new("backup", Kind::Bool, "Whether the file before is kept.").default(Default::Bool(false)),
-    Arg::new("checksum", Kind::Str, "ALGORITHM:DIGEST, or ALGORITHM:ADDRESS of a list of digests.").default(Default::Str("")),
+    Arg::new("backup", Kind::Bool, "Whether the file before is kept.")
+        .default(Default::Bool(false)),
+    Arg::new(
+        "checksum",
+        Kind::Str,
+        "ALGORITHM:DIGEST, or ALGORITHM:ADDRESS of a list of digests.",
+    )
+    .default(Default::Str("")),
     Arg::new("timeout", Kind::Int, "Seconds to wait for the server.").default(Default::Int(10)),
     Arg::new("headers", Kind::Dict, "More headers."),
-    Arg::new("tmp_dest", Kind::Path, "Where Ansible keeps the file meanwhile; here it lies beside `dest`."),
+    Arg::new(
+        "tmp_dest",
+        Kind::Path,
+        "Where Ansible keeps the file meanwhile; here it lies beside `dest`.",
+    ),
 ];
 
 static SPEC: Spec = Spec {
@@ -82,11 +137,20 @@ pub(super) fn request(args: &Args, ctx: &Context<'_>) -> Result<Request, Failure
         return Err(Failure::new("use_gssapi: Kerberos is not supported"));
     }
     if args.list("ciphers").is_some_and(|l| !l.is_empty()) {
-        return Err(Failure::new("ciphers: not supported, the built-in TLS offers only modern ones"));
+        return Err(Failure::new(
+            "ciphers: not supported, the built-in TLS offers only modern ones",
+        ));
     }
     let mut headers = Vec::new();
-    for (name, value) in args.get("headers").and_then(Value::as_map).into_iter().flatten() {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    for (name, value) in args
+        .get("headers")
+        .and_then(Value::as_map)
+        .into_iter()
+        .flatten()
+    {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
         headers.push((name.clone(), value));
     }
     let seconds = args.int("timeout").unwrap_or(10).clamp(1, 1 << 30) as u64;
@@ -151,23 +215,29 @@ impl<'a> Fetch<'a> {
     }
 
     fn run(mut self) -> ModuleResult {
-        let expected = checksum::expected(self.args, &self.request, self.ctx).map_err(|m| self.fail(m))?;
+        let expected =
+            checksum::expected(self.args, &self.request, self.ctx).map_err(|m| self.fail(m))?;
         let folder = self.dest.is_dir();
         let mut force = self.args.bool("force");
         if !folder && self.dest.exists() && !force {
             if let Some((algorithm, digest)) = &expected {
-                let current = digest::of_file(&self.dest, *algorithm)
-                    .map_err(|e| self.fail(format!("Could not read {}: {e}", self.dest.display())))?;
+                let current = digest::of_file(&self.dest, *algorithm).map_err(|e| {
+                    self.fail(format!("Could not read {}: {e}", self.dest.display()))
+                })?;
                 if current == *digest {
                     return self.unchanged("file already exists");
                 }
                 force = true;
             } else if let Some(date) = modified(&self.dest) {
-                self.request.headers.push(("If-Modified-Since".to_owned(), date));
+                self.request
+                    .headers
+                    .push(("If-Modified-Since".to_owned(), date));
             }
         }
         if force {
-            self.request.headers.push(("Cache-Control".to_owned(), "no-cache".to_owned()));
+            self.request
+                .headers
+                .push(("Cache-Control".to_owned(), "no-cache".to_owned()));
         }
         let response = http::send(&self.request, self.ctx).map_err(|e| match e.status {
             Some(status) => self
@@ -206,7 +276,11 @@ impl<'a> Fetch<'a> {
         Ok(info::with_path(outcome, &self.dest))
     }
 
-    fn receive(&self, mut response: Response, expected: Option<(Algorithm, String)>) -> ModuleResult {
+    fn receive(
+        &self,
+        mut response: Response,
+        expected: Option<(Algorithm, String)>,
+    ) -> ModuleResult {
         let parent = crate::fsops::paths::parent(&self.dest);
         if !parent.is_dir() {
             return Err(self.fail(format!("Destination {} does not exist", parent.display())));
@@ -219,28 +293,40 @@ impl<'a> Fetch<'a> {
         let mut changed = before.as_deref() != Some(fetched.sha1.as_str());
         let mut fields = Map::new();
         if let Some(staged) = &fetched.staged {
-            fields.insert("src".into(), staged.path().to_string_lossy().into_owned().into());
+            fields.insert(
+                "src".into(),
+                staged.path().to_string_lossy().into_owned().into(),
+            );
         }
         if let (true, Some(staged)) = (changed, fetched.staged) {
             if self.args.bool("backup") && self.dest.is_file() {
                 let copy = backup::make(&self.dest, self.ctx)?;
-                fields.insert("backup_file".into(), copy.to_string_lossy().into_owned().into());
+                fields.insert(
+                    "backup_file".into(),
+                    copy.to_string_lossy().into_owned().into(),
+                );
             }
             staged.inherit_and_apply(&self.wanted, None)?;
             staged.place()?;
         }
         changed |= self.wanted.apply(&self.dest, true, self.ctx.check, None)?;
         let mut outcome = Outcome::changed(changed)
-            .msg(format!("OK ({} bytes)", fetched.named.unwrap_or_else(|| fetched.size.to_string())))
+            .msg(format!(
+                "OK ({} bytes)",
+                fetched.named.unwrap_or_else(|| fetched.size.to_string())
+            ))
             .with("url", self.args.text("url"))
             .with("dest", self.dest.to_string_lossy().into_owned())
             .with("checksum_src", fetched.sha1)
             .with("checksum_dest", before.map_or(Value::Null, Value::Str))
             .with("elapsed", self.begun.elapsed().as_secs() as i64)
-            .with("status_code", match response.url.starts_with("file:") {
-                true => Value::Null,
-                false => i64::from(response.status).into(),
-            });
+            .with(
+                "status_code",
+                match response.url.starts_with("file:") {
+                    true => Value::Null,
+                    false => i64::from(response.status).into(),
+                },
+            );
         outcome.fields.extend(fields);
         if !self.ctx.check {
             outcome = outcome.with("md5sum", fetched.md5);
@@ -249,13 +335,23 @@ impl<'a> Fetch<'a> {
     }
 
     /// Takes the body in: into a file beside the destination, or in check mode only through the digests.
-    fn store(&self, response: &mut Response, expected: Option<(Algorithm, String)>) -> Result<Fetched, Failure> {
+    fn store(
+        &self,
+        response: &mut Response,
+        expected: Option<(Algorithm, String)>,
+    ) -> Result<Fetched, Failure> {
         let mut staged = match self.ctx.check {
             true => None,
-            false => Some(Staged::beside(&self.dest, self.args.bool("unsafe_writes"), self.ctx)?),
+            false => Some(Staged::beside(
+                &self.dest,
+                self.args.bool("unsafe_writes"),
+                self.ctx,
+            )?),
         };
         let (mut sha1, mut md5) = (Hasher::new(Algorithm::Sha1), Hasher::new(Algorithm::Md5));
-        let mut wanted = expected.as_ref().map(|(algorithm, _)| Hasher::new(*algorithm));
+        let mut wanted = expected
+            .as_ref()
+            .map(|(algorithm, _)| Hasher::new(*algorithm));
         let mut buffer = vec![0u8; 64 << 10];
         let mut size = 0u64;
         loop {
@@ -265,10 +361,9 @@ impl<'a> Fetch<'a> {
             if self.ctx.deadline.is_some_and(|d| Instant::now() >= d) {
                 return Err(self.fail("the task's time was up while fetching"));
             }
-            let n = response
-                .body
-                .read(&mut buffer)
-                .map_err(|e| self.fail(format!("failed to read the answer after {size} bytes: {e}")))?;
+            let n = response.body.read(&mut buffer).map_err(|e| {
+                self.fail(format!("failed to read the answer after {size} bytes: {e}"))
+            })?;
             if n == 0 {
                 break;
             }
@@ -290,7 +385,10 @@ impl<'a> Fetch<'a> {
                     "The checksum for {} did not match {digest}; it was {found}.",
                     self.dest.display()
                 );
-                return Err(self.fail(message).with("checksum_src", sha1.finish()).with("checksum_dest", Value::Null));
+                return Err(self
+                    .fail(message)
+                    .with("checksum_src", sha1.finish())
+                    .with("checksum_dest", Value::Null));
             }
         }
         Ok(Fetched {
@@ -319,7 +417,9 @@ fn file_name(response: &Response) -> String {
         .filter_map(|part| part.trim().split_once('='))
         .find(|(key, _)| key.trim().eq_ignore_ascii_case("filename"))
         .map(|(_, value)| value.trim().trim_matches('"'));
-    let named = named.and_then(|n| n.rsplit(['/', '\\']).next()).filter(|n| !n.is_empty() && *n != "." && *n != "..");
+    let named = named
+        .and_then(|n| n.rsplit(['/', '\\']).next())
+        .filter(|n| !n.is_empty() && *n != "." && *n != "..");
     match named {
         Some(name) => name.to_owned(),
         None => url_name(&response.url),

@@ -32,20 +32,59 @@ static OWN_ARGS: &[Arg] = &[
     Arg::new("body_format", Kind::Str, "How the body is written.")
         .default(Default::Str("raw"))
         .choices(&["form-urlencoded", "json", "raw", "form-multipart"]),
-    Arg::new("src", Kind::Path, "A file that is sent, of the plan's or the target's.").asset(),
-    Arg::new("remote_src", Kind::Bool, "Whether `src` lies on the target.").default(Default::Bool(false)),
+    Arg::new(
+        "src",
+        Kind::Path,
+        "A file that is sent, of the plan's or the target's.",
+    )
+    .asset(),
+    Arg::new(
+        "remote_src",
+        Kind::Bool,
+        "Whether `src` lies on the target.",
+    )
+    .default(Default::Bool(false)),
     Arg::new("dest", Kind::Path, "Where the answer is kept."),
-    Arg::new("return_content", Kind::Bool, "Whether the answer is returned.").default(Default::Bool(false)),
-    Arg::new("status_code", Kind::List(&Kind::Int), "The statuses that mean success."),
-    Arg::new("follow_redirects", Kind::Str, "Which redirects are followed.")
-        .default(Default::Str("safe"))
-        .choices(&["all", "no", "none", "safe", "urllib2", "yes"]),
+    Arg::new(
+        "return_content",
+        Kind::Bool,
+        "Whether the answer is returned.",
+    )
+    .default(Default::Bool(false)),
+    Arg::new(
+        "status_code",
+        Kind::List(&Kind::Int),
+        "The statuses that mean success.",
+    ),
+    Arg::new(
+        "follow_redirects",
+        Kind::Str,
+        "Which redirects are followed.",
+    )
+    .default(Default::Str("safe"))
+    .choices(&["all", "no", "none", "safe", "urllib2", "yes"]),
     Arg::new("timeout", Kind::Int, "Seconds to wait for the server.").default(Default::Int(30)),
     Arg::new("headers", Kind::Dict, "More headers.").default(Default::EmptyDict),
-    Arg::new("creates", Kind::Path, "A path; where it exists, nothing is sent."),
-    Arg::new("removes", Kind::Path, "A path; where it does not exist, nothing is sent."),
-    Arg::new("ca_path", Kind::Path, "Certificate authorities to trust, instead of the machine's."),
-    Arg::new("unix_socket", Kind::Path, "A socket to connect to; not supported."),
+    Arg::new(
+        "creates",
+        Kind::Path,
+        "A path; where it exists, nothing is sent.",
+    ),
+    Arg::new(
+        "removes",
+        Kind::Path,
+        "A path; where it does not exist, nothing is sent.",
+    ),
+    Arg::new(
+        "ca_path",
+        Kind::Path,
+        "Certificate authorities to trust, instead of the machine's.",
+    ),
+    Arg::new(
+        "unix_socket",
+        Kind::Path,
+        "A socket to connect to; not supported.",
+    ),
 ];
 
 static SPEC: Spec = Spec {
@@ -79,7 +118,9 @@ impl Module for Uri {
             return Ok(outcome);
         }
         if args.has("unix_socket") {
-            return Err(Failure::new("unix_socket: connecting to a socket is not supported"));
+            return Err(Failure::new(
+                "unix_socket: connecting to a socket is not supported",
+            ));
         }
         let begun = Instant::now();
         let request = request(args, ctx)?;
@@ -130,7 +171,10 @@ fn request(args: &Args, ctx: &Context<'_>) -> Result<http::Request, Failure> {
         (None, Some(src)) => (body::file(src, args.bool("remote_src"), ctx)?, None),
         (None, None) => (Vec::new(), None),
     };
-    let typed = request.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("content-type"));
+    let typed = request
+        .headers
+        .iter()
+        .any(|(n, _)| n.eq_ignore_ascii_case("content-type"));
     if !bytes.is_empty() && !typed {
         let kind = kind.unwrap_or_else(|| "application/x-www-form-urlencoded".to_owned());
         request.headers.push(("Content-Type".to_owned(), kind));
@@ -149,16 +193,27 @@ fn accepted(args: &Args) -> Vec<i64> {
 
 fn refusal(args: &Args, status: i64, message: &str) -> String {
     let wanted: Vec<String> = accepted(args).iter().map(i64::to_string).collect();
-    format!("Status code was {status} and not [{}]: {message}", wanted.join(", "))
+    format!(
+        "Status code was {status} and not [{}]: {message}",
+        wanted.join(", ")
+    )
 }
 
 fn report(args: &Args, ctx: &Context<'_>, mut response: Response, begun: Instant) -> ModuleResult {
     let mut bytes = Vec::new();
     let limit = LIMIT + 1;
     let read = response.body.by_ref().take(limit).read_to_end(&mut bytes);
-    read.map_err(|e| Failure::new(format!("failed to read the answer of {}: {e}", response.url)))?;
+    read.map_err(|e| {
+        Failure::new(format!(
+            "failed to read the answer of {}: {e}",
+            response.url
+        ))
+    })?;
     if bytes.len() as u64 == limit {
-        return Err(Failure::new(format!("the answer of {} is longer than {LIMIT} bytes", response.url)));
+        return Err(Failure::new(format!(
+            "the answer of {} is longer than {LIMIT} bytes",
+            response.url
+        )));
     }
     let mut outcome = Outcome::ok();
     outcome.fields = header_fields(&response);
@@ -173,8 +228,14 @@ fn report(args: &Args, ctx: &Context<'_>, mut response: Response, begun: Instant
         .with("status", i64::from(response.status))
         .with("url", response.url.as_str());
     let text = String::from_utf8_lossy(&bytes);
-    let kind = response.header("content-type").unwrap_or_default().to_ascii_lowercase();
-    if kind.split(';').next().is_some_and(|t| t.trim().ends_with("json"))
+    let kind = response
+        .header("content-type")
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    if kind
+        .split(';')
+        .next()
+        .is_some_and(|t| t.trim().ends_with("json"))
         && let Ok(value) = serde_json::from_str::<Value>(&text)
     {
         outcome = outcome.with("json", value);
@@ -191,7 +252,11 @@ fn report(args: &Args, ctx: &Context<'_>, mut response: Response, begun: Instant
     }
     outcome = outcome.with("elapsed", begun.elapsed().as_secs() as i64);
     outcome.failed = !good;
-    outcome.msg = Some(if good { message } else { refusal(args, i64::from(response.status), &message) });
+    outcome.msg = Some(if good {
+        message
+    } else {
+        refusal(args, i64::from(response.status), &message)
+    });
     Ok(outcome)
 }
 
@@ -202,7 +267,10 @@ fn header_fields(response: &Response) -> Map {
     let mut cookie_text = Vec::new();
     for (name, value) in &response.headers {
         let key = name.to_ascii_lowercase().replace('-', "_");
-        if matches!(key.as_str(), "connection" | "transfer_encoding" | "status" | "url") {
+        if matches!(
+            key.as_str(),
+            "connection" | "transfer_encoding" | "status" | "url"
+        ) {
             continue;
         }
         if key == "set_cookie"
@@ -263,20 +331,55 @@ mod tests {
     fn contents_and_headers() {
         let u = server::start();
         let t = Trial::new();
-        let r = t.run("uri", json!({"url": format!("{u}/hello.txt"), "return_content": true}));
-        assert_eq!((r.message(), r.field("content").as_str(), r.field("status").as_str()), ("OK (6 bytes)", "hello\n", "200"));
-        assert_eq!((r.field("content_type").as_str(), r.field("redirected").as_str()), ("text/plain", "false"));
+        let r = t.run(
+            "uri",
+            json!({"url": format!("{u}/hello.txt"), "return_content": true}),
+        );
+        assert_eq!(
+            (
+                r.message(),
+                r.field("content").as_str(),
+                r.field("status").as_str()
+            ),
+            ("OK (6 bytes)", "hello\n", "200")
+        );
+        assert_eq!(
+            (
+                r.field("content_type").as_str(),
+                r.field("redirected").as_str()
+            ),
+            ("text/plain", "false")
+        );
         let r = t.run("uri", json!({"url": format!("{u}/cookie")}));
-        assert_eq!((r.field("cookies_string").as_str(), r.field("cookies").as_str()), ("a=b", "{\"a\":\"b\"}"));
+        assert_eq!(
+            (
+                r.field("cookies_string").as_str(),
+                r.field("cookies").as_str()
+            ),
+            ("a=b", "{\"a\":\"b\"}")
+        );
         let r = t.run("uri", json!({"url": format!("{u}/redirect")}));
         assert!(r.field("url").ends_with("/hello.txt") && r.field("redirected") == "true");
-        let r = t.run("uri", json!({"url": format!("{u}/redirect"), "follow_redirects": "none", "status_code": 302}));
-        assert!(!r.failed && r.field("location").starts_with("http://127.0.0.1"), "{r:?}");
+        let r = t.run(
+            "uri",
+            json!({"url": format!("{u}/redirect"), "follow_redirects": "none", "status_code": 302}),
+        );
+        assert!(
+            !r.failed && r.field("location").starts_with("http://127.0.0.1"),
+            "{r:?}"
+        );
         let r = t.run("uri", json!({"url": format!("{u}/boom")}));
-        assert_eq!(r.message(), "Status code was 500 and not [200]: HTTP Error 500: Internal Server Error");
+        assert_eq!(
+            r.message(),
+            "Status code was 500 and not [200]: HTTP Error 500: Internal Server Error"
+        );
         assert!(r.failed && r.field("x_thing") == "a");
         let r = t.run("uri", json!({"url": "http://127.0.0.1:1/"}));
-        assert!(r.message().starts_with("Status code was -1 and not [200]: Request failed"), "{r:?}");
+        assert!(
+            r.message()
+                .starts_with("Status code was -1 and not [200]: Request failed"),
+            "{r:?}"
+        );
     }
 
     #[test]
@@ -290,20 +393,31 @@ mod tests {
             }
             let r = t.run("uri", args);
             let echoed = r.fields.get("json").cloned().unwrap_or_default();
-            let get = |k: &str| echoed.get(k).and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+            let get = |k: &str| {
+                echoed
+                    .get(k)
+                    .and_then(|v| v.as_str().map(str::to_owned))
+                    .unwrap_or_default()
+            };
             (get("method"), get("headers"), get("body"))
         };
-        let (_, headers, body) = send(json!({"body": {"a": 1, "b": [true, null]}, "body_format": "json"}));
+        let (_, headers, body) =
+            send(json!({"body": {"a": 1, "b": [true, null]}, "body_format": "json"}));
         assert_eq!(body, "{\"a\": 1, \"b\": [true, null]}");
         assert!(headers.contains("content-type: application/json"));
-        let (_, headers, body) = send(json!({"body": {"a": [1, 2], "b": "x y"}, "body_format": "form-urlencoded"}));
+        let (_, headers, body) =
+            send(json!({"body": {"a": [1, 2], "b": "x y"}, "body_format": "form-urlencoded"}));
         assert_eq!(body, "a=1&a=2&b=x+y");
         assert!(headers.contains("content-type: application/x-www-form-urlencoded"));
         let (method, _, body) = send(json!({"method": "GET", "body": "plain"}));
         assert_eq!((method.as_str(), body.as_str()), ("GET", "plain"));
         let (_, headers, body) = send(json!({"body_format": "form-multipart",
             "body": {"f": "v", "g": {"content": "c", "filename": "x.txt", "mime_type": "text/plain"}}}));
-        assert!(headers.contains("multipart/form-data; boundary=") && body.contains("filename=\"x.txt\""), "{body}");
+        assert!(
+            headers.contains("multipart/form-data; boundary=")
+                && body.contains("filename=\"x.txt\""),
+            "{body}"
+        );
     }
 
     #[test]
@@ -311,9 +425,18 @@ mod tests {
         let u = server::start();
         let t = Trial::new();
         let dest = t.work.path().join("d").display().to_string();
-        let r = t.run("uri", json!({"url": format!("{u}/hello.txt"), "dest": dest, "mode": "0600"}));
-        assert!(r.changed && r.field("path") == dest && r.field("mode") == "0600", "{r:?}");
-        let r = t.run("uri", json!({"url": "http://127.0.0.1:1/", "creates": "/etc"}));
+        let r = t.run(
+            "uri",
+            json!({"url": format!("{u}/hello.txt"), "dest": dest, "mode": "0600"}),
+        );
+        assert!(
+            r.changed && r.field("path") == dest && r.field("mode") == "0600",
+            "{r:?}"
+        );
+        let r = t.run(
+            "uri",
+            json!({"url": "http://127.0.0.1:1/", "creates": "/etc"}),
+        );
         assert_eq!(r.field("stdout"), "skipped, since '/etc' exists");
         assert!(Trial::checking().run("uri", json!({"url": u})).skipped);
     }

@@ -19,6 +19,8 @@ use crate::tree::{Tree, snapshot};
 
 #[derive(Deserialize)]
 struct Records {
+    #[serde(default)]
+    namespace: bool,
     assets: String,
     uid: u32,
     records: Vec<Record>,
@@ -56,7 +58,40 @@ const IGNORED: &[&str] = &[
     "attr_flags",
     "attributes",
     "warnings",
+    "start",
+    "end",
+    "delta",
+    "elapsed",
 ];
+
+/// Kept equal to the recorder's.
+const NAMESPACE: &str = r#"
+mount --make-rprivate /
+copy=$(mktemp -d); mount -t tmpfs tmpfs "$copy"
+for dir in etc home srv var/mail usr/local/bin; do
+  mkdir -p "$copy/$dir"; cp -a "/$dir/." "$copy/$dir/"; mount --bind "$copy/$dir" "/$dir"
+done
+"#;
+
+/// Tells the test that it runs in a namespace of its own.
+const INSIDE: &str = "RUSTLE_TEST_NAMESPACE";
+
+/// Runs this test again in a mount namespace, where it may change /etc and /home.
+fn in_namespace(name: &str) {
+    let able = Command::new("unshare").args(["-m", "true"]).status();
+    if !able.is_ok_and(|s| s.success()) {
+        eprintln!("skipped: {name} changes accounts, and no mount namespace can be made (root and unshare are needed)");
+        return;
+    }
+    let done = Command::new("unshare")
+        .args(["-m", "sh", "-ec", &format!("{NAMESPACE} exec \"$@\""), "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture"])
+        .env(INSIDE, "1")
+        .status()
+        .unwrap();
+    assert!(done.success(), "{name} failed in its namespace");
+}
 
 pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/modules")
@@ -74,6 +109,9 @@ pub(crate) fn module(name: &str) {
             records.uid
         );
         return;
+    }
+    if records.namespace && std::env::var_os(INSIDE).is_none() {
+        return in_namespace(name);
     }
     let play = tempfile::tempdir().unwrap();
     shell("mkdir files templates", play.path());
@@ -108,6 +146,7 @@ fn shell(script: &str, folder: &Path) {
     let done = Command::new("sh")
         .args(["-ec", &format!("umask 022\n{script}")])
         .current_dir(folder)
+        .env("CASE", folder)
         .status()
         .unwrap();
     assert!(done.success(), "{script}");
@@ -250,8 +289,11 @@ fn run(
         .find(|(k, _)| find(k).is_some())
         .expect("a module");
     let module = find(name).unwrap();
-    let empty = Map::new();
-    let raw = raw.as_map().unwrap_or(&empty);
+    let mut free = Map::new();
+    if let (Some(text), Some(arg)) = (raw.as_str(), module.spec().free_form) {
+        free.insert(arg.to_owned(), text.into());
+    }
+    let raw = raw.as_map().unwrap_or(&free);
     let vars = Fake(
         task.get("vars")
             .and_then(|v| v.as_map())
@@ -264,7 +306,13 @@ fn run(
             rustle_runtime::outcome::Failure::new(messages.join(". ")).into()
         }
         Ok(args) => {
-            let environment = IndexMap::new();
+            let environment: IndexMap<String, String> = task
+                .get("environment")
+                .and_then(|v| v.as_map())
+                .into_iter()
+                .flatten()
+                .map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned()))
+                .collect();
             let ctx = Context {
                 check,
                 diff: true,

@@ -28,7 +28,10 @@ pub(super) fn expected(
         format!("Could not hash file with algorithm '{name}'. Available algorithms: md5, sha1, sha224, sha256, sha384, sha512")
     })?;
     let rest = rest.trim();
-    let digest = if ["http://", "https://", "file://"].iter().any(|s| rest.starts_with(s)) {
+    let digest = if ["http://", "https://", "file://"]
+        .iter()
+        .any(|s| rest.starts_with(s))
+    {
         lookup(rest, request, ctx)?
     } else {
         rest.to_owned()
@@ -43,10 +46,16 @@ pub(super) fn expected(
 /// Finds the file's line in a list on a server.
 fn lookup(address: &str, request: &Request, ctx: &Context<'_>) -> Result<String, String> {
     let name = url_name(&request.url);
-    let request = Request { url: address.to_owned(), ..request.clone() };
+    let request = Request {
+        url: address.to_owned(),
+        ..request.clone()
+    };
     let response = http::send(&request, ctx).map_err(|e| e.message)?;
     if !response.ok() {
-        return Err(format!("Unable to fetch the checksums from {address}: {}", response.complaint()));
+        return Err(format!(
+            "Unable to fetch the checksums from {address}: {}",
+            response.complaint()
+        ));
     }
     let mut text = String::new();
     response
@@ -60,7 +69,11 @@ fn lookup(address: &str, request: &Request, ctx: &Context<'_>) -> Result<String,
 
 /// The digest of a name in a list: `DIGEST  NAME`, `DIGEST *NAME`, `ALGORITHM (NAME) = DIGEST`, or one digest alone.
 fn find(text: &str, name: &str) -> Option<String> {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .collect();
     if let [only] = lines.as_slice()
         && !only.contains(char::is_whitespace)
     {

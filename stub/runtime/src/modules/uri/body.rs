@@ -13,9 +13,15 @@ use crate::process::expand;
 const FILE_LIMIT: u64 = 256 << 20;
 
 /// The body's bytes and, where the format has one, its type.
-pub(super) fn encode(value: &Value, format: &str, ctx: &Context<'_>) -> Result<(Vec<u8>, Option<String>), Failure> {
+pub(super) fn encode(
+    value: &Value,
+    format: &str,
+    ctx: &Context<'_>,
+) -> Result<(Vec<u8>, Option<String>), Failure> {
     match (format, value) {
-        ("json", Value::Str(text)) => Ok((text.clone().into_bytes(), Some("application/json".into()))),
+        ("json", Value::Str(text)) => {
+            Ok((text.clone().into_bytes(), Some("application/json".into())))
+        }
         ("json", other) => {
             let mut out = String::new();
             json(other, &mut out);
@@ -32,8 +38,12 @@ pub(super) fn encode(value: &Value, format: &str, ctx: &Context<'_>) -> Result<(
 pub(super) fn file(src: &str, remote: bool, ctx: &Context<'_>) -> Result<Vec<u8>, Failure> {
     if remote {
         let path = expand(ctx, src);
-        return std::fs::read(&path)
-            .map_err(|e| Failure::new(format!("Unable to open source file {}: {e}", path.display())));
+        return std::fs::read(&path).map_err(|e| {
+            Failure::new(format!(
+                "Unable to open source file {}: {e}",
+                path.display()
+            ))
+        });
     }
     let entry = ctx.find_asset(src, "files")?;
     if !matches!(entry.kind, AssetKind::File { .. }) {
@@ -49,7 +59,9 @@ fn text_of(value: &Value) -> String {
         Value::Null => String::new(),
         Value::Bool(true) => "True".into(),
         Value::Bool(false) => "False".into(),
-        other => other.as_str().map_or_else(|| other.to_string(), str::to_owned),
+        other => other
+            .as_str()
+            .map_or_else(|| other.to_string(), str::to_owned),
     }
 }
 
@@ -116,13 +128,24 @@ fn form(value: &Value) -> Result<String, Failure> {
             for item in list {
                 match item.as_list() {
                     Some([key, value]) => add(&text_of(key), value),
-                    _ => return Err(Failure::new("failed to parse body as form_urlencoded: not a list of pairs")),
+                    _ => {
+                        return Err(Failure::new(
+                            "failed to parse body as form_urlencoded: not a list of pairs",
+                        ));
+                    }
                 }
             }
         }
-        _ => return Err(Failure::new("failed to parse body as form_urlencoded: neither a mapping nor pairs")),
+        _ => {
+            return Err(Failure::new(
+                "failed to parse body as form_urlencoded: neither a mapping nor pairs",
+            ));
+        }
     }
-    let encoded: Vec<String> = pairs.iter().map(|(k, v)| format!("{}={}", escape(k), escape(v))).collect();
+    let encoded: Vec<String> = pairs
+        .iter()
+        .map(|(k, v)| format!("{}={}", escape(k), escape(v)))
+        .collect();
     Ok(encoded.join("&"))
 }
 
@@ -130,7 +153,9 @@ fn escape(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'~' => out.push(byte as char),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'~' => {
+                out.push(byte as char)
+            }
             b' ' => out.push('+'),
             other => {
                 let _ = write!(out, "%{other:02X}");
@@ -143,10 +168,13 @@ fn escape(text: &str) -> String {
 /// Parts: text, or mappings with content or a file.
 fn multipart(value: &Value, ctx: &Context<'_>) -> Result<(Vec<u8>, Option<String>), Failure> {
     let Value::Map(map) = value else {
-        return Err(Failure::new("failed to parse body as form-multipart: body must be a mapping"));
+        return Err(Failure::new(
+            "failed to parse body as form-multipart: body must be a mapping",
+        ));
     };
     let mut random = [0u8; 16];
-    getrandom::fill(&mut random).map_err(|e| Failure::new(format!("no randomness for a boundary: {e}")))?;
+    getrandom::fill(&mut random)
+        .map_err(|e| Failure::new(format!("no randomness for a boundary: {e}")))?;
     let boundary = hex::encode(random);
     let mut out = Vec::new();
     for (name, part) in map {
@@ -156,16 +184,28 @@ fn multipart(value: &Value, ctx: &Context<'_>) -> Result<(Vec<u8>, Option<String
         let content = match (simple, get("content"), &filename) {
             (true, ..) => text_of(part).into_bytes(),
             (false, Some(content), _) => content.into_bytes(),
-            (false, None, Some(path)) => file(path, false, ctx).or_else(|_| file(path, true, ctx))?,
+            (false, None, Some(path)) => {
+                file(path, false, ctx).or_else(|_| file(path, true, ctx))?
+            }
             (false, None, None) => {
-                return Err(Failure::new(format!("at least one of filename or content must be provided for {name}")));
+                return Err(Failure::new(format!(
+                    "at least one of filename or content must be provided for {name}"
+                )));
             }
         };
-        let mut head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"", plain(name));
+        let mut head = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"",
+            plain(name)
+        );
         if let Some(filename) = &filename {
             let base = filename.rsplit('/').next().unwrap_or(filename);
             let kind = get("mime_type").unwrap_or_else(|| "application/octet-stream".into());
-            let _ = write!(head, "; filename=\"{}\"\r\nContent-Type: {}", plain(base), plain(&kind));
+            let _ = write!(
+                head,
+                "; filename=\"{}\"\r\nContent-Type: {}",
+                plain(base),
+                plain(&kind)
+            );
         } else if let Some(kind) = get("mime_type").filter(|_| !simple) {
             let _ = write!(head, "\r\nContent-Type: {}", plain(&kind));
         }
@@ -175,7 +215,10 @@ fn multipart(value: &Value, ctx: &Context<'_>) -> Result<(Vec<u8>, Option<String
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-    Ok((out, Some(format!("multipart/form-data; boundary={boundary}"))))
+    Ok((
+        out,
+        Some(format!("multipart/form-data; boundary={boundary}")),
+    ))
 }
 
 /// A header's parameter without what would end it.
