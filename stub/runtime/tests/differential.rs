@@ -32,7 +32,4 @@ modules! {
     stat,
     template,
     command,
-    wait_for,
-    get_url,
-    accounts,
 }

@@ -42,6 +42,7 @@ modules! {
     file::File,
     find::Find,
     get_url::GetUrl,
+    getent::Getent,
     group::Group,
     lineinfile::LineInFile,
     package::Package,

@@ -58,6 +58,7 @@ const IGNORED: &[&str] = &[
     "attr_flags",
     "attributes",
     "warnings",
+    "skipped",
     "start",
     "end",
     "delta",
