@@ -69,11 +69,10 @@ impl Interp<'_> {
             Value::Undefined(_) => Ok(callee.clone()),
             Value::Object(object) if object.is_callable() => {
                 if object.type_name() != "Macro" {
-                    if let Some(undefined) = args.first_undefined() {
-                        if object.type_name() != "function" || !crate::globals::takes_undefined(callee) {
+                    if let Some(undefined) = args.first_undefined()
+                        && (object.type_name() != "function" || !crate::globals::takes_undefined(callee)) {
                             return Ok(undefined.clone());
                         }
-                    }
                     self.whole_args(&mut args)?;
                 }
                 undefined_as_value(object.call(self, args))

@@ -11,12 +11,15 @@ use crate::syntax::{BlockDef, Expr, Template};
 use crate::value::{Object, Undefined, Value};
 use crate::{Error, ErrorKind};
 
+/// A block's name and its definitions.
+type Definitions = (Rc<str>, Vec<Rc<BlockDef>>);
+
 /// What belongs to one template being run: its name, its outermost frame, and the blocks of it and its parents.
 pub(crate) struct Context {
     name: RefCell<Option<Rc<str>>>,
     root: Rc<Frame>,
     /// By block name: the definitions, the youngest child's first, each with its template.
-    blocks: RefCell<Vec<(Rc<str>, Vec<Rc<BlockDef>>)>>,
+    blocks: RefCell<Vec<Definitions>>,
     parent: RefCell<Option<Rc<Template>>>,
 }
 
@@ -179,7 +182,7 @@ impl Interp<'_> {
         Ok(())
     }
 
-    pub(super) fn from_import(
+    pub(super) fn import_names(
         &mut self,
         name: &Expr,
         names: &[(Rc<str>, Rc<str>)],

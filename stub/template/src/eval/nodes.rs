@@ -82,7 +82,7 @@ impl Interp<'_> {
             Node::Extends(name) => self.extends(name),
             Node::Include { names, ignore_missing, with_context } => self.include(names, *ignore_missing, *with_context),
             Node::Import { name, target, with_context } => self.import(name, target, *with_context),
-            Node::FromImport { name, names, with_context } => self.from_import(name, names, *with_context),
+            Node::FromImport { name, names, with_context } => self.import_names(name, names, *with_context),
             _ => Ok(()),
         }
     }

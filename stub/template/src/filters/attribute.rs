@@ -40,11 +40,10 @@ impl Attribute {
         let mut value = item.clone();
         for part in &self.path {
             value = get_item(interp, &value, part)?;
-            if value.is_undefined() {
-                if let Some(default) = &self.default {
+            if value.is_undefined()
+                && let Some(default) = &self.default {
                     value = default.clone();
                 }
-            }
         }
         Ok(value)
     }

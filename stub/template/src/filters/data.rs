@@ -107,11 +107,10 @@ fn dump_yaml(value: &Value, mut args: Args, nice: bool) -> Result<Value, Error> 
     if let Some(first) = (!args.positional.is_empty()).then(|| args.positional.remove(0)) {
         args.keywords.push((if nice { "indent" } else { "default_flow_style" }.into(), first));
     }
-    let mut style = yaml::Style::default();
-    style.flow = if nice { Some(false) } else { None };
-    if nice {
-        style.indent = 4;
-    }
+    let mut style = match nice {
+        true => yaml::Style { flow: Some(false), indent: 4, ..yaml::Style::default() },
+        false => yaml::Style::default(),
+    };
     for (name, option) in &args.keywords {
         let option = Some(option.clone());
         match &**name {

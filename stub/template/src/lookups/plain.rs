@@ -72,7 +72,7 @@ fn nested(terms: &[Value]) -> Result<Vec<Value>, Error> {
         }
         rows = rows
             .iter()
-            .flat_map(|row: &Vec<Value>| choices.iter().map(move |choice| [row.as_slice(), &[choice.clone()]].concat()))
+            .flat_map(|row: &Vec<Value>| choices.iter().map(move |choice| [row.as_slice(), std::slice::from_ref(choice)].concat()))
             .collect();
     }
     Ok(rows.into_iter().map(|row| Value::list(row.iter().flat_map(one_level).collect())).collect())

@@ -322,7 +322,7 @@ fn is_kind(text: &str, name: &str) -> bool {
         "isalnum" => all(char::is_alphanumeric),
         "isalpha" => all(char::is_alphabetic),
         "isascii" => text.is_ascii(),
-        "isdecimal" | "isdigit" => all(|c| c.is_numeric() && c.to_digit(10).is_some() || !c.is_ascii() && c.is_numeric()),
+        "isdecimal" | "isdigit" => all(|c| c.is_numeric()),
         "isnumeric" => all(char::is_numeric),
         "isidentifier" => {
             text.starts_with(|c: char| c == '_' || c.is_alphabetic()) && text.chars().all(|c| c == '_' || c.is_alphanumeric())

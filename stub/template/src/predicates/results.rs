@@ -54,11 +54,10 @@ fn changed(_: &mut Interp<'_>, value: &Value, args: Args) -> Result<bool, Error>
     // A loop is changed if one of its rounds is.
     if let Some(Value::List(results)) = field(value, "changed", "results")? {
         for result in iterate(&Value::List(results))? {
-            if let Value::Dict(result) = &result {
-                if result.get_str("changed").map_or(Ok(false), |flag| flag.truth())? {
+            if let Value::Dict(result) = &result
+                && result.get_str("changed").map_or(Ok(false), |flag| flag.truth())? {
                     return Ok(true);
                 }
-            }
         }
     }
     Ok(false)

@@ -99,7 +99,10 @@ fn mixed(a: &str, b: &str) -> Error {
 }
 
 /// Two or three numbers and perhaps `a1` or `b1`.
-fn strict_key(text: &str) -> Result<([u64; 3], (bool, char, u64)), Error> {
+/// The numbers, and then: is it a release, the letter, the number after it.
+type StrictKey = ([u64; 3], (bool, char, u64));
+
+fn strict_key(text: &str) -> Result<StrictKey, Error> {
     let bad = || Error::value(format!("Version comparison failed: invalid version number '{text}'"));
     let pre_at = text.find(['a', 'b']).unwrap_or(text.len());
     let (numbers, pre) = text.split_at(pre_at);

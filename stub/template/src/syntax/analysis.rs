@@ -198,13 +198,11 @@ impl Walk {
     }
 
     fn call(&mut self, function: &Expr, args: &CallArgs, at: (u32, u32)) {
-        if let ExprKind::Name(name) = &function.kind {
-            if matches!(&**name, "lookup" | "query" | "q") {
-                if let Some(ExprKind::Const(Value::Str(plugin))) = args.positional.first().map(|first| &first.kind) {
+        if let ExprKind::Name(name) = &function.kind
+            && matches!(&**name, "lookup" | "query" | "q")
+                && let Some(ExprKind::Const(Value::Str(plugin))) = args.positional.first().map(|first| &first.kind) {
                     note(&mut self.found.lookups, (plugin.shared(), at.0, at.1));
                 }
-            }
-        }
         self.expr(function);
         self.args(args);
     }

@@ -291,11 +291,10 @@ impl<'s> Lexer<'s> {
             if self.rest().is_empty() {
                 return Ok(());
             }
-            if let (Some(opening), true) = (opening, open.is_empty()) {
-                if self.code_end(opening) {
+            if let (Some(opening), true) = (opening, open.is_empty())
+                && self.code_end(opening) {
                     return Ok(());
                 }
-            }
             if !(self.number()? || self.name() || self.string()?) {
                 self.operator(&mut open)?;
             }

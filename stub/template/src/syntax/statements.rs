@@ -8,6 +8,9 @@ use super::parser::{Mentions, Parser};
 use crate::value::Value;
 use crate::Error;
 
+/// A macro's parameter and its default.
+type Parameter = (Rc<str>, Option<Expr>);
+
 impl Parser<'_> {
     /// A whole template.
     pub(super) fn body(&mut self) -> Result<Vec<Node>, Error> {
@@ -98,7 +101,7 @@ impl Parser<'_> {
             "extends" => Node::Extends(self.expression()?),
             "include" => self.include()?,
             "import" => self.import()?,
-            "from" => self.from_import()?,
+            "from" => self.import_names()?,
             "autoescape" => {
                 self.expression()?;
                 Node::Scoped(self.inside("autoescape", &["endautoescape"])?.0)
@@ -245,9 +248,9 @@ impl Parser<'_> {
         Ok(Node::With { bindings, body })
     }
 
-    fn signature(&mut self) -> Result<Vec<(Rc<str>, Option<Expr>)>, Error> {
+    fn signature(&mut self) -> Result<Vec<Parameter>, Error> {
         self.expect_op("(")?;
-        let mut parameters: Vec<(Rc<str>, Option<Expr>)> = Vec::new();
+        let mut parameters: Vec<Parameter> = Vec::new();
         while !self.is_op(")") {
             if !parameters.is_empty() {
                 self.expect_op(",")?;
@@ -269,7 +272,7 @@ impl Parser<'_> {
     fn macro_body(
         &mut self,
         name: Rc<str>,
-        parameters: Vec<(Rc<str>, Option<Expr>)>,
+        parameters: Vec<Parameter>,
         tag: &'static str,
         end: &'static str,
     ) -> Result<Rc<MacroDef>, Error> {
@@ -383,7 +386,7 @@ impl Parser<'_> {
         Ok(Node::Import { name, target, with_context })
     }
 
-    fn from_import(&mut self) -> Result<Node, Error> {
+    fn import_names(&mut self) -> Result<Node, Error> {
         let name = self.expression()?;
         self.expect_name("import")?;
         let mut names = Vec::new();

@@ -148,11 +148,10 @@ fn format_value(value: &Value, spec: &str) -> Result<String, Error> {
     if spec.is_empty() {
         return to_text(value);
     }
-    if let Value::Object(object) = value {
-        if let Some(moment) = object.as_any().downcast_ref::<super::DateTime>() {
+    if let Value::Object(object) = value
+        && let Some(moment) = object.as_any().downcast_ref::<super::DateTime>() {
             return moment.strftime(spec);
         }
-    }
     let parsed = Spec::parse(spec)?;
     match value {
         Value::Str(text) if matches!(parsed.kind, None | Some('s')) => {

@@ -188,7 +188,7 @@ fn digits(chars: &[char], at: &mut usize) -> Result<Option<usize>, Error> {
 fn grouped(digits: &str, separator: char, size: usize) -> String {
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % size == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(size) {
             out.push(separator);
         }
         out.push(digit);
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn specifications() {
-        assert_eq!(shown("05.2f", 3.14159), "03.14");
+        assert_eq!(shown("05.2f", 2.71), "02.71");
         assert_eq!(shown(",", 1234567), "1,234,567");
         assert_eq!(shown("#x", 255), "0xff");
         assert_eq!(shown("+d", 3), "+3");

@@ -154,11 +154,10 @@ pub(crate) fn contains(container: &Value, item: &Value) -> Result<bool, Error> {
         }
         Ok(false)
     };
-    if let Value::Undefined(u) = item {
-        if !u.is_lenient() {
+    if let Value::Undefined(u) = item
+        && !u.is_lenient() {
             return Err(u.error());
         }
-    }
     match container {
         Value::Str(text) => match item {
             Value::Str(part) => Ok(text.contains(part.as_str())),

@@ -9,6 +9,7 @@ use crate::Error;
 use crate::eval::{Args, Interp};
 
 /// What an object can do. Everything has a default that says "not that".
+#[allow(clippy::len_without_is_empty)] // `truth` says whether it is empty; not everything has a length
 pub trait Object {
     /// Python's name of the type.
     fn type_name(&self) -> &str;

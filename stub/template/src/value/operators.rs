@@ -79,7 +79,7 @@ fn multiply(a: &Value, b: &Value) -> Result<Value, Error> {
     };
     match sequence {
         Value::Str(text) => {
-            bounded_text(text.len().checked_mul(times).unwrap_or(usize::MAX))?;
+            bounded_text(text.len().saturating_mul(times))?;
             Ok(Value::from(text.repeat(times)))
         }
         Value::List(list) => {
@@ -91,7 +91,7 @@ fn multiply(a: &Value, b: &Value) -> Result<Value, Error> {
             Ok(Value::tuple(tuple.repeat_clone(times)))
         }
         Value::Bytes(bytes) => {
-            bounded_text(bytes.len().checked_mul(times).unwrap_or(usize::MAX))?;
+            bounded_text(bytes.len().saturating_mul(times))?;
             Ok(Value::Bytes(bytes.repeat(times).into()))
         }
         _ => Err(unsupported("*", a, b)),
@@ -119,17 +119,15 @@ fn unsupported(operator: &str, a: &Value, b: &Value) -> Error {
 }
 
 fn arithmetic(operator: &str, a: &Value, b: &Value) -> Result<Value, Error> {
-    if let (Some(x), Some(y)) = (a.as_int(), b.as_int()) {
-        if let Some(result) = words(operator, x, y)? {
+    if let (Some(x), Some(y)) = (a.as_int(), b.as_int())
+        && let Some(result) = words(operator, x, y)? {
             return Ok(result);
         }
-    }
     let is_float = matches!(a, Value::Float(_)) || matches!(b, Value::Float(_));
-    if !is_float {
-        if let (Some(x), Some(y)) = (as_big(a), as_big(b)) {
+    if !is_float
+        && let (Some(x), Some(y)) = (as_big(a), as_big(b)) {
             return integers(operator, &x, &y);
         }
-    }
     match (as_f64(a), as_f64(b)) {
         (Some(x), Some(y)) => floats(operator, x, y).map(Value::Float),
         _ => Err(unsupported(operator, a, b)),

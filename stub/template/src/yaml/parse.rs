@@ -604,7 +604,7 @@ fn fold_quoted(raw: &str, escapes: bool) -> String {
         if !first {
             line = line.trim_start_matches([' ', '\t']);
         }
-        if !last && !(escapes && line.ends_with('\\')) {
+        if !(last || escapes && line.ends_with('\\')) {
             line = line.trim_end_matches([' ', '\t']);
         }
         if !first && !last && line.is_empty() {
