@@ -86,7 +86,7 @@ impl Loader for Files {
 fn files() {
     let engine = Engine::new().with_loader(Rc::new(Files));
     let render = |source: &str| engine.render_file(&variables(), source, "main", &FileOptions::default());
-    assert_eq!(render("{% extends 'base' %}{% block body %}{{ super() }}+{{ n }}{% endblock %}").unwrap(), "<base+5>\n");
+    assert_eq!(render("{% extends 'base' %}{% block body %}{{ super() }}+{{ n }}{% endblock %}").unwrap(), "<base+5>");
     assert_eq!(render("{% import 'macros' as m %}{{ m.hi('you') }}\n").unwrap(), "hi you!\n");
     assert_eq!(render("{% from 'macros' import hi as h %}{{ h('you', mark='?') }}").unwrap(), "hi you?");
     assert_eq!(render("{% set x = 1 %}{% include 'part' %}").unwrap(), "part 1 5");
