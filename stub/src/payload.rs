@@ -21,6 +21,22 @@ pub(crate) const TARGET: &str = env!("RUSTLE_STUB_TARGET");
 #[unsafe(link_section = ".rustle.slot")]
 static SLOT: [u8; SLOT_LEN] = EMPTY_SLOT;
 
+/// What the runner says of itself to who looks at the file: its target, a space, its version.
+const NAME: &str = concat!(env!("RUSTLE_STUB_TARGET"), " ", env!("CARGO_PKG_VERSION"));
+
+/// [`NAME`] in a section of its own, which the stub catalogue reads.
+#[used]
+#[unsafe(link_section = ".rustle.stub")]
+static NAME_SECTION: [u8; NAME.len()] = {
+    let mut bytes = [0; NAME.len()];
+    let mut at = 0;
+    while at < bytes.len() {
+        bytes[at] = NAME.as_bytes()[at];
+        at += 1;
+    }
+    bytes
+};
+
 /// The slot's bytes as they were loaded.
 fn own_slot() -> [u8; SLOT_LEN] {
     // SAFETY: the pointer is that of a live, aligned static of the very type that is read. Volatile, because the bytes in
