@@ -104,7 +104,9 @@ impl Endpoint {
     /// Why it did not arrive.
     pub(crate) fn end(self, report: Vec<u8>) -> Result<(), String> {
         let gone = || "the thread that posts reports has ended".to_owned();
-        self.sender.send(Message::Last(report)).map_err(|_| gone())?;
+        self.sender
+            .send(Message::Last(report))
+            .map_err(|_| gone())?;
         self.thread.join().unwrap_or_else(|_| Err(gone()))
     }
 }
@@ -128,7 +130,9 @@ impl Poster {
     }
 
     fn beat(&self) -> Vec<u8> {
-        json!({"heartbeat": true, "run_id": self.run_id}).to_string().into_bytes()
+        json!({"heartbeat": true, "run_id": self.run_id})
+            .to_string()
+            .into_bytes()
     }
 
     fn post(&self, body: &[u8]) -> Result<(), ureq::Error> {
@@ -191,7 +195,10 @@ mod tests {
                         }
                     }
                 }
-                let _ = write!(stream, "HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                );
             }
             bodies
         });

@@ -31,7 +31,10 @@ pub const IO: u8 = 74;
 /// For the help: code and meaning.
 pub const MEANINGS: &[(u8, &str)] = &[
     (OK, "all went well"),
-    (ERROR, "a mistake in the plan or in what was given on the command line"),
+    (
+        ERROR,
+        "a mistake in the plan or in what was given on the command line",
+    ),
     (2, "tasks failed, or the time was up"),
     (4, "hosts could not be reached"),
     (USAGE, "the command line was not understood"),
@@ -40,7 +43,10 @@ pub const MEANINGS: &[(u8, &str)] = &[
     (BARE, "a bare runner: nothing is packed into it"),
     (UNFIT, "made for another target or by another version"),
     (UNTRUSTED, "not signed, or by no trusted key"),
-    (LOCKED_SECRETS, "secrets cannot be opened: no key, or the wrong one"),
+    (
+        LOCKED_SECRETS,
+        "secrets cannot be opened: no key, or the wrong one",
+    ),
     (IO, "a file cannot be read or written"),
     (BUSY, "another run is under way on this machine"),
     (99, "interrupted (SIGINT)"),

@@ -25,7 +25,9 @@ use crate::signals;
 /// A folder that is not empty, damage, a full disk. What was written stays, for `rm -r`.
 pub(crate) fn all(container: &Container<File>, dir: &Path) -> Result<u32, Failure> {
     prepare(dir)?;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    let threads = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(8);
     let next = AtomicU32::new(0);
     let first_failure: Mutex<Option<Failure>> = Mutex::new(None);
     let count = container.asset_count();
@@ -55,7 +57,10 @@ pub(crate) fn all(container: &Container<File>, dir: &Path) -> Result<u32, Failur
             });
         }
     });
-    if let Some(failure) = first_failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    if let Some(failure) = first_failure
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+    {
         return Err(failure);
     }
     links_and_modes(container, dir)?;

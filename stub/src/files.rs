@@ -18,7 +18,10 @@ pub(crate) struct PayloadFiles {
 
 impl PayloadFiles {
     /// Takes both over.
-    pub(crate) fn new(container: Container<File>, overlay: Option<OpenOverlay<'static>>) -> PayloadFiles {
+    pub(crate) fn new(
+        container: Container<File>,
+        overlay: Option<OpenOverlay<'static>>,
+    ) -> PayloadFiles {
         PayloadFiles { container, overlay }
     }
 

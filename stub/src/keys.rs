@@ -7,7 +7,9 @@ use std::io::Read as _;
 use std::path::Path;
 
 use rustle_formats::artifact::Container;
-use rustle_formats::seal::{Identity, KeySource, OpenOverlay, Overlay, OverlayError, Passphrase, SealError};
+use rustle_formats::seal::{
+    Identity, KeySource, OpenOverlay, Overlay, OverlayError, Passphrase, SealError,
+};
 use rustle_formats::sign::PublicKey;
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -26,7 +28,9 @@ pub(crate) fn from_environment() -> Option<Zeroizing<String>> {
     // SAFETY: `main` calls this first, while the process has one thread.
     unsafe { std::env::remove_var(VARIABLE) };
     let mut bytes = value.into_encoded_bytes();
-    let text = std::str::from_utf8(&bytes).ok().map(|t| Zeroizing::new(t.to_owned()));
+    let text = std::str::from_utf8(&bytes)
+        .ok()
+        .map(|t| Zeroizing::new(t.to_owned()));
     bytes.zeroize();
     text.filter(|t| !t.trim().is_empty())
 }
@@ -35,7 +39,10 @@ pub(crate) fn from_environment() -> Option<Zeroizing<String>> {
 ///
 /// # Errors
 /// A file that cannot be read or is no key; never with its content.
-pub(crate) fn given(command: &Command, environment: Option<&str>) -> Result<Vec<KeySource>, Failure> {
+pub(crate) fn given(
+    command: &Command,
+    environment: Option<&str>,
+) -> Result<Vec<KeySource>, Failure> {
     let mut out = Vec::new();
     for path in &command.key_files {
         let text = secret_text(path, "--key-file")?;
@@ -78,9 +85,14 @@ fn secret_bytes(path: &Path, option: &str) -> Result<Zeroizing<Vec<u8>>, Failure
     let file = fs::File::open(path).map_err(failed)?;
     // Room for all of it from the start: a buffer that grows leaves copies behind.
     let mut out = Zeroizing::new(Vec::with_capacity(LARGEST as usize + 1));
-    file.take(LARGEST + 1).read_to_end(&mut out).map_err(failed)?;
+    file.take(LARGEST + 1)
+        .read_to_end(&mut out)
+        .map_err(failed)?;
     if out.len() as u64 > LARGEST {
-        return Err(Failure::new(exit::LOCKED_SECRETS, format!("{option} {}: too large", path.display())));
+        return Err(Failure::new(
+            exit::LOCKED_SECRETS,
+            format!("{option} {}: too large", path.display()),
+        ));
     }
     Ok(out)
 }
@@ -127,12 +139,17 @@ pub(crate) fn open_overlay(
     match overlay.open(&keys) {
         Ok(open) => return Ok((Some(open.into_owned()), host)),
         Err(OverlayError::Sealed(SealError::NoKey { locks, given })) => {
-            let asked = locks.iter().any(|l| l.contains("passphrase"))
-                && command.passphrase_file.is_none();
+            let asked =
+                locks.iter().any(|l| l.contains("passphrase")) && command.passphrase_file.is_none();
             let typed = if asked { ask()? } else { None };
             match typed {
                 Some(passphrase) => keys.push(KeySource::Passphrase(passphrase)),
-                None => return Err(refused(OverlayError::Sealed(SealError::NoKey { locks, given }))),
+                None => {
+                    return Err(refused(OverlayError::Sealed(SealError::NoKey {
+                        locks,
+                        given,
+                    })));
+                }
             }
         }
         Err(e) => return Err(refused(e)),
@@ -147,7 +164,9 @@ fn ask() -> Result<Option<Passphrase>, Failure> {
     let typed = terminal::ask_passphrase("Passphrase of the secrets: ")
         .map_err(|e| Failure::io("the terminal", &e))?;
     typed
-        .map(|bytes| Passphrase::new(bytes).map_err(|e| Failure::new(exit::LOCKED_SECRETS, e.to_string())))
+        .map(|bytes| {
+            Passphrase::new(bytes).map_err(|e| Failure::new(exit::LOCKED_SECRETS, e.to_string()))
+        })
         .transpose()
 }
 

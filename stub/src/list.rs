@@ -27,13 +27,19 @@ pub(crate) fn text(ready: &Ready, options: &Options, tags_only: bool) -> String 
         ));
         let tasks = listed.iter().filter(|t| t.play == index);
         if tags_only {
-            let all: BTreeSet<&str> = tasks.flat_map(|t| t.tags.iter().map(String::as_str)).collect();
+            let all: BTreeSet<&str> = tasks
+                .flat_map(|t| t.tags.iter().map(String::as_str))
+                .collect();
             let all: Vec<&str> = all.into_iter().collect();
             out.push_str(&format!("      TASK TAGS: [{}]\n", all.join(", ")));
         } else {
             out.push_str("    tasks:\n");
             for task in tasks {
-                out.push_str(&format!("      {}\tTAGS: [{}]\n", task.name, task.tags.join(", ")));
+                out.push_str(&format!(
+                    "      {}\tTAGS: [{}]\n",
+                    task.name,
+                    task.tags.join(", ")
+                ));
             }
         }
     }

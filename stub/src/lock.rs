@@ -60,7 +60,10 @@ fn hold(mut file: File, path: &Path, run_id: &str, wait: Duration) -> Result<Loc
             Err(_) => return Ok(Lock { _file: file }),
         }
         if let Some((name, code)) = signals::ended_by() {
-            return Err(Failure::new(code, format!("ended by {name} while waiting for the lock")));
+            return Err(Failure::new(
+                code,
+                format!("ended by {name} while waiting for the lock"),
+            ));
         }
         if Instant::now() >= until {
             let mut holder = String::new();
@@ -95,9 +98,18 @@ mod tests {
         let held = take(&s, Some(&path), "a", Duration::ZERO).unwrap();
         let busy = take(&s, Some(&path), "b", Duration::ZERO).unwrap_err();
         assert_eq!(busy.code, exit::BUSY);
-        assert!(busy.message.contains(&format!("process {} holds", std::process::id())), "{}", busy.message);
+        assert!(
+            busy.message
+                .contains(&format!("process {} holds", std::process::id())),
+            "{}",
+            busy.message
+        );
         drop(held);
-        assert!(take(&s, Some(&path), "b", Duration::ZERO).unwrap().is_some());
+        assert!(
+            take(&s, Some(&path), "b", Duration::ZERO)
+                .unwrap()
+                .is_some()
+        );
     }
 
     #[test]

@@ -128,13 +128,18 @@ pub(crate) fn text(document: &Value) -> String {
         out.push_str("\nassets\n");
     }
     for asset in assets {
-        let size = asset.get("size").map_or_else(|| plain(&asset["kind"]), plain);
+        let size = asset
+            .get("size")
+            .map_or_else(|| plain(&asset["kind"]), plain);
         let arrow = match asset.get("target").or_else(|| asset.get("to")) {
             Some(to) => format!(" -> {}", plain(to)),
             None => String::new(),
         };
         let mode = asset.get("mode").map_or_else(String::new, plain);
-        out.push_str(&format!("  {mode:<5}{size:>12} {}{arrow}\n", plain(&asset["path"])));
+        out.push_str(&format!(
+            "  {mode:<5}{size:>12} {}{arrow}\n",
+            plain(&asset["path"])
+        ));
     }
     out
 }

@@ -52,7 +52,9 @@ impl Outside for Alone {
                 "the variables of '{host}' are known to a controller only, and this artifact runs alone"
             )),
             Request::Action {
-                module, delegate_to, ..
+                module,
+                delegate_to,
+                ..
             } => Reply::Refused(format!(
                 "{module} on '{delegate_to}' needs a controller, and this artifact runs alone"
             )),

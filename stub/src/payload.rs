@@ -96,7 +96,10 @@ impl Payload {
         let file = File::open(&path).map_err(|e| {
             Failure::new(
                 exit::MISSING,
-                format!("the artifact's data lies in a sidecar file: {}: {e}", path.display()),
+                format!(
+                    "the artifact's data lies in a sidecar file: {}: {e}",
+                    path.display()
+                ),
             )
         })?;
         Ok(self.container.attach_sidecar(Box::new(file))?)
@@ -199,13 +202,25 @@ mod tests {
 
     #[test]
     fn targets_that_fit() {
-        assert!(same_machine("x86_64-unknown-linux-musl", "x86_64-unknown-linux-gnu"));
-        assert!(!same_machine("aarch64-unknown-linux-musl", "x86_64-unknown-linux-musl"));
-        assert!(!same_machine("x86_64-unknown-freebsd", "x86_64-unknown-linux-gnu"));
+        assert!(same_machine(
+            "x86_64-unknown-linux-musl",
+            "x86_64-unknown-linux-gnu"
+        ));
+        assert!(!same_machine(
+            "aarch64-unknown-linux-musl",
+            "x86_64-unknown-linux-musl"
+        ));
+        assert!(!same_machine(
+            "x86_64-unknown-freebsd",
+            "x86_64-unknown-linux-gnu"
+        ));
     }
 
     #[test]
     fn nothing_is_packed_into_a_test() {
-        assert!(matches!(Slot::decode(&own_slot()), Err(ArtifactError::Empty)));
+        assert!(matches!(
+            Slot::decode(&own_slot()),
+            Err(ArtifactError::Empty)
+        ));
     }
 }

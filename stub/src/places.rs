@@ -62,14 +62,24 @@ impl Surroundings {
     /// stop root.
     pub(crate) fn locks(&self) -> Vec<PathBuf> {
         if self.root() {
-            return ["/run", "/run/lock", "/var/lock", "/var/run", "/var/lib", "/tmp", "/"]
-                .iter()
-                .map(|d| Path::new(d).join("rustle.lock"))
-                .collect();
+            return [
+                "/run",
+                "/run/lock",
+                "/var/lock",
+                "/var/run",
+                "/var/lib",
+                "/tmp",
+                "/",
+            ]
+            .iter()
+            .map(|d| Path::new(d).join("rustle.lock"))
+            .collect();
         }
         let name = format!("rustle-{}.lock", self.uid);
         let mut out: Vec<PathBuf> = self.runtime_dir.iter().map(|d| d.join(&name)).collect();
-        out.extend(["/run/lock", "/var/lock", "/tmp", "/var/tmp"].map(|d| Path::new(d).join(&name)));
+        out.extend(
+            ["/run/lock", "/var/lock", "/tmp", "/var/tmp"].map(|d| Path::new(d).join(&name)),
+        );
         out.extend(self.home.as_ref().map(|h| h.join(format!(".{name}"))));
         out
     }
@@ -83,7 +93,10 @@ impl Surroundings {
             .state_home
             .clone()
             .or_else(|| self.home.as_ref().map(|h| h.join(".local/state")));
-        state.into_iter().map(|s| s.join("rustle/journal")).collect()
+        state
+            .into_iter()
+            .map(|s| s.join("rustle/journal"))
+            .collect()
     }
 }
 
@@ -94,7 +107,10 @@ impl Surroundings {
 pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     let meta = fs::symlink_metadata(path)?;
-    if !meta.is_dir() || meta.uid() != rustix::process::geteuid().as_raw() || meta.mode() & 0o022 != 0 {
+    if !meta.is_dir()
+        || meta.uid() != rustix::process::geteuid().as_raw()
+        || meta.mode() & 0o022 != 0
+    {
         return Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             "not a folder of this user's alone",

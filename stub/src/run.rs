@@ -81,7 +81,11 @@ impl Ready {
             }
             let vars = overlay.vars().as_map().clone();
             if !vars.is_empty() {
-                plan.hosts.entry(host.clone()).or_default().vars.extend(vars);
+                plan.hosts
+                    .entry(host.clone())
+                    .or_default()
+                    .vars
+                    .extend(vars);
             }
         }
         Ok(Ready {
@@ -111,7 +115,12 @@ impl Ready {
     ///
     /// # Errors
     /// Where it cannot begin. Once it has begun, failures are in the summary.
-    pub(crate) fn run(self, command: &Command, run_id: &str, outside: &dyn Outside) -> Result<RunSummary, Failure> {
+    pub(crate) fn run(
+        self,
+        command: &Command,
+        run_id: &str,
+        outside: &dyn Outside,
+    ) -> Result<RunSummary, Failure> {
         let surroundings = Surroundings::of_process();
         let work = WorkDir::create(
             &surroundings,

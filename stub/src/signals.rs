@@ -16,7 +16,11 @@ extern "C" fn note(signal: libc::c_int) {
 
 const fn exit_code_of(signal: libc::c_int) -> libc::c_int {
     // ansible-playbook's code for an interrupt; for others what a shell reports.
-    if signal == libc::SIGINT { 99 } else { 128 + signal }
+    if signal == libc::SIGINT {
+        99
+    } else {
+        128 + signal
+    }
 }
 
 /// Begins to catch signals. One that was ignored when the program started (`nohup`) stays ignored.

@@ -42,8 +42,8 @@ impl Sinks {
     ) -> Result<Sinks, Failure> {
         let on_stdout = |p: &Option<std::path::PathBuf>| p.as_deref() == Some(Path::new("-"));
         let silent = on_stdout(&command.events) || on_stdout(&command.report);
-        let endpoint = Endpoint::begin(config, run_id)
-            .map_err(|e| Failure::new(crate::exit::ERROR, e))?;
+        let endpoint =
+            Endpoint::begin(config, run_id).map_err(|e| Failure::new(crate::exit::ERROR, e))?;
         let report = open(command.report.as_deref(), "--report")?;
         let wanted = report.is_some() || endpoint.is_some();
         let debug = config.log_level.as_deref() == Some("debug");
@@ -98,7 +98,10 @@ impl Sinks {
         text.event(event, &mut |stream, piece| match stream {
             Stream::Out if printing => {
                 let mut out = io::stdout().lock();
-                printing = out.write_all(piece.as_bytes()).and_then(|()| out.flush()).is_ok();
+                printing = out
+                    .write_all(piece.as_bytes())
+                    .and_then(|()| out.flush())
+                    .is_ok();
             }
             Stream::Out => {}
             Stream::Err => {
@@ -139,7 +142,9 @@ impl Sinks {
         if let (Some(endpoint), Some(json)) = (self.endpoint.take(), json)
             && let Err(e) = endpoint.end(json)
         {
-            wrong.push(format!("the controller endpoint did not take the report: {e}"));
+            wrong.push(format!(
+                "the controller endpoint did not take the report: {e}"
+            ));
         }
         wrong
     }

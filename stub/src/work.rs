@@ -56,7 +56,11 @@ impl WorkDir {
             exit::IO,
             format!(
                 "no place for temporary files{} (--work-dir DIR names another): {}",
-                if executable { " from which programs can be started" } else { "" },
+                if executable {
+                    " from which programs can be started"
+                } else {
+                    ""
+                },
                 reasons.join("; ")
             ),
         ))
@@ -201,8 +205,13 @@ mod tests {
 
     #[test]
     fn no_place_is_said_with_reasons() {
-        let failure = WorkDir::create(&here(), Some(Path::new("/nonexistent/x")), &id('a'), false).unwrap_err();
+        let failure = WorkDir::create(&here(), Some(Path::new("/nonexistent/x")), &id('a'), false)
+            .unwrap_err();
         assert_eq!(failure.code, exit::IO);
-        assert!(failure.message.contains("/nonexistent/x: No such file"), "{}", failure.message);
+        assert!(
+            failure.message.contains("/nonexistent/x: No such file"),
+            "{}",
+            failure.message
+        );
     }
 }

@@ -33,7 +33,10 @@ fn a_run_prints_what_ansible_prints_and_leaves_its_journal_only() {
             "localhost                  : ok=2    changed=1    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0   "
         )
     );
-    assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
+    assert_eq!(
+        (output.status.code(), stderr(&output)),
+        (Some(0), String::new())
+    );
     assert_eq!(bench.left_behind(), Vec::<String>::new());
     assert_eq!(names(&bench.path("journal")).len(), 1);
 }
@@ -47,7 +50,12 @@ fn report_and_events_say_the_same() {
         .lines()
         .map(|l| Event::from_json_line(l).unwrap())
         .collect();
-    assert!(events.iter().enumerate().all(|(i, e)| e.seq == i as u64 + 1));
+    assert!(
+        events
+            .iter()
+            .enumerate()
+            .all(|(i, e)| e.seq == i as u64 + 1)
+    );
     let report: ExecutionReport = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
     assert!(report.success && report.finished);
     assert_eq!(report.results[0].task_results.len(), 2);
@@ -56,10 +64,14 @@ fn report_and_events_say_the_same() {
 
 #[test]
 fn failures_have_ansibles_code() {
-    let bench = Bench::new(r#"[{"id": "t", "name": "no", "module": "fail", "args": {"msg": "enough"}}]"#);
+    let bench =
+        Bench::new(r#"[{"id": "t", "name": "no", "module": "fail", "args": {"msg": "enough"}}]"#);
     let output = bench.run(&[]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stdout(&output).contains("fatal: [localhost]: FAILED! => {\"changed\": false, \"msg\": \"enough\"}\n"));
+    assert!(
+        stdout(&output)
+            .contains("fatal: [localhost]: FAILED! => {\"changed\": false, \"msg\": \"enough\"}\n")
+    );
 }
 
 #[test]
@@ -89,7 +101,8 @@ fn inspecting_unpacking_and_verifying() {
         ],
         |request| request.signer = Some(key),
     );
-    let json: serde_json::Value = serde_json::from_slice(&bench.run(&["--inspect", "--json"]).stdout).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_slice(&bench.run(&["--inspect", "--json"]).stdout).unwrap();
     assert_eq!(json["assets"][0]["path"], "files/motd");
     assert_eq!(json["tasks"], 2);
     assert!(stdout(&bench.run(&["--inspect"])).contains("files/motd"));
@@ -99,13 +112,24 @@ fn inspecting_unpacking_and_verifying() {
     assert_eq!(unpacked.status.code(), Some(0), "{}", stderr(&unpacked));
     assert_eq!(fs::read(out.join("files/motd")).unwrap(), b"welcome\n");
     assert_eq!(fs::read(out.join("top")).unwrap(), vec![7u8; 3 << 20]);
-    assert_eq!(bench.run(&["--extract", out.to_str().unwrap()]).status.code(), Some(74));
+    assert_eq!(
+        bench
+            .run(&["--extract", out.to_str().unwrap()])
+            .status
+            .code(),
+        Some(74)
+    );
 
     let trusted = bench.path("trusted");
     fs::write(&trusted, key.public("me").to_line() + "\n").unwrap();
     let other = bench.path("other");
-    fs::write(&other, SecretKey::from_seed(&[8; 32]).public("you").to_line()).unwrap();
-    let verify = |file: &std::path::Path| bench.run(&["--verify", "--trusted", file.to_str().unwrap()]);
+    fs::write(
+        &other,
+        SecretKey::from_seed(&[8; 32]).public("you").to_line(),
+    )
+    .unwrap();
+    let verify =
+        |file: &std::path::Path| bench.run(&["--verify", "--trusted", file.to_str().unwrap()]);
     assert!(stdout(&verify(&trusted)).starts_with("verified: "));
     assert_eq!(verify(&other).status.code(), Some(69));
     let run = bench.run(&["--require-signature", "--trusted", other.to_str().unwrap()]);
@@ -117,20 +141,43 @@ fn what_is_wrong_with_an_artifact_is_told_apart() {
     let stub = common::stub();
     let bare = Command::new(&stub).output().unwrap();
     assert_eq!(bare.status.code(), Some(67));
-    assert!(stderr(&bare).contains("this is a bare runner of Rustle"), "{}", stderr(&bare));
-    assert_eq!(Command::new(&stub).arg("--help").output().unwrap().status.code(), Some(0));
+    assert!(
+        stderr(&bare).contains("this is a bare runner of Rustle"),
+        "{}",
+        stderr(&bare)
+    );
+    assert_eq!(
+        Command::new(&stub)
+            .arg("--help")
+            .output()
+            .unwrap()
+            .status
+            .code(),
+        Some(0)
+    );
 
-    let bench = Bench::of(plan(TWO), vec![AssetSource::bytes("top", vec![9u8; 100_000])], |_| {});
+    let bench = Bench::of(
+        plan(TWO),
+        vec![AssetSource::bytes("top", vec![9u8; 100_000])],
+        |_| {},
+    );
     let whole = fs::read(&bench.artifact).unwrap();
     let slot = fs::read(stub).unwrap().len();
     let missing = "payload missing (stripped or truncated?)";
 
     fs::write(&bench.artifact, &whole[..whole.len() - 200]).unwrap();
     let cut = bench.run(&[]);
-    assert!(matches!(cut.status.code(), Some(65 | 66)), "{}", stderr(&cut));
+    assert!(
+        matches!(cut.status.code(), Some(65 | 66)),
+        "{}",
+        stderr(&cut)
+    );
     fs::write(&bench.artifact, &whole[..slot]).unwrap();
     let gone = bench.run(&[]);
-    assert_eq!((gone.status.code(), stderr(&gone)), (Some(66), format!("site: {missing}\n")));
+    assert_eq!(
+        (gone.status.code(), stderr(&gone)),
+        (Some(66), format!("site: {missing}\n"))
+    );
 
     let mut flipped = whole.clone();
     let last = flipped.len() - 4000;
@@ -139,7 +186,11 @@ fn what_is_wrong_with_an_artifact_is_told_apart() {
     assert_eq!(bench.run(&["--verify"]).status.code(), Some(65));
 
     fs::write(&bench.artifact, &whole).unwrap();
-    if Command::new("strip").arg(&bench.artifact).status().is_ok_and(|s| s.success()) {
+    if Command::new("strip")
+        .arg(&bench.artifact)
+        .status()
+        .is_ok_and(|s| s.success())
+    {
         let stripped = bench.run(&[]);
         assert!(stderr(&stripped).contains(missing), "{}", stderr(&stripped));
     }
@@ -147,7 +198,9 @@ fn what_is_wrong_with_an_artifact_is_told_apart() {
 
 #[test]
 fn a_payload_for_another_machine_is_refused() {
-    let bench = Bench::of(plan(TWO), Vec::new(), |r| r.target = "riscv64gc-unknown-linux-musl".to_owned());
+    let bench = Bench::of(plan(TWO), Vec::new(), |r| {
+        r.target = "riscv64gc-unknown-linux-musl".to_owned()
+    });
     let output = bench.run(&[]);
     assert_eq!(output.status.code(), Some(68));
     assert!(stderr(&output).contains("the payload is for riscv64gc-unknown-linux-musl"));
@@ -160,7 +213,10 @@ const SLEEP: &str = r#"[{"id": "t", "name": "sleep", "module": "command", "args"
 fn until_locked(bench: &Bench) {
     let begun = Instant::now();
     while names(&bench.path("work")).is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "the run does not begin");
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "the run does not begin"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
     std::thread::sleep(Duration::from_millis(200));
@@ -173,7 +229,11 @@ fn two_runs_do_not_interleave() {
     until_locked(&bench);
     let second = bench.run(&[]);
     assert_eq!(second.status.code(), Some(75));
-    assert!(stderr(&second).contains(&format!("process {} holds", first.id())), "{}", stderr(&second));
+    assert!(
+        stderr(&second).contains(&format!("process {} holds", first.id())),
+        "{}",
+        stderr(&second)
+    );
     first.kill().unwrap();
     first.wait().unwrap();
 }
@@ -187,13 +247,22 @@ fn a_killed_run_is_cleaned_up_by_the_next() {
     assert_eq!(first.wait().unwrap().signal(), Some(9));
     assert_eq!(bench.left_behind().len(), 1);
     let second = bench.run(&["--start-at-task", "never", "--wait-lock", "5"]);
-    assert_eq!(second.status.code(), Some(0), "{}{}", stdout(&second), stderr(&second));
+    assert_eq!(
+        second.status.code(),
+        Some(0),
+        "{}{}",
+        stdout(&second),
+        stderr(&second)
+    );
     assert_eq!(bench.left_behind(), Vec::<String>::new());
 }
 
 #[test]
 fn signals_end_a_run_in_order() {
-    for (signal, code) in [(rustix::process::Signal::INT, 99), (rustix::process::Signal::TERM, 143)] {
+    for (signal, code) in [
+        (rustix::process::Signal::INT, 99),
+        (rustix::process::Signal::TERM, 143),
+    ] {
         let bench = Bench::new(SLEEP);
         let report = bench.path("report.json");
         let child = bench
@@ -220,9 +289,11 @@ fn signals_end_a_run_in_order() {
 
 #[test]
 fn a_reader_that_goes_away_does_not_end_a_run() {
-    let bench = Bench::new(r#"[
+    let bench = Bench::new(
+        r#"[
         {"id": "a", "name": "a", "module": "debug", "args": {"msg": "x"}},
-        {"id": "b", "name": "b", "module": "command", "args": {"argv": ["touch", "done"]}}]"#);
+        {"id": "b", "name": "b", "module": "command", "args": {"argv": ["touch", "done"]}}]"#,
+    );
     let mut child = bench
         .command()
         .current_dir(bench.dir.path())
@@ -239,12 +310,22 @@ fn unusable_places_are_named() {
     let bench = Bench::new(TWO);
     let output = bench.run(&["--work-dir", "/proc/1"]);
     assert_eq!(output.status.code(), Some(74));
-    assert!(stderr(&output).contains("no place for temporary files"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("no place for temporary files"),
+        "{}",
+        stderr(&output)
+    );
     let output = bench.run(&["--report", "/nonexistent/report"]);
-    assert_eq!((output.status.code(), stdout(&output)), (Some(74), String::new()));
+    assert_eq!(
+        (output.status.code(), stdout(&output)),
+        (Some(74), String::new())
+    );
     let output = bench.run(&["--tgas", "x"]);
     assert_eq!(output.status.code(), Some(64));
-    assert_eq!(stderr(&output), "site: unknown option --tgas; did you mean --tags?\n");
+    assert_eq!(
+        stderr(&output),
+        "site: unknown option --tgas; did you mean --tags?\n"
+    );
 }
 
 #[test]

@@ -33,7 +33,9 @@ fn noise(len: usize) -> Vec<u8> {
 
 fn bench(megabytes: usize) -> Bench {
     let content = noise(megabytes * 1_000_000);
-    Bench::of(plan(TASK), vec![AssetSource::bytes("data", content)], |r| r.method = Method::None)
+    Bench::of(plan(TASK), vec![AssetSource::bytes("data", content)], |r| {
+        r.method = Method::None
+    })
 }
 
 /// The median time from start to end of a run with one task that does nothing.
@@ -69,7 +71,8 @@ fn the_runner_stays_within_its_budgets() {
     let size = std::fs::metadata(stub()).unwrap().len();
     let (small, large) = (bench(1), bench(500));
     // In turns, so that both see the same machine.
-    let rounds: Vec<(Duration, Duration)> = (0..3).map(|_| (median(&small), median(&large))).collect();
+    let rounds: Vec<(Duration, Duration)> =
+        (0..3).map(|_| (median(&small), median(&large))).collect();
     let a = rounds.iter().map(|r| r.0).min().unwrap();
     let b = rounds.iter().map(|r| r.1).min().unwrap();
     let memory = peak(&large);

@@ -123,9 +123,16 @@ impl Command {
         command.consistent()
     }
 
-    fn long(&mut self, text: &[u8], args: &mut dyn Iterator<Item = OsString>) -> Result<(), Failure> {
+    fn long(
+        &mut self,
+        text: &[u8],
+        args: &mut dyn Iterator<Item = OsString>,
+    ) -> Result<(), Failure> {
         let (name, given) = match text.iter().position(|b| *b == b'=') {
-            Some(at) => (&text[..at], Some(OsStr::from_bytes(&text[at + 1..]).to_owned())),
+            Some(at) => (
+                &text[..at],
+                Some(OsStr::from_bytes(&text[at + 1..]).to_owned()),
+            ),
             None => (text, None),
         };
         let name = String::from_utf8_lossy(name).into_owned();
@@ -147,12 +154,19 @@ impl Command {
     }
 
     /// `-v`, `-vv`, `-CD`, `-t web`, `-tweb`.
-    fn short(&mut self, arg: &OsStr, args: &mut dyn Iterator<Item = OsString>) -> Result<(), Failure> {
+    fn short(
+        &mut self,
+        arg: &OsStr,
+        args: &mut dyn Iterator<Item = OsString>,
+    ) -> Result<(), Failure> {
         let bytes = &arg.as_bytes()[1..];
         for (at, byte) in bytes.iter().enumerate() {
             let c = char::from(*byte);
             let Some(opt) = OPTIONS.iter().find(|o| o.short == Some(c)) else {
-                return Err(usage(format!("unknown option -{c} (in {})", arg.to_string_lossy())));
+                return Err(usage(format!(
+                    "unknown option -{c} (in {})",
+                    arg.to_string_lossy()
+                )));
             };
             let Some(what) = opt.value else {
                 self.set(opt, OsString::new())?;
@@ -228,15 +242,24 @@ impl Command {
 
     /// Checks what holds between options.
     fn consistent(self) -> Result<Command, Failure> {
-        if self.json && !matches!(self.action, Action::Inspect | Action::Help | Action::Version) {
+        if self.json
+            && !matches!(
+                self.action,
+                Action::Inspect | Action::Help | Action::Version
+            )
+        {
             return Err(usage("--json goes with --inspect"));
         }
         if self.require_signature && self.trusted.is_none() {
-            return Err(usage("--require-signature needs --trusted FILE: whom to trust is for the verifier to say"));
+            return Err(usage(
+                "--require-signature needs --trusted FILE: whom to trust is for the verifier to say",
+            ));
         }
         let dash = |p: &Option<PathBuf>| p.as_deref() == Some("-".as_ref());
         if dash(&self.report) && dash(&self.events) {
-            return Err(usage("--report - and --events - would mix on standard output"));
+            return Err(usage(
+                "--report - and --events - would mix on standard output",
+            ));
         }
         Ok(self)
     }
@@ -274,7 +297,9 @@ pub(crate) fn help(program: &str) -> String {
             group = opt.group;
             out.push_str(&format!("\n{group}:\n"));
         }
-        let short = opt.short.map_or_else(|| "    ".to_owned(), |c| format!("-{c}, "));
+        let short = opt
+            .short
+            .map_or_else(|| "    ".to_owned(), |c| format!("-{c}, "));
         let value = opt.value.map_or_else(String::new, |v| format!(" {v}"));
         let left = format!("  {short}--{}{value}", opt.long);
         out.push_str(&format!("{left:<32}{}\n", opt.help));
@@ -296,7 +321,19 @@ mod tests {
 
     #[test]
     fn all_ways_of_writing_an_option() {
-        let c = parse(&["-CDvv", "-t", "a,b", "-tc", "--tags=d", "--skip-tags", "e", "-e", "k=v", "--timeout=5"]).unwrap();
+        let c = parse(&[
+            "-CDvv",
+            "-t",
+            "a,b",
+            "-tc",
+            "--tags=d",
+            "--skip-tags",
+            "e",
+            "-e",
+            "k=v",
+            "--timeout=5",
+        ])
+        .unwrap();
         assert!(c.check && c.diff);
         assert_eq!(c.verbosity, 2);
         assert_eq!(c.tags, ["a", "b", "c", "d"]);
@@ -308,17 +345,32 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (args, said) in [
-            (&["--chek"][..], "unknown option --chek; did you mean --check?"),
+            (
+                &["--chek"][..],
+                "unknown option --chek; did you mean --check?",
+            ),
             (&["-x"], "unknown option -x (in -x)"),
             (&["--tags"], "--tags needs a value: --tags TAGS"),
             (&["--check=1"], "--check takes no value"),
-            (&["site.yml"], "unexpected argument 'site.yml': an artifact takes options only (--help)"),
-            (&["--timeout", "x"], "--timeout takes a whole number of seconds"),
-            (&["--verify", "--inspect"], "only one of --list-tasks, --list-tags, --inspect, --verify and --extract"),
+            (
+                &["site.yml"],
+                "unexpected argument 'site.yml': an artifact takes options only (--help)",
+            ),
+            (
+                &["--timeout", "x"],
+                "--timeout takes a whole number of seconds",
+            ),
+            (
+                &["--verify", "--inspect"],
+                "only one of --list-tasks, --list-tags, --inspect, --verify and --extract",
+            ),
             (&["--json"], "--json goes with --inspect"),
         ] {
             let failure = parse(args).unwrap_err();
-            assert_eq!((failure.code, failure.message.as_str()), (exit::USAGE, said));
+            assert_eq!(
+                (failure.code, failure.message.as_str()),
+                (exit::USAGE, said)
+            );
         }
     }
 

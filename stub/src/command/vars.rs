@@ -13,7 +13,9 @@ const LARGEST: u64 = 64 << 20;
 pub(super) fn read(text: &str) -> Result<Map, Failure> {
     let bad = |message: String| Failure::new(exit::USAGE, format!("--extra-vars: {message}"));
     if let Some(path) = text.strip_prefix('@') {
-        let size = fs::metadata(path).map_err(|e| bad(format!("{path}: {e}")))?.len();
+        let size = fs::metadata(path)
+            .map_err(|e| bad(format!("{path}: {e}")))?
+            .len();
         if size > LARGEST {
             return Err(bad(format!("{path} is too large")));
         }
@@ -44,8 +46,12 @@ fn document(text: &str) -> Result<Map, String> {
         let flat = !line.starts_with([' ', '\t', '-']);
         match trimmed.split_once(':') {
             Some((key, value)) if flat && (value.is_empty() || value.starts_with(' ')) => {
-                let value = scalar(value.trim())
-                    .ok_or_else(|| format!("line {}: only `key: value` is read here; write JSON", number + 1))?;
+                let value = scalar(value.trim()).ok_or_else(|| {
+                    format!(
+                        "line {}: only `key: value` is read here; write JSON",
+                        number + 1
+                    )
+                })?;
                 out.insert(unquoted(key.trim()), value);
             }
             _ => {
@@ -87,10 +93,7 @@ fn scalar(text: &str) -> Option<Value> {
 
 fn unquoted(text: &str) -> String {
     for quote in ['\'', '"'] {
-        if let Some(inner) = text
-            .strip_prefix(quote)
-            .and_then(|t| t.strip_suffix(quote))
-        {
+        if let Some(inner) = text.strip_prefix(quote).and_then(|t| t.strip_suffix(quote)) {
             return inner.replace("''", "'");
         }
     }
@@ -152,7 +155,10 @@ mod tests {
 
     #[test]
     fn all_forms() {
-        assert_eq!(json("a=1 b='x y' c=\"q\\\"\""), r#"{"a":"1","b":"x y","c":"q\""}"#);
+        assert_eq!(
+            json("a=1 b='x y' c=\"q\\\"\""),
+            r#"{"a":"1","b":"x y","c":"q\""}"#
+        );
         assert_eq!(json(r#"{"a": [1, true]}"#), r#"{"a":[1,true]}"#);
         assert_eq!(json("[1]"), "--extra-vars: not a mapping");
         assert_eq!(json("a"), "--extra-vars: 'a' is not key=value");
@@ -161,7 +167,9 @@ mod tests {
 
     #[test]
     fn flat_yaml() {
-        let map = document("---\n# c\na: 1\nb: yes\n'c d': 'it''s'\nm: 0644\nl: [1, 2]\nt: some text\n").unwrap();
+        let map =
+            document("---\n# c\na: 1\nb: yes\n'c d': 'it''s'\nm: 0644\nl: [1, 2]\nt: some text\n")
+                .unwrap();
         assert_eq!(
             serde_json::to_string(&map).unwrap(),
             r#"{"a":1,"b":true,"c d":"it's","m":420,"l":[1,2],"t":"some text"}"#

@@ -50,7 +50,11 @@ impl Bench {
             fs::create_dir(dir.path().join(sub)).unwrap();
         }
         use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(dir.path().join("journal"), fs::Permissions::from_mode(0o700)).unwrap();
+        fs::set_permissions(
+            dir.path().join("journal"),
+            fs::Permissions::from_mode(0o700),
+        )
+        .unwrap();
         Bench { dir, artifact }
     }
 
