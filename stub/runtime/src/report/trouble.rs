@@ -49,7 +49,7 @@ fn sentence<'a>(result: &'a Value, module: &str) -> (String, Option<&'a str>) {
     }
     let by_condition = result.get("failed_when_result").and_then(Value::as_bool) == Some(true)
         && result.get("rc").and_then(Value::as_i64).unwrap_or(0) == 0;
-    let here = modules::find(module).is_none_or(|m| m.spec().place == Place::Engine);
+    let here = modules::find(module).is_some_and(|m| m.spec().place == Place::Engine);
     let who = if here || by_condition {
         "Action"
     } else {
