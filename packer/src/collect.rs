@@ -9,7 +9,7 @@ use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use rustle_formats::artifact::check_path;
 
@@ -142,7 +142,11 @@ impl Node {
 }
 
 /// Lists everything that `sources` name, sorted by path.
-pub(crate) fn collect(sources: &[AssetSource], recorded: Recorded) -> Result<Vec<Node>, PackError> {
+pub(crate) fn collect(
+    sources: &[AssetSource],
+    recorded: Recorded,
+    threads: usize,
+) -> Result<Vec<Node>, PackError> {
     let mut nodes = Vec::new();
     for source in sources {
         check_name(&source.name)?;
@@ -166,7 +170,7 @@ pub(crate) fn collect(sources: &[AssetSource], recorded: Recorded) -> Result<Vec
                     top.mode = mode & 0o7777;
                 }
                 if meta.is_dir() {
-                    walk(&source.name, path, recorded, &mut nodes)?;
+                    walk(&source.name, path, recorded, threads, &mut nodes)?;
                 }
             }
         }
@@ -232,28 +236,100 @@ fn node(
     })
 }
 
-/// Adds everything below the folder `dir`, whose name is `name`.
+/// A folder that is still to be listed: its name, and where it lies.
+type Pending = (Vec<u8>, PathBuf);
+
+/// What the threads that walk a tree share.
+#[derive(Default)]
+struct Walk {
+    pending: Vec<Pending>,
+    /// How many threads are listing a folder, and may find more.
+    busy: usize,
+    failure: Option<PackError>,
+}
+
+/// Adds everything below the folder `dir`, whose name is `name`, in no particular order.
 fn walk(
     name: &[u8],
     dir: &Path,
     recorded: Recorded,
+    threads: usize,
     nodes: &mut Vec<Node>,
 ) -> Result<(), PackError> {
-    let mut pending = vec![(name.to_vec(), dir.to_owned())];
-    while let Some((name, dir)) = pending.pop() {
-        for item in std::fs::read_dir(&dir).map_err(PackError::io("list", &dir))? {
-            let item = item.map_err(PackError::io("list", &dir))?;
-            let file_name = item.file_name();
-            let path = dir.join(&file_name);
-            let meta = item.metadata().map_err(PackError::io("read", &path))?;
-            let child = join(&name, &file_name);
-            check_name(&child)?;
-            let made = node(child, &path, &meta, recorded)?;
-            if meta.is_dir() {
-                pending.push((made.path.clone(), path));
+    let shared = Mutex::new(Walk {
+        pending: vec![(name.to_vec(), dir.to_owned())],
+        ..Walk::default()
+    });
+    let found = Condvar::new();
+    let lock = || shared.lock().unwrap_or_else(PoisonError::into_inner);
+    let work = || {
+        let mut nodes = Vec::new();
+        let mut more = Vec::new();
+        loop {
+            let mut walk = lock();
+            let (name, dir) = loop {
+                if walk.failure.is_some() {
+                    return nodes;
+                }
+                match walk.pending.pop() {
+                    Some(next) => break next,
+                    None if walk.busy == 0 => return nodes,
+                    None => walk = found.wait(walk).unwrap_or_else(PoisonError::into_inner),
+                }
+            };
+            walk.busy += 1;
+            drop(walk);
+            let listed = list(&name, &dir, recorded, &mut nodes, &mut more);
+            let mut walk = lock();
+            walk.busy -= 1;
+            walk.pending.append(&mut more);
+            if let Err(error) = listed {
+                walk.failure.get_or_insert(error);
             }
-            nodes.push(made);
+            drop(walk);
+            found.notify_all();
         }
+    };
+    std::thread::scope(|scope| {
+        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        nodes.append(&mut work());
+        for helper in helpers {
+            match helper.join() {
+                Ok(mut found) => nodes.append(&mut found),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    match shared
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .failure
+    {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// Adds what lies directly in a folder; folders in it go to `more` as well.
+fn list(
+    name: &[u8],
+    dir: &Path,
+    recorded: Recorded,
+    nodes: &mut Vec<Node>,
+    more: &mut Vec<Pending>,
+) -> Result<(), PackError> {
+    for item in std::fs::read_dir(dir).map_err(PackError::io("list", dir))? {
+        let item = item.map_err(PackError::io("list", dir))?;
+        let file_name = item.file_name();
+        let path = dir.join(&file_name);
+        let meta = item.metadata().map_err(PackError::io("read", &path))?;
+        let child = join(name, &file_name);
+        check_name(&child)?;
+        let made = node(child, &path, &meta, recorded)?;
+        if meta.is_dir() {
+            more.push((made.path.clone(), path));
+        }
+        nodes.push(made);
     }
     Ok(())
 }

@@ -138,7 +138,11 @@ pub fn pack(
     progress: &mut dyn Progress,
 ) -> Result<PackReport, PackError> {
     progress.begin(Phase::Collect, 0);
-    let nodes = collect::collect(&request.assets, request.recorded)?;
+    let threads = match request.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    };
+    let nodes = collect::collect(&request.assets, request.recorded, threads)?;
     u32::try_from(nodes.len()).map_err(|_| PackError::Request("too many assets".into()))?;
     let files = nodes
         .iter()
@@ -154,10 +158,6 @@ pub fn pack(
     let codec = Codec {
         method: request.method,
         level,
-    };
-    let threads = match request.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        n => n,
     };
     let reuse = Reuse {
         base: request

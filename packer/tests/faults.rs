@@ -5,7 +5,7 @@ mod common;
 use common::{make_tree, request, text};
 use rustle_formats::artifact::{Container, Placement};
 use rustle_formats::sign::{PublicKey, SecretKey, verify_root};
-use rustle_packer::{AssetSource, Method, PackRequest, Silent, pack, sidecar_path};
+use rustle_packer::{AssetSource, Method, PackRequest, Silent, pack};
 
 struct Sample {
     what: &'static str,

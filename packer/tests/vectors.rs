@@ -149,16 +149,11 @@ fn good() -> Vec<Vector> {
             r.plan = plan(0);
             r.assets.clear();
         }),
-        valid(
-            "chunks",
-            "a file of several chunks, the middle one all zeros",
-            |r| {
-                let mut bytes = vec![0; 5 << 20];
-                bytes[..6].copy_from_slice(b"begin ");
-                bytes.extend(b" end");
-                r.assets = vec![AssetSource::bytes("large", bytes)];
-            },
-        ),
+        valid("chunks", "a file of two chunks, the first all zeros", |r| {
+            let mut bytes = vec![0; 2 << 20];
+            bytes.extend(b" end");
+            r.assets = vec![AssetSource::bytes("large", bytes)];
+        }),
     ]
 }
 
@@ -232,7 +227,7 @@ fn bad_structure() -> Vec<Vector> {
             "payload-length",
             "slot and header disagree on the length",
             "disagree",
-            { forged(|f| f.slot = Box::new(|s| s.payload_len += 48)) },
+            forged(|f| f.slot = Box::new(|s| s.payload_len += 48)),
         ),
         bad(
             "frame-count",
@@ -250,7 +245,7 @@ fn bad_structure() -> Vec<Vector> {
             "table-offset",
             "the frame table does not end the payload",
             "frame table",
-            { header(|h| h.frame_table_offset -= 1) },
+            header(|h| h.frame_table_offset -= 1),
         ),
         bad(
             "index-offset",
@@ -322,7 +317,7 @@ fn bad_structure() -> Vec<Vector> {
             "slot-place",
             "the slot says that it lies elsewhere",
             "own place",
-            { forged(|f| f.slot = Box::new(|s| s.slot_offset = 72)) },
+            forged(|f| f.slot = Box::new(|s| s.slot_offset = 72)),
         ),
         bad(
             "record-reserved",
@@ -419,7 +414,7 @@ fn bad_structure() -> Vec<Vector> {
             "stripped",
             "the runner alone, its slot still packed",
             "payload missing",
-            { edit(|f| f.truncate(tiny_elf(true, false).len())) },
+            edit(|f| f.truncate(tiny_elf(true, false).len())),
         ),
     ]
 }
@@ -491,7 +486,7 @@ fn bad_assets() -> Vec<Vector> {
             "hardlink-forward",
             "a hard link to a later path",
             "point back",
-            { of(&[entry("a", hard("b")), file("b", 0, 0, b"x")], &[b"x"]) },
+            of(&[entry("a", hard("b")), file("b", 0, 0, b"x")], &[b"x"]),
         ),
         bad("hardlink-lost", "a hard link to no asset", "no file", {
             of(&[file("b", 0, 0, b"x"), entry("c", hard("a"))], &[b"x"])
@@ -505,7 +500,7 @@ fn bad_assets() -> Vec<Vector> {
             "asset-digest",
             "a content that does not have its digest",
             "digest",
-            { of(&[file("a", 0, 0, b"y")], &[b"x"]) },
+            of(&[file("a", 0, 0, b"y")], &[b"x"]),
         ),
         bad(
             "asset-frame",
@@ -523,7 +518,7 @@ fn bad_assets() -> Vec<Vector> {
             "asset-outside",
             "an asset behind its frame's end",
             "outside its frame",
-            { of(&[file("a", 0, 1, b"x")], &[b"x"]) },
+            of(&[file("a", 0, 1, b"x")], &[b"x"]),
         ),
         bad("asset-overlap", "two assets that overlap", "overlap", {
             of(

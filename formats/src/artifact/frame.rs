@@ -151,6 +151,17 @@ impl FrameTable {
         Ok(Self { records, offsets })
     }
 
+    /// A table of these records without a place in a file, for the fuzzers.
+    pub(crate) fn of_records(records: Vec<FrameRecord>) -> Option<Self> {
+        let mut at = 0u64;
+        let mut offsets = Vec::with_capacity(records.len());
+        for record in &records {
+            offsets.push(at);
+            at = at.checked_add(u64::from(record.stored_len))?;
+        }
+        Some(Self { records, offsets })
+    }
+
     /// How many frames there are.
     pub fn len(&self) -> u32 {
         self.records.len() as u32

@@ -13,6 +13,7 @@ mod container;
 mod elf;
 mod error;
 mod frame;
+pub mod fuzz;
 mod header;
 mod index;
 mod manifest;

@@ -118,9 +118,9 @@ impl Forge {
         let mut body = vec![0; Header::LEN];
         let mut table = Vec::new();
         let inner: [&[Vec<u8>]; 3] = [
-            &[self.directory.clone()],
-            &[self.manifest.clone()],
-            &[self.plan.clone()],
+            std::slice::from_ref(&self.directory),
+            std::slice::from_ref(&self.manifest),
+            std::slice::from_ref(&self.plan),
         ];
         for frame in self
             .data

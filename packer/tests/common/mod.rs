@@ -160,7 +160,7 @@ pub fn make_tree(root: &Path) -> PathBuf {
     std::fs::write(dir.join("hello.txt"), b"hello\n").unwrap();
     std::fs::write(sub.join("again.txt"), b"hello\n").unwrap();
     std::fs::write(dir.join("noise"), noise(700_000, 1)).unwrap();
-    std::fs::write(dir.join("large"), text(5_000_000, 2)).unwrap();
+    std::fs::write(dir.join("large"), text(2_500_000, 2)).unwrap();
     std::fs::write(dir.join("sp ec\n\"ial'$"), text(3000, 3)).unwrap();
     std::fs::write(
         dir.join(std::ffi::OsStr::from_bytes(b"caf\xe9")),
@@ -168,8 +168,8 @@ pub fn make_tree(root: &Path) -> PathBuf {
     )
     .unwrap();
     let sparse = std::fs::File::create(dir.join("sparse")).unwrap();
-    sparse.set_len(9_000_001).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&sparse, b"island", 5_000_000).unwrap();
+    sparse.set_len(4_300_001).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&sparse, b"island", 2_200_000).unwrap();
     std::os::unix::fs::symlink("../hello.txt", sub.join("link")).unwrap();
     std::os::unix::fs::symlink("/nowhere/at all", dir.join("dangling")).unwrap();
     std::fs::hard_link(dir.join("hello.txt"), dir.join("hello.hard")).unwrap();
