@@ -62,18 +62,18 @@ impl Surroundings {
     /// stop root.
     pub(crate) fn locks(&self) -> Vec<PathBuf> {
         if self.root() {
-            return [
+            // Beside the journal where there is no /run: nothing else is left behind on a machine that has nothing.
+            let run = [
                 "/run",
                 "/run/lock",
                 "/var/lock",
                 "/var/run",
-                "/var/lib",
-                "/tmp",
-                "/",
-            ]
-            .iter()
-            .map(|d| Path::new(d).join("rustle.lock"))
-            .collect();
+                "/var/lib/rustle",
+            ];
+            return run
+                .iter()
+                .map(|d| Path::new(d).join("rustle.lock"))
+                .collect();
         }
         let name = format!("rustle-{}.lock", self.uid);
         let mut out: Vec<PathBuf> = self.runtime_dir.iter().map(|d| d.join(&name)).collect();
@@ -124,6 +124,11 @@ pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub(crate) fn own_file(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent()
+        && folder.ends_with("rustle")
+    {
+        private_dir(folder)?;
+    }
     let file = OpenOptions::new()
         .read(true)
         .write(true)

@@ -70,7 +70,11 @@ fn a_second_push_sends_the_difference_only() {
 
     let unknown = s.push(&[]);
     assert_eq!(unknown.status.code(), Some(4), "{}", said(&unknown));
-    assert!(said(&unknown).contains("is not known"), "{}", said(&unknown));
+    assert!(
+        said(&unknown).contains("is not known"),
+        "{}",
+        said(&unknown)
+    );
     assert!(!root.exists());
 
     let report = s.dir.path().join("report.json");

@@ -34,7 +34,7 @@ pub(super) fn gather(source: &Source<'_>, facts: &mut Map) {
 /// Runs a file that gives facts on its output.
 fn run(path: &std::path::Path) -> Value {
     match std::process::Command::new(path)
-        .stdin(std::process::Stdio::null())
+        .stdin(crate::process::no_input())
         .output()
     {
         Ok(output) if output.status.success() => parse(&String::from_utf8_lossy(&output.stdout)),

@@ -193,7 +193,7 @@ impl<'a> Run<'a> {
             .stderr(Stdio::piped())
             .stdin(match self.stdin {
                 Some(_) => Stdio::piped(),
-                None => Stdio::null(),
+                None => no_input(),
             });
         if let Some(dir) = self.chdir {
             command.current_dir(dir);
@@ -372,6 +372,14 @@ pub fn lines(text: &str) -> Value {
         rest = &tail[skip..];
     }
     Value::List(out)
+}
+
+/// An input that is at its end. A bare chroot has no `/dev/null`; a pipe that nobody writes to does as well.
+pub(crate) fn no_input() -> Stdio {
+    if std::path::Path::new("/dev/null").exists() {
+        return Stdio::null();
+    }
+    io::pipe().map_or_else(|_| Stdio::inherit(), |(reader, _)| reader.into())
 }
 
 #[cfg(test)]
