@@ -1,5 +1,7 @@
 //! Template text as tokens.
 
+use std::cell::Cell;
+
 use super::ast::Pos;
 use super::delimiters::Syntax;
 use crate::{Error, ErrorKind};
@@ -59,6 +61,8 @@ struct Lexer<'s> {
     at: usize,
     line: u32,
     line_start: usize,
+    /// An offset on the current line and its column.
+    counted: Cell<(usize, u32)>,
     syntax: &'s Syntax,
     tokens: Vec<Token>,
     /// Where the last data token may be stripped back to.
@@ -94,6 +98,7 @@ impl<'s> Lexer<'s> {
             at: 0,
             line: 1,
             line_start: 0,
+            counted: Cell::new((0, 1)),
             syntax,
             tokens: Vec::new(),
             strip_next: false,
@@ -112,7 +117,13 @@ impl<'s> Lexer<'s> {
     }
 
     fn pos(&self) -> Pos {
-        let column = self.source[self.line_start..self.at].chars().count() as u32 + 1;
+        // Counted on from the last place asked for, so that long lines cost no more than short ones.
+        let (mut from, mut column) = self.counted.get();
+        if from < self.line_start || from > self.at {
+            (from, column) = (self.line_start, 1);
+        }
+        column += self.source[from..self.at].chars().count() as u32;
+        self.counted.set((self.at, column));
         Pos { line: self.line, column }
     }
 
