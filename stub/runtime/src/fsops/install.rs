@@ -269,6 +269,8 @@ impl Job<'_> {
                     folder.display()
                 )));
             }
+            // An earlier task would have made it: Ansible's check mode does not look, and playbooks rely on it.
+            Err(_) if self.ctx.check => return Ok(()),
             Err(_) => {
                 return Err(Failure::new(format!(
                     "Destination directory {} does not exist",

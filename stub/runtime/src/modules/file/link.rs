@@ -10,8 +10,7 @@ use crate::fsops::write::temporary_name;
 use crate::fsops::{errno, info, paths};
 use crate::outcome::{Failure, ModuleResult, Outcome};
 
-const DANGLING: &str =
-    "Cannot set fs attributes on a non-existent symlink target. follow should be set to False to avoid this.";
+const DANGLING: &str = "Cannot set fs attributes on a non-existent symlink target. follow should be set to False to avoid this.";
 
 /// A symbolic link.
 pub(super) fn symbolic(task: &Task<'_>) -> ModuleResult {
@@ -91,7 +90,7 @@ fn check_source(task: &Task<'_>, src: &str) -> Result<(), Failure> {
 /// Refuses to replace what is not a link, unless forced and harmless.
 fn may_replace(task: &Task<'_>) -> Result<(), Failure> {
     let message = match task.before {
-        State::Link | State::Absent | State::Touch => return parent_exists(task),
+        State::Link | State::Absent | State::Touch => return Ok(()),
         State::File | State::Hard | State::Directory if !task.force => format!(
             "refusing to convert from {} to symlink for {}",
             task.before.name(),
@@ -104,21 +103,6 @@ fn may_replace(task: &Task<'_>) -> Result<(), Failure> {
         _ => return Ok(()),
     };
     Err(info::failed_at(Failure::new(message), &task.path))
-}
-
-fn parent_exists(task: &Task<'_>) -> Result<(), Failure> {
-    match std::fs::metadata(paths::parent(&task.path)) {
-        Err(e) if task.check => {
-            let src = task.src.clone().unwrap_or_default();
-            Err(Failure::new(format!(
-                "Error while linking: {} -> b'{}'",
-                errno::at_bytes(&e, Path::new(&src)),
-                task.path.display()
-            ))
-            .with("path", paths::shown(&task.path)))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn is_empty(folder: &Path) -> bool {
@@ -204,7 +188,10 @@ pub(super) fn hard(task: &Task<'_>) -> ModuleResult {
         )));
     }
     if !same && !task.check {
-        place(task, |at| std::fs::hard_link(paths::real(Path::new(src)), at)).map_err(|e| {
+        place(task, |at| {
+            std::fs::hard_link(paths::real(Path::new(src)), at)
+        })
+        .map_err(|e| {
             refuse(&format!(
                 "Error while linking: {} -> b'{}'",
                 errno::at_bytes(&e, Path::new(src)),

@@ -29,9 +29,7 @@ pub(super) fn touch(task: &Task<'_>) -> ModuleResult {
     let mut changed = false;
     if task.before == State::Absent {
         let dest = paths::shown(&task.path);
-        if let Some(failure) = impossible(task) {
-            return Err(failure);
-        }
+        // A folder that is missing is no failure here: an earlier task would have made it.
         if task.check {
             return Ok(Outcome::changed(true).with("dest", dest));
         }
@@ -46,18 +44,6 @@ pub(super) fn touch(task: &Task<'_>) -> ModuleResult {
     let mut diff = task.diff(State::Touch);
     changed |= task.dress(&task.path, Some(&mut diff))?;
     Ok(task.done("dest", changed, diff))
-}
-
-/// The failure where the folder is not there, so that check mode tells too.
-fn impossible(task: &Task<'_>) -> Option<Failure> {
-    match std::fs::metadata(paths::parent(&task.path)) {
-        Ok(m) if m.is_dir() => None,
-        Ok(_) => Some(cannot(
-            task,
-            &std::io::Error::from_raw_os_error(libc::ENOTDIR),
-        )),
-        Err(e) => Some(cannot(task, &e)),
-    }
 }
 
 fn cannot(task: &Task<'_>, error: &std::io::Error) -> Failure {
