@@ -32,4 +32,6 @@ modules! {
     stat,
     template,
     command,
+    wait_for,
+    get_url,
 }

@@ -215,8 +215,11 @@ impl<'a> Fetch<'a> {
     }
 
     fn run(mut self) -> ModuleResult {
-        let expected =
-            checksum::expected(self.args, &self.request, self.ctx).map_err(|m| self.fail(m))?;
+        let expected = checksum::expected(self.args, &self.request, self.ctx).map_err(|m| {
+            self.fail(m)
+                .with("checksum_src", Value::Null)
+                .with("checksum_dest", Value::Null)
+        })?;
         let folder = self.dest.is_dir();
         let mut force = self.args.bool("force");
         if !folder && self.dest.exists() && !force {
@@ -319,19 +322,35 @@ impl<'a> Fetch<'a> {
             .with("dest", self.dest.to_string_lossy().into_owned())
             .with("checksum_src", fetched.sha1)
             .with("checksum_dest", before.map_or(Value::Null, Value::Str))
-            .with("elapsed", self.begun.elapsed().as_secs() as i64)
-            .with(
-                "status_code",
-                match response.url.starts_with("file:") {
-                    true => Value::Null,
-                    false => i64::from(response.status).into(),
-                },
-            );
+            .with("elapsed", self.begun.elapsed().as_secs() as i64);
         outcome.fields.extend(fields);
         if !self.ctx.check {
-            outcome = outcome.with("md5sum", fetched.md5);
+            let status = match response.url.starts_with("file:") {
+                true => Value::Null,
+                false => i64::from(response.status).into(),
+            };
+            outcome = outcome
+                .with("md5sum", fetched.md5)
+                .with("status_code", status);
         }
         Ok(info::with_path(outcome, &self.dest))
+    }
+
+    /// The failure for a file that is not the one that was expected.
+    fn mismatch(&self, message: String, sha1: String, staged: Option<&Staged>) -> Failure {
+        let before = match self.dest.is_file() {
+            true => digest::of_file(&self.dest, Algorithm::Sha1).ok(),
+            false => None,
+        };
+        let mut failure = self
+            .fail(message)
+            .with("checksum_src", sha1)
+            .with("checksum_dest", before.map_or(Value::Null, Value::Str));
+        if let Some(staged) = staged {
+            failure = failure.with("src", staged.path().to_string_lossy().into_owned());
+        }
+        info::describe(&self.dest, &mut failure.fields);
+        failure
     }
 
     /// Takes the body in: into a file beside the destination, or in check mode only through the digests.
@@ -385,10 +404,7 @@ impl<'a> Fetch<'a> {
                     "The checksum for {} did not match {digest}; it was {found}.",
                     self.dest.display()
                 );
-                return Err(self
-                    .fail(message)
-                    .with("checksum_src", sha1.finish())
-                    .with("checksum_dest", Value::Null));
+                return Err(self.mismatch(message, sha1.finish(), staged.as_ref()));
             }
         }
         Ok(Fetched {

@@ -29,16 +29,34 @@ static SPEC: Spec = Spec {
         Arg::new("host", Kind::Str, "The host to connect to.").default(Default::Str("127.0.0.1")),
         Arg::new("port", Kind::Int, "The port to wait for."),
         Arg::new("path", Kind::Path, "The file to wait for."),
-        Arg::new("search_regex", Kind::Str, "The text to wait for, in the file or from the port."),
+        Arg::new(
+            "search_regex",
+            Kind::Str,
+            "The text to wait for, in the file or from the port.",
+        ),
         Arg::new("state", Kind::Str, "What to wait for.")
             .default(Default::Str("started"))
             .choices(&["absent", "drained", "present", "started", "stopped"]),
         Arg::new("timeout", Kind::Int, "The most seconds to wait.").default(Default::Int(300)),
-        Arg::new("connect_timeout", Kind::Int, "The most seconds for a connection.").default(Default::Int(5)),
-        Arg::new("delay", Kind::Int, "Seconds to wait before the first look.").default(Default::Int(0)),
+        Arg::new(
+            "connect_timeout",
+            Kind::Int,
+            "The most seconds for a connection.",
+        )
+        .default(Default::Int(5)),
+        Arg::new("delay", Kind::Int, "Seconds to wait before the first look.")
+            .default(Default::Int(0)),
         Arg::new("sleep", Kind::Int, "Seconds between looks.").default(Default::Int(1)),
-        Arg::new("active_connection_states", Kind::List(&Kind::Str), "The states that count for drained."),
-        Arg::new("exclude_hosts", Kind::List(&Kind::Str), "Hosts whose connections do not count for drained."),
+        Arg::new(
+            "active_connection_states",
+            Kind::List(&Kind::Str),
+            "The states that count for drained.",
+        ),
+        Arg::new(
+            "exclude_hosts",
+            Kind::List(&Kind::Str),
+            "Hosts whose connections do not count for drained.",
+        ),
         Arg::new("msg", Kind::Str, "What is said when the time is up."),
     ]],
     free_form: None,
@@ -57,7 +75,11 @@ impl Module for WaitFor {
 
     fn run(&self, args: &Args, ctx: &Context<'_>) -> ModuleResult {
         if ctx.check {
-            return Ok(Outcome { skipped: true, ..Outcome::ok() });
+            return Ok(Outcome {
+                skipped: true,
+                msg: Some("remote module (wait_for) does not support check mode".to_owned()),
+                ..Outcome::ok()
+            });
         }
         let wait = Wait::new(args, ctx)?;
         wait.run(ctx)
@@ -106,7 +128,9 @@ impl<'a> Wait<'a> {
         }
         let states = args.list("active_connection_states").unwrap_or_default();
         if let Some(unknown) = states.iter().find(|s| connections::code(s).is_none()) {
-            return refuse(&format!("unknown active_connection_state ({unknown}) defined"));
+            return refuse(&format!(
+                "unknown active_connection_state ({unknown}) defined"
+            ));
         }
         let regex = match args.str("search_regex") {
             None => None,
@@ -130,7 +154,12 @@ impl<'a> Wait<'a> {
     }
 
     fn seconds(&self, name: &str) -> Duration {
-        Duration::from_secs(self.args.int(name).unwrap_or(0).clamp(0, i64::from(u32::MAX)) as u64)
+        Duration::from_secs(
+            self.args
+                .int(name)
+                .unwrap_or(0)
+                .clamp(0, i64::from(u32::MAX)) as u64,
+        )
     }
 
     fn run(&self, ctx: &Context<'_>) -> ModuleResult {
@@ -190,7 +219,9 @@ impl<'a> Wait<'a> {
             };
             found.groups = captures.iter().skip(1).map(value).collect();
             for name in regex.capture_names().flatten() {
-                found.named.insert(name.to_owned(), value(captures.name(name)));
+                found
+                    .named
+                    .insert(name.to_owned(), value(captures.name(name)));
             }
         }
         found.file = about(path);
@@ -200,7 +231,9 @@ impl<'a> Wait<'a> {
     /// A connection to the port, where it opens in time.
     fn connect(&self) -> Option<TcpStream> {
         let port = self.port?;
-        let limit = self.seconds("connect_timeout").max(Duration::from_millis(1));
+        let limit = self
+            .seconds("connect_timeout")
+            .max(Duration::from_millis(1));
         let left = self.until.saturating_duration_since(Instant::now());
         let limit = limit.min(left.max(Duration::from_secs(1)));
         let addresses = (self.args.text("host"), port).to_socket_addrs().ok()?;
@@ -217,7 +250,10 @@ impl<'a> Wait<'a> {
         while Instant::now() < self.until && heard.len() < MOST {
             let left = self.until.saturating_duration_since(Instant::now());
             let limit = left.min(self.seconds("connect_timeout").max(Duration::from_secs(1)));
-            if stream.set_read_timeout(Some(limit.max(Duration::from_millis(1)))).is_err() {
+            if stream
+                .set_read_timeout(Some(limit.max(Duration::from_millis(1))))
+                .is_err()
+            {
                 return false;
             }
             match stream.read(&mut buffer) {
@@ -246,7 +282,9 @@ impl<'a> Wait<'a> {
             .with("match_groupdict", found.named)
             .with(
                 "path",
-                self.path.as_ref().map_or(Value::Null, |p| p.to_string_lossy().into_owned().into()),
+                self.path
+                    .as_ref()
+                    .map_or(Value::Null, |p| p.to_string_lossy().into_owned().into()),
             )
             .with("elapsed", self.elapsed());
         outcome.fields.extend(found.file);
@@ -267,7 +305,9 @@ impl<'a> Wait<'a> {
             ("absent", Some(_), _) => format!("Timeout when waiting for {place} to be absent."),
             ("absent" | "stopped", None, _) => format!("Timeout when waiting for {place} to stop."),
             ("drained", ..) => format!("Timeout when waiting for {place} to drain"),
-            (_, _, Some(regex)) => format!("Timeout when waiting for search string {regex} in {place}"),
+            (_, _, Some(regex)) => {
+                format!("Timeout when waiting for search string {regex} in {place}")
+            }
             (_, Some(_), None) => format!("Timeout when waiting for file {place}"),
             (_, None, None) => format!("Timeout when waiting for {place}"),
         }
@@ -295,7 +335,10 @@ fn about(path: &Path) -> Map {
     map.insert("gid".into(), i64::from(meta.gid()).into());
     map.insert("owner".into(), name_or_number(user, meta.uid()).into());
     map.insert("group".into(), name_or_number(group, meta.gid()).into());
-    map.insert("mode".into(), format!("{:04o}", meta.mode() & 0o7777).into());
+    map.insert(
+        "mode".into(),
+        format!("{:04o}", meta.mode() & 0o7777).into(),
+    );
     map.insert("size".into(), (meta.size() as i64).into());
     map.insert("state".into(), state.into());
     map
@@ -314,18 +357,39 @@ mod tests {
     fn files_and_texts() {
         let t = Trial::new();
         let path = t.work.path().join("f").display().to_string();
-        let gone = t.run("wait_for", json!({"path": path, "state": "absent", "timeout": 1}));
+        let gone = t.run(
+            "wait_for",
+            json!({"path": path, "state": "absent", "timeout": 1}),
+        );
         assert!(!gone.failed && gone.field("state") == "absent");
         let r = t.run("wait_for", json!({"path": path, "timeout": 1}));
-        assert_eq!((r.message(), r.field("elapsed").as_str()), (format!("Timeout when waiting for file {path}").as_str(), "1"));
+        assert_eq!(
+            (r.message(), r.field("elapsed").as_str()),
+            (
+                format!("Timeout when waiting for file {path}").as_str(),
+                "1"
+            )
+        );
         std::fs::write(&path, "one\ntwo 42\n").expect("a file");
-        let r = t.run("wait_for", json!({"path": path, "search_regex": "^two (?P<n>.)(x)?"}));
+        let r = t.run(
+            "wait_for",
+            json!({"path": path, "search_regex": "^two (?P<n>.)(x)?"}),
+        );
         assert_eq!(r.field("match_groups"), "[\"4\",null]", "{r:?}");
         assert_eq!(r.field("match_groupdict"), "{\"n\":\"4\"}");
-        assert_eq!((r.field("state").as_str(), r.field("size").as_str()), ("file", "11"));
-        let r = t.run("wait_for", json!({"path": path, "search_regex": "three", "timeout": 0, "msg": "mine"}));
+        assert_eq!(
+            (r.field("state").as_str(), r.field("size").as_str()),
+            ("file", "11")
+        );
+        let r = t.run(
+            "wait_for",
+            json!({"path": path, "search_regex": "three", "timeout": 0, "msg": "mine"}),
+        );
         assert_eq!(r.message(), "mine");
-        assert!(t.run("wait_for", json!({"path": path, "search_regex": "("})).failed);
+        assert!(
+            t.run("wait_for", json!({"path": path, "search_regex": "("}))
+                .failed
+        );
     }
 
     #[test]
@@ -340,25 +404,57 @@ mod tests {
             }
         });
         let t = Trial::new();
-        assert!(!t.run("wait_for", json!({"port": port, "timeout": 5})).failed);
-        let r = t.run("wait_for", json!({"port": port, "timeout": 5, "search_regex": "wor(ld)"}));
+        assert!(
+            !t.run("wait_for", json!({"port": port, "timeout": 5}))
+                .failed
+        );
+        let r = t.run(
+            "wait_for",
+            json!({"port": port, "timeout": 5, "search_regex": "wor(ld)"}),
+        );
         assert!(!r.failed && r.field("match_groups") == "[]", "{r:?}");
-        let r = t.run("wait_for", json!({"port": port, "timeout": 1, "state": "stopped"}));
-        assert_eq!(r.message(), format!("Timeout when waiting for 127.0.0.1:{port} to stop."));
+        let r = t.run(
+            "wait_for",
+            json!({"port": port, "timeout": 1, "state": "stopped"}),
+        );
+        assert_eq!(
+            r.message(),
+            format!("Timeout when waiting for 127.0.0.1:{port} to stop.")
+        );
         server.join().expect("the server ends");
-        assert!(!t.run("wait_for", json!({"port": port, "timeout": 5, "state": "stopped"})).failed);
-        assert!(!t.run("wait_for", json!({"port": 9, "timeout": 5, "state": "drained"})).failed);
+        assert!(
+            !t.run(
+                "wait_for",
+                json!({"port": port, "timeout": 5, "state": "stopped"})
+            )
+            .failed
+        );
+        assert!(
+            !t.run(
+                "wait_for",
+                json!({"port": 9, "timeout": 5, "state": "drained"})
+            )
+            .failed
+        );
     }
 
     #[test]
     fn contradictions() {
         let t = Trial::new();
         let say = |args| t.run("wait_for", args).message().to_owned();
-        assert_eq!(say(json!({"port": 1, "path": "/x"})), "port and path parameter can not both be passed to wait_for");
-        assert!(say(json!({"path": "/x", "state": "drained"})).starts_with("state=drained should only"));
+        assert_eq!(
+            say(json!({"port": 1, "path": "/x"})),
+            "port and path parameter can not both be passed to wait_for"
+        );
+        assert!(
+            say(json!({"path": "/x", "state": "drained"})).starts_with("state=drained should only")
+        );
         assert!(say(json!({"port": 1, "exclude_hosts": ["a"]})).starts_with("exclude_hosts"));
         assert!(say(json!({"port": 1, "active_connection_states": ["X"]})).contains("(X)"));
         let r = t.run("wait_for", json!({"timeout": 1}));
-        assert_eq!((r.field("elapsed").as_str(), r.field("path").as_str()), ("1", "null"));
+        assert_eq!(
+            (r.field("elapsed").as_str(), r.field("path").as_str()),
+            ("1", "null")
+        );
     }
 }
