@@ -90,15 +90,14 @@ fn text(name: &str, i: &Inspection, all: bool) -> String {
     line(
         "contents",
         format!(
-            "{} in {} files; {} frames, {} stored ({:?} {})",
+            "{} in {} files; {} frames, {} stored ({} {})",
             bytes(i.manifest.total_bytes),
             i.manifest.files,
             i.frames.count,
             bytes(i.frames.stored),
-            i.manifest.method,
+            format!("{:?}", i.manifest.method).to_lowercase(),
             i.manifest.level
-        )
-        .to_lowercase(),
+        ),
     );
     if !i.manifest.hosts.is_empty() {
         line("hosts", i.manifest.hosts.join(", "));
