@@ -30,6 +30,7 @@ pub(in crate::plan) fn rustle_plan(mut root: Node<'_>) -> Result<Converted, Vec<
     for node in deployments.map(Node::into_items).unwrap_or_default() {
         take_deployment(node, &mut plan, &mut findings);
     }
+    gather_facts(&mut plan);
     if let Some(node) = total {
         let count = plan.count_tasks();
         let span = node.span.clone();
@@ -72,6 +73,21 @@ fn take_deployment(node: Node<'_>, plan: &mut ExecutionPlan, findings: &mut Find
         }
     }
     plan.binary_deployments.push(deployment);
+}
+
+/// The tool left out whether its playbook gathered facts, which playbooks do unless they say otherwise: facts are
+/// gathered where anything reads them.
+fn gather_facts(plan: &mut ExecutionPlan) {
+    let required = plan
+        .binary_deployments
+        .iter()
+        .any(|d| !d.embedded_data.facts_required.is_empty());
+    for play in &mut plan.plays {
+        let reads = || crate::plan::json::to_line(play).is_ok_and(|t| t.contains("ansible_"));
+        if play.gather_facts.is_none() && (required || reads()) {
+            play.gather_facts = Some(true);
+        }
+    }
 }
 
 /// The options that the planner was given and that change what a run does.

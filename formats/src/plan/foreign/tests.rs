@@ -73,6 +73,8 @@ fn rustle_plan_keeps_its_meaning() {
     assert_eq!(plan.plays[0].diff, Some(Value::Bool(true)));
     assert_eq!(plan.groups["all"].vars["v"], Value::Int(1));
     assert_eq!(plan.hosts.len(), 2);
+    // A condition reads `ansible_skip_tags`.
+    assert_eq!(plan.plays[0].gather_facts, Some(true));
 }
 
 #[test]
