@@ -1,13 +1,15 @@
 //! Packs a tree and says how long it took: what `scripts/bench` and people who tune the packer call.
 //!
-//! `measure STUB TREE OUTPUT [tasks=N] [level=N] [method=M] [threads=N] [base=FILE] [cache=DIR] [frames] [times] [stream] [sign] [verify]`
+//! `measure STUB TREE OUTPUT [tasks=N] [level=N] [method=M] [threads=N] [base=FILE] [cache=DIR] [frames] [times] [stream] [inject] [sign] [verify]`
 
 use std::path::Path;
 use std::time::Instant;
 
 use rustle_formats::plan::{ExecutionPlan, Item, PLAN_VERSION, PlayPlan, Task, TaskBatch};
 use rustle_formats::sign::SecretKey;
-use rustle_packer::{AssetSource, Method, PackRequest, Recorded, Silent, open_artifact, pack};
+use rustle_packer::{
+    AssetSource, Method, PackRequest, Placement, Recorded, Silent, open_artifact, pack,
+};
 
 fn plan(tasks: usize) -> ExecutionPlan {
     let task = |i: usize| Task {
@@ -69,6 +71,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     request.cache = value("cache").map(Into::into);
     request.cache_frames = has("frames");
     request.stream = has("stream");
+    if has("inject") {
+        request.placement = Placement::ElfSection;
+    }
     request.recorded = Recorded {
         times: has("times"),
         owners: has("times"),

@@ -12,8 +12,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use rustle_formats::artifact::check_path;
+use sha2::{Digest, Sha256};
 
 use crate::PackError;
+use crate::content::read_part;
 
 /// Something to be packed under a name.
 #[derive(Debug, Clone)]
@@ -126,7 +128,6 @@ pub(crate) struct Node {
     pub(crate) mode: u16,
     pub(crate) mtime: Option<(i64, u32)>,
     pub(crate) owner: Option<(u32, u32)>,
-    pub(crate) sha256: Option<[u8; 32]>,
     /// The inode, where several names may share it.
     links: Option<(u64, u64)>,
 }
@@ -150,6 +151,7 @@ pub(crate) fn collect(
     let mut nodes = Vec::new();
     for source in sources {
         check_name(&source.name)?;
+        let at = nodes.len();
         match &source.from {
             AssetFrom::Bytes(bytes) => nodes.push(Node {
                 path: source.name.clone(),
@@ -157,15 +159,12 @@ pub(crate) fn collect(
                 kind: NodeKind::File(Content::Memory(Arc::clone(bytes))),
                 mtime: None,
                 owner: None,
-                sha256: source.sha256,
                 links: None,
             }),
             AssetFrom::Path(path) => {
                 let meta = std::fs::metadata(path).map_err(PackError::io("read", path))?;
-                let at = nodes.len();
                 nodes.push(node(source.name.clone(), path, &meta, recorded)?);
                 let top = &mut nodes[at];
-                top.sha256 = source.sha256;
                 if let Some(mode) = source.mode {
                     top.mode = mode & 0o7777;
                 }
@@ -174,21 +173,45 @@ pub(crate) fn collect(
                 }
             }
         }
-        if let (Some(want), Some(NodeKind::File(content))) =
-            (source.size, nodes.last().map(|n| &n.kind))
-            && content.size() != want
-        {
-            return Err(PackError::Mismatch {
-                name: String::from_utf8_lossy(&source.name).into_owned(),
-                what: format!("it has {} bytes, not {want}", content.size()),
-            });
+        if let Some(NodeKind::File(content)) = nodes.get(at).map(|n| &n.kind) {
+            check_promise(source, content)?;
         }
     }
     nodes.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut nodes = merge(nodes)?;
+    merge(&mut nodes)?;
+    nodes.shrink_to_fit();
     check_parents(&nodes)?;
     link(&mut nodes);
     Ok(nodes)
+}
+
+/// Checks what the plan says of a file. Its SHA-256 costs a reading of its own, so only where one is given.
+fn check_promise(source: &AssetSource, content: &Content) -> Result<(), PackError> {
+    let mismatch = |what: String| PackError::Mismatch {
+        name: String::from_utf8_lossy(&source.name).into_owned(),
+        what,
+    };
+    let size = content.size();
+    if let Some(want) = source.size.filter(|&want| want != size) {
+        return Err(mismatch(format!("it has {size} bytes, not {want}")));
+    }
+    let Some(want) = source.sha256 else {
+        return Ok(());
+    };
+    let mut hasher = Sha256::new();
+    let mut part = Vec::new();
+    let mut at = 0;
+    while at < size {
+        part.clear();
+        let now = (size - at).min(1 << 20);
+        read_part(content, at, now as usize, &mut part)?;
+        hasher.update(&part);
+        at += now;
+    }
+    if <[u8; 32]>::from(hasher.finalize()) != want {
+        return Err(mismatch("its SHA-256 is another".into()));
+    }
+    Ok(())
 }
 
 fn check_name(name: &[u8]) -> Result<(), PackError> {
@@ -231,7 +254,6 @@ fn node(
             .times
             .then(|| (meta.mtime(), meta.mtime_nsec() as u32)),
         owner: recorded.owners.then(|| (meta.uid(), meta.gid())),
-        sha256: None,
         links,
     })
 }
@@ -342,23 +364,19 @@ fn join(dir: &[u8], name: &OsStr) -> Vec<u8> {
     out
 }
 
-/// Drops what was named twice and is the same; the first keeps its checks.
-fn merge(nodes: Vec<Node>) -> Result<Vec<Node>, PackError> {
-    let mut out: Vec<Node> = Vec::with_capacity(nodes.len());
-    for node in nodes {
-        match out.last_mut() {
-            Some(last) if last.path == node.path => {
-                if !same(&last.kind, &node.kind) {
-                    return Err(PackError::Twice(
-                        String::from_utf8_lossy(&node.path).into_owned(),
-                    ));
-                }
-                last.sha256 = last.sha256.or(node.sha256);
-            }
-            _ => out.push(node),
+/// Drops what was named twice and is the same. In place: the list may be long.
+fn merge(nodes: &mut Vec<Node>) -> Result<(), PackError> {
+    let mut twice = None;
+    nodes.dedup_by(|node, kept| {
+        if node.path != kept.path {
+            return false;
         }
-    }
-    Ok(out)
+        if !same(&kept.kind, &node.kind) {
+            twice.get_or_insert_with(|| String::from_utf8_lossy(&node.path).into_owned());
+        }
+        true
+    });
+    twice.map_or(Ok(()), |name| Err(PackError::Twice(name)))
 }
 
 fn same(a: &NodeKind, b: &NodeKind) -> bool {

@@ -197,6 +197,13 @@ fn bad_requests_say_why_and_leave_nothing() {
         }];
     });
     assert!(matches!(size, PackError::Mismatch { .. }), "{size}");
+    let hash = fails(&|r| {
+        r.assets = vec![AssetSource {
+            sha256: Some([1; 32]),
+            ..AssetSource::bytes("x", *b"1")
+        }]
+    });
+    assert!(hash.to_string().contains("SHA-256"), "{hash}");
     let names: Vec<_> = std::fs::read_dir(dir.path())
         .unwrap()
         .map(|e| e.unwrap().file_name())
