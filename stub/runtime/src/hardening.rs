@@ -74,7 +74,7 @@ pub fn has_lowered_core_limit() -> bool {
 /// What `setrlimit` says.
 pub fn restore_core_limit() -> std::io::Result<()> {
     match BEFORE.get() {
-        Some(before) => Ok(setrlimit(Resource::Core, before.clone())?),
+        Some(before) => Ok(setrlimit(Resource::Core, *before)?),
         None => Ok(()),
     }
 }

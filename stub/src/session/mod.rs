@@ -7,7 +7,6 @@ mod cache;
 mod link;
 mod run;
 
-
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -18,7 +17,6 @@ use rustle_formats::session::{Down, FrameReader, Offer, SESSION_VERSION, Start, 
 pub use cache::{Assembly, Cache, MAX_PIECE};
 pub use link::Link;
 pub(crate) use run::main;
-
 
 /// An artifact that is whole, and how to run it.
 pub struct Ready {

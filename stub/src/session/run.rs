@@ -52,8 +52,8 @@ pub(crate) fn main(folder: &Path) -> u8 {
 }
 
 fn run(folder: &Path, arrived: Arrived, link: &Link) -> Result<(u8, String), Failure> {
-    let file = File::open(&arrived.artifact)
-        .map_err(|e| Failure::io(arrived.artifact.display(), &e))?;
+    let file =
+        File::open(&arrived.artifact).map_err(|e| Failure::io(arrived.artifact.display(), &e))?;
     let mut payload = Payload {
         container: Container::open_file(file)?,
         program: Some(arrived.artifact.clone()),
@@ -61,7 +61,12 @@ fn run(folder: &Path, arrived: Arrived, link: &Link) -> Result<(u8, String), Fai
     payload.attach_sidecar(arrived.sidecar.as_deref())?;
     let command = command(&arrived.start, folder);
     let overlay = open_overlay(&payload, &arrived.start)?;
-    let ready = Ready::new(payload, overlay.0, overlay.1.as_deref(), command.host.as_deref())?;
+    let ready = Ready::new(
+        payload,
+        overlay.0,
+        overlay.1.as_deref(),
+        command.host.as_deref(),
+    )?;
 
     let surroundings = Surroundings::of_process();
     let run_id = new_run_id()?;
@@ -197,7 +202,10 @@ fn shortened(event: &Event) -> Event {
             let mut map = rustle_formats::Map::new();
             map.insert(
                 "msg".to_owned(),
-                Value::Str("the result is longer than a session's frame; it is in the report on the host".to_owned()),
+                Value::Str(
+                    "the result is longer than a session's frame; it is in the report on the host"
+                        .to_owned(),
+                ),
             );
             *result = Value::Map(map);
         }

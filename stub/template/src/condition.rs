@@ -11,10 +11,12 @@ impl Templar<'_> {
             Value::Bool(value) => return Ok(*value),
             Value::None => return Ok(true),
             Value::Str(text) if text.is_empty() => return Ok(true),
-            Value::Str(text) => self.condition_value(text).map_err(|error| match error.kind() {
-                ErrorKind::Syntax => error,
-                _ => error.context("Error while evaluating conditional: "),
-            })?,
+            Value::Str(text) => self
+                .condition_value(text)
+                .map_err(|error| match error.kind() {
+                    ErrorKind::Syntax => error,
+                    _ => error.context("Error while evaluating conditional: "),
+                })?,
             other => other.clone(),
         };
         match result {
@@ -34,7 +36,11 @@ impl Templar<'_> {
 }
 
 fn broken(value: &Value) -> Error {
-    let truth = if value.truth().unwrap_or(false) { "True" } else { "False" };
+    let truth = if value.truth().unwrap_or(false) {
+        "True"
+    } else {
+        "False"
+    };
     Error::new(
         ErrorKind::BrokenConditional,
         format!(

@@ -58,7 +58,10 @@ impl Default for FileOptions {
     /// The `template` module's defaults: blocks trimmed, escapes in strings.
     fn default() -> Self {
         FileOptions {
-            syntax: Syntax { raw_backslashes: false, ..Syntax::default() },
+            syntax: Syntax {
+                raw_backslashes: false,
+                ..Syntax::default()
+            },
         }
     }
 }
@@ -138,7 +141,8 @@ impl<'e> Engine<'e> {
         if let Some(known) = self.templates.borrow().get(text) {
             return Ok(known.clone());
         }
-        let template = Rc::new(syntax::parse_template(text, None, &self.syntax).map_err(in_template)?);
+        let template =
+            Rc::new(syntax::parse_template(text, None, &self.syntax).map_err(in_template)?);
         remember(&mut self.templates.borrow_mut(), text, &template);
         Ok(template)
     }
@@ -163,7 +167,11 @@ impl<'e> Engine<'e> {
         if let Some(known) = cache.borrow().get(text) {
             return Ok(known.clone());
         }
-        let syntax = Syntax { raw_backslashes: false, embedded_templates, ..self.syntax.clone() };
+        let syntax = Syntax {
+            raw_backslashes: false,
+            embedded_templates,
+            ..self.syntax.clone()
+        };
         let expression = Rc::new(syntax::parse_expression(text, &syntax).map_err(in_expression)?);
         remember(&mut cache.borrow_mut(), text, &expression);
         Ok(expression)
@@ -207,7 +215,12 @@ impl<'e> Engine<'e> {
     }
 
     /// What a template file needs, or why it is none.
-    pub fn check_file(&self, source: &str, name: &str, options: &FileOptions) -> Result<Analysis, Error> {
+    pub fn check_file(
+        &self,
+        source: &str,
+        name: &str,
+        options: &FileOptions,
+    ) -> Result<Analysis, Error> {
         let template = parse_file(source, name, options)?;
         Ok(syntax::analyse_template(&template))
     }
@@ -219,7 +232,11 @@ impl<'e> Engine<'e> {
 }
 
 /// Reads a template file with its header line.
-pub(crate) fn parse_file(source: &str, name: &str, options: &FileOptions) -> Result<Template, Error> {
+pub(crate) fn parse_file(
+    source: &str,
+    name: &str,
+    options: &FileOptions,
+) -> Result<Template, Error> {
     let mut syntax = options.syntax.clone();
     let body = crate::header::read(source, &mut syntax)?;
     syntax::parse_template(body, Some(name.into()), &syntax).map_err(in_template)

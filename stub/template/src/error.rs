@@ -59,7 +59,13 @@ struct Inner {
 impl Error {
     /// A new error without a place.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { kind, message: message.into(), template: None, line: 0, column: 0 }))
+        Error(Box::new(Inner {
+            kind,
+            message: message.into(),
+            template: None,
+            line: 0,
+            column: 0,
+        }))
     }
 
     /// A type error, as Python would word it.

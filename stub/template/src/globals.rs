@@ -4,11 +4,11 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::lookups;
 use crate::text::DateTime;
 use crate::value::{Dict, Function, Key, Object, Range, Undefined, Value, iterate};
-use crate::Error;
 
 type Run = fn(&mut Interp<'_>, Args) -> Result<Value, Error>;
 
@@ -37,9 +37,10 @@ pub(crate) fn find(name: &str) -> Option<Value> {
 /// True for functions that may be given undefined values.
 pub(crate) fn takes_undefined(function: &Value) -> bool {
     match function {
-        Value::Object(object) => {
-            object.as_any().downcast_ref::<Function>().is_some_and(|f| matches!(f.name, "namespace" | "undef"))
-        }
+        Value::Object(object) => object
+            .as_any()
+            .downcast_ref::<Function>()
+            .is_some_and(|f| matches!(f.name, "namespace" | "undef")),
         _ => false,
     }
 }
@@ -47,7 +48,11 @@ pub(crate) fn takes_undefined(function: &Value) -> bool {
 fn range(_: &mut Interp<'_>, args: Args) -> Result<Value, Error> {
     let count = args.positional.len();
     let [a, b, step] = args.bind("range", ["start", "stop", "step"], 1)?;
-    let (start, stop) = if count == 1 { (0, a.int_or(0)?) } else { (a.int_or(0)?, b.int_or(0)?) };
+    let (start, stop) = if count == 1 {
+        (0, a.int_or(0)?)
+    } else {
+        (a.int_or(0)?, b.int_or(0)?)
+    };
     let step = step.int_or(1)?;
     if step == 0 {
         return Err(Error::value("range() arg 3 must not be zero"));
@@ -59,7 +64,9 @@ fn dict(_: &mut Interp<'_>, args: Args) -> Result<Value, Error> {
     let dict = Dict::new();
     if args.positional.len() > 1 {
         let given = args.positional.len();
-        return Err(Error::type_error(format!("dict expected at most 1 argument, got {given}")));
+        return Err(Error::type_error(format!(
+            "dict expected at most 1 argument, got {given}"
+        )));
     }
     if let Some(first) = args.positional.first() {
         update(&dict, first)?;
@@ -80,7 +87,9 @@ pub(crate) fn update(dict: &Dict, from: &Value) -> Result<(), Error> {
     }
     for (index, pair) in iterate(from)?.into_iter().enumerate() {
         let items = iterate(&pair).map_err(|_| {
-            Error::type_error(format!("cannot convert dictionary update sequence element #{index} to a sequence"))
+            Error::type_error(format!(
+                "cannot convert dictionary update sequence element #{index} to a sequence"
+            ))
         })?;
         let [key, value] = items.as_slice() else {
             return Err(Error::value(format!(
@@ -96,13 +105,19 @@ pub(crate) fn update(dict: &Dict, from: &Value) -> Result<(), Error> {
 fn undef(_: &mut Interp<'_>, args: Args) -> Result<Value, Error> {
     let [hint] = args.bind("undef", ["hint"], 0)?;
     let message = hint.text_or("Mandatory variable has not been overridden")?;
-    Ok(Value::Undefined(Rc::new(Undefined::message_only(None, message))))
+    Ok(Value::Undefined(Rc::new(Undefined::message_only(
+        None, message,
+    ))))
 }
 
 fn now(interp: &mut Interp<'_>, args: Args) -> Result<Value, Error> {
     let [utc, format] = args.bind("now", ["utc", "fmt"], 0)?;
     let now = interp.templar.engine().host().now();
-    let civil = if utc.truth_or(false)? { now.with_time_zone(jiff::tz::TimeZone::UTC).datetime() } else { now.datetime() };
+    let civil = if utc.truth_or(false)? {
+        now.with_time_zone(jiff::tz::TimeZone::UTC).datetime()
+    } else {
+        now.datetime()
+    };
     let moment = DateTime::naive(civil);
     match format.text()? {
         Some(format) => moment.strftime(&format).map(Value::from),
@@ -114,7 +129,11 @@ fn cycler(_: &mut Interp<'_>, args: Args) -> Result<Value, Error> {
     if args.positional.is_empty() {
         return Err(Error::type_error("at least one item has to be provided"));
     }
-    let cycle = Rc::new_cyclic(|me| Cycler { me: me.clone(), items: args.positional, at: Cell::new(0) });
+    let cycle = Rc::new_cyclic(|me| Cycler {
+        me: me.clone(),
+        items: args.positional,
+        at: Cell::new(0),
+    });
     Ok(Value::Object(cycle))
 }
 
@@ -139,8 +158,18 @@ impl Object for Cycler {
             "current" => Some(self.items[self.at.get()].clone()),
             "items" => Some(Value::tuple(self.items.clone())),
             "pos" => Some(Value::count(self.at.get())),
-            "next" => self.me.upgrade().map(|cycler| Value::object(CyclerMethod { cycler, reset: false })),
-            "reset" => self.me.upgrade().map(|cycler| Value::object(CyclerMethod { cycler, reset: true })),
+            "next" => self.me.upgrade().map(|cycler| {
+                Value::object(CyclerMethod {
+                    cycler,
+                    reset: false,
+                })
+            }),
+            "reset" => self.me.upgrade().map(|cycler| {
+                Value::object(CyclerMethod {
+                    cycler,
+                    reset: true,
+                })
+            }),
             _ => None,
         })
     }
@@ -179,7 +208,10 @@ impl Object for CyclerMethod {
 
 fn joiner(_: &mut Interp<'_>, args: Args) -> Result<Value, Error> {
     let [separator] = args.bind("joiner", ["sep"], 0)?;
-    Ok(Value::object(Joiner { separator: separator.text_or(", ")?, used: Cell::new(false) }))
+    Ok(Value::object(Joiner {
+        separator: separator.text_or(", ")?,
+        used: Cell::new(false),
+    }))
 }
 
 /// `joiner(…)`: nothing the first time, then the separator.
@@ -203,13 +235,19 @@ impl Object for Joiner {
 
     fn call(&self, _: &mut Interp<'_>, args: Args) -> Result<Value, Error> {
         args.none("joiner")?;
-        Ok(Value::str(if self.used.replace(true) { self.separator.as_str() } else { "" }))
+        Ok(Value::str(if self.used.replace(true) {
+            self.separator.as_str()
+        } else {
+            ""
+        }))
     }
 }
 
 fn namespace(interp: &mut Interp<'_>, args: Args) -> Result<Value, Error> {
     match dict(interp, args)? {
-        Value::Dict(names) => Ok(Value::object(Namespace { names: RefCell::new(names) })),
+        Value::Dict(names) => Ok(Value::object(Namespace {
+            names: RefCell::new(names),
+        })),
         other => Ok(other),
     }
 }
@@ -239,6 +277,9 @@ impl Object for Namespace {
 
     fn text(&self) -> String {
         let names = Value::Dict(self.names.borrow().clone());
-        format!("<Namespace {}>", crate::value::repr(&names).unwrap_or_default())
+        format!(
+            "<Namespace {}>",
+            crate::value::repr(&names).unwrap_or_default()
+        )
     }
 }

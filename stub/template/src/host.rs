@@ -27,7 +27,11 @@ pub trait Host {
 
     /// What is known about a file; with `follow`, about what a link points to.
     fn metadata(&self, path: &Path, follow: bool) -> Option<std::fs::Metadata> {
-        if follow { std::fs::metadata(path).ok() } else { std::fs::symlink_metadata(path).ok() }
+        if follow {
+            std::fs::metadata(path).ok()
+        } else {
+            std::fs::symlink_metadata(path).ok()
+        }
     }
 
     /// The path without links, as far as it exists.

@@ -8,7 +8,9 @@ use std::rc::Rc;
 use crate::engine::{Engine, FileOptions, Scope, parse_file};
 use crate::eval::{Context, Frame, Interp, Out};
 use crate::syntax::Template;
-use crate::value::{Dict, MAX_DATA_DEPTH, Object, Str, Undefined, Value, freeze, has_templates, unstorable};
+use crate::value::{
+    Dict, MAX_DATA_DEPTH, Object, Str, Undefined, Value, freeze, has_templates, unstorable,
+};
 use crate::{Error, ErrorKind};
 
 /// Renders with the variables of one moment. What it has looked up it keeps: make a new one when variables change.
@@ -96,16 +98,22 @@ impl<'a> Templar<'a> {
         }
         let Some(raw) = self.scope.get(name)? else {
             return Ok(match &**name {
-                "vars" => Value::object(AllVariables { names: self.scope.names() }),
+                "vars" => Value::object(AllVariables {
+                    names: self.scope.names(),
+                }),
                 _ => crate::globals::find(name).unwrap_or_else(|| Value::undefined(name.clone())),
             });
         };
         let value = match &raw {
-            Value::Str(text) if text.is_template() => self.guarded(&self.in_progress, name, || self.render_text(text))?,
+            Value::Str(text) if text.is_template() => {
+                self.guarded(&self.in_progress, name, || self.render_text(text))?
+            }
             _ => raw,
         };
         freeze(&value, 0);
-        self.variables.borrow_mut().insert(name.clone(), value.clone());
+        self.variables
+            .borrow_mut()
+            .insert(name.clone(), value.clone());
         Ok(value)
     }
 
@@ -122,7 +130,11 @@ impl<'a> Templar<'a> {
         run: impl FnOnce() -> Result<R, Error>,
     ) -> Result<R, Error> {
         if running.borrow().iter().any(|other| other == key) {
-            return Err(Error::new(ErrorKind::Recursion, "Recursive loop detected in template: ").context_after(key));
+            return Err(Error::new(
+                ErrorKind::Recursion,
+                "Recursive loop detected in template: ",
+            )
+            .context_after(key));
         }
         running.borrow_mut().push(key.clone());
         let result = run();
@@ -132,16 +144,20 @@ impl<'a> Templar<'a> {
 
     /// Renders text that was read out of a container.
     pub(crate) fn render_element(&self, text: &Str) -> Result<Value, Error> {
-        self.enter(|| self.guarded(&self.elements_in_progress, &text.shared(), || self.render_text(text)))
+        self.enter(|| {
+            self.guarded(&self.elements_in_progress, &text.shared(), || {
+                self.render_text(text)
+            })
+        })
     }
 
     /// Renders text inside a rendering: the result may be undefined.
     fn render_text(&self, text: &Str) -> Result<Value, Error> {
         let template = self.engine.template(text)?;
         match self.run(&template) {
-            Err(error) if error.is_undefined() => {
-                Ok(Value::Undefined(Rc::new(Undefined::from_error(error.without_place()))))
-            }
+            Err(error) if error.is_undefined() => Ok(Value::Undefined(Rc::new(
+                Undefined::from_error(error.without_place()),
+            ))),
             Err(error) => Err(error.without_place()),
             Ok(value) => Ok(value),
         }
@@ -173,7 +189,12 @@ impl<'a> Templar<'a> {
     }
 
     /// Renders a template file.
-    pub fn render_file(&self, source: &str, name: &str, options: &FileOptions) -> Result<String, Error> {
+    pub fn render_file(
+        &self,
+        source: &str,
+        name: &str,
+        options: &FileOptions,
+    ) -> Result<String, Error> {
         self.enter(|| {
             let template = Rc::new(parse_file(source, name, options)?);
             self.file_options.replace(options.clone());
@@ -193,9 +214,7 @@ impl<'a> Templar<'a> {
 
     /// Evaluates a bare expression; the result may be undefined.
     pub(crate) fn eval_raw(&self, expression: &str) -> Result<Value, Error> {
-        self.enter(|| {
-            self.eval_parsed(&*self.engine.expression(expression)?)
-        })
+        self.enter(|| self.eval_parsed(&*self.engine.expression(expression)?))
     }
 
     /// Evaluates a condition, in which text literals may hold templates.
@@ -229,14 +248,20 @@ impl<'a> Templar<'a> {
     /// A result as it may leave the engine: rendered all the way down, without undefined values and `omit`.
     fn finish(&self, value: Value) -> Result<Value, Error> {
         match value {
-            Value::Omit => Err(Error::new(ErrorKind::Omitted, "A template was resolved to an Omit scalar.")),
+            Value::Omit => Err(Error::new(
+                ErrorKind::Omitted,
+                "A template was resolved to an Omit scalar.",
+            )),
             value => self.finish_within(value, 0),
         }
     }
 
     fn finish_within(&self, value: Value, depth: usize) -> Result<Value, Error> {
         if depth > MAX_DATA_DEPTH {
-            return Err(Error::new(ErrorKind::Recursion, "data is nested too deeply, or contains itself"));
+            return Err(Error::new(
+                ErrorKind::Recursion,
+                "data is nested too deeply, or contains itself",
+            ));
         }
         let all = |items: Vec<Value>| -> Result<Value, Error> {
             let mut finished = Vec::with_capacity(items.len());
@@ -260,7 +285,11 @@ impl<'a> Templar<'a> {
             Value::Tuple(items) => all(items.to_vec()),
             Value::Dict(dict) => {
                 let finished = Dict::new();
-                let entries: Vec<_> = dict.borrow().iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+                let entries: Vec<_> = dict
+                    .borrow()
+                    .iter()
+                    .map(|(k, v)| (k.clone(), v.clone()))
+                    .collect();
                 finished.edit(|map| map.reserve(entries.len()));
                 for (key, item) in entries {
                     match self.finish_within(item, depth + 1)? {
@@ -271,7 +300,9 @@ impl<'a> Templar<'a> {
                 Ok(Value::Dict(finished))
             }
             Value::Object(object) if object.is_storable() => Ok(Value::Object(object)),
-            Value::Object(object) => object.to_data().ok_or_else(|| unstorable(&Value::Object(object))),
+            Value::Object(object) => object
+                .to_data()
+                .ok_or_else(|| unstorable(&Value::Object(object))),
             other => Ok(other),
         }
     }
@@ -283,18 +314,24 @@ impl<'a> Templar<'a> {
 
     fn force_within(&self, value: &Value, depth: usize) -> Result<Value, Error> {
         if depth > MAX_DATA_DEPTH {
-            return Err(Error::new(ErrorKind::Recursion, "data is nested too deeply"));
+            return Err(Error::new(
+                ErrorKind::Recursion,
+                "data is nested too deeply",
+            ));
         }
         let address = match value {
             Value::Str(text) if text.is_template() => {
-                return Ok(self
-                    .render_element(text)
-                    .unwrap_or_else(|error| Value::Undefined(Rc::new(Undefined::from_error(error)))));
+                return Ok(self.render_element(text).unwrap_or_else(|error| {
+                    Value::Undefined(Rc::new(Undefined::from_error(error)))
+                }));
             }
             Value::List(list) => list.address(),
             Value::Dict(dict) => dict.address(),
             Value::Tuple(items) => {
-                let forced: Result<Vec<_>, _> = items.iter().map(|item| self.force_within(item, depth + 1)).collect();
+                let forced: Result<Vec<_>, _> = items
+                    .iter()
+                    .map(|item| self.force_within(item, depth + 1))
+                    .collect();
                 return Ok(Value::tuple(forced?));
             }
             other => return Ok(other.clone()),
@@ -307,7 +344,11 @@ impl<'a> Templar<'a> {
         }
         let forced = match value {
             Value::Dict(dict) => {
-                let entries: Vec<_> = dict.borrow().iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+                let entries: Vec<_> = dict
+                    .borrow()
+                    .iter()
+                    .map(|(k, v)| (k.clone(), v.clone()))
+                    .collect();
                 let copy = Dict::new();
                 for (key, item) in entries {
                     copy.insert(key, self.force_within(&item, depth + 1)?);
@@ -316,12 +357,17 @@ impl<'a> Templar<'a> {
             }
             other => {
                 let items = crate::value::iterate(other)?;
-                let forced: Result<Vec<_>, _> = items.iter().map(|item| self.force_within(item, depth + 1)).collect();
+                let forced: Result<Vec<_>, _> = items
+                    .iter()
+                    .map(|item| self.force_within(item, depth + 1))
+                    .collect();
                 Value::list(forced?)
             }
         };
         freeze(&forced, 0);
-        self.forced.borrow_mut().insert(address, (value.clone(), forced.clone()));
+        self.forced
+            .borrow_mut()
+            .insert(address, (value.clone(), forced.clone()));
         Ok(forced)
     }
 
@@ -330,11 +376,17 @@ impl<'a> Templar<'a> {
         if let Some(known) = self.loaded.borrow().get(name) {
             return Ok(Some(known.clone()));
         }
-        let Some(loader) = self.engine.loader() else { return Ok(None) };
-        let Some(source) = loader.load(name, None)? else { return Ok(None) };
+        let Some(loader) = self.engine.loader() else {
+            return Ok(None);
+        };
+        let Some(source) = loader.load(name, None)? else {
+            return Ok(None);
+        };
         let options = self.file_options.borrow().clone();
         let template = Rc::new(parse_file(&source, name, &options)?);
-        self.loaded.borrow_mut().insert(name.clone(), template.clone());
+        self.loaded
+            .borrow_mut()
+            .insert(name.clone(), template.clone());
         Ok(Some(template))
     }
 }
@@ -367,7 +419,10 @@ impl Interp<'_> {
 /// Gives text as many newlines at its end as the template had, unless it has them already.
 fn restore_newlines(text: &mut String, template: &Template) {
     let has = text.len() - text.trim_end_matches('\n').len();
-    text.extend(std::iter::repeat_n('\n', template.trailing_newlines.saturating_sub(has)));
+    text.extend(std::iter::repeat_n(
+        '\n',
+        template.trailing_newlines.saturating_sub(has),
+    ));
 }
 
 /// `vars`: all variables by name.
@@ -392,11 +447,18 @@ impl Object for AllVariables {
     }
 
     fn iterate(&self) -> Option<Result<Vec<Value>, Error>> {
-        Some(Ok(self.names.iter().map(|name| Value::str(name.as_str())).collect()))
+        Some(Ok(self
+            .names
+            .iter()
+            .map(|name| Value::str(name.as_str()))
+            .collect()))
     }
 
     fn contains(&self, item: &Value) -> Option<bool> {
-        Some(item.as_str().is_some_and(|name| self.names.iter().any(|known| known == name)))
+        Some(
+            item.as_str()
+                .is_some_and(|name| self.names.iter().any(|known| known == name)),
+        )
     }
 
     fn len(&self) -> Option<usize> {

@@ -21,7 +21,11 @@ fn json(name: &str) -> Json {
 
 fn variables() -> IndexMap<String, Value> {
     let json = json("variables.json");
-    json.as_object().unwrap().iter().map(|(k, v)| (k.clone(), Value::from_json(v, true))).collect()
+    json.as_object()
+        .unwrap()
+        .iter()
+        .map(|(k, v)| (k.clone(), Value::from_json(v, true)))
+        .collect()
 }
 
 struct Machine;
@@ -44,7 +48,9 @@ impl Loader for Files {
 }
 
 fn engine() -> Engine<'static> {
-    Engine::new().with_host(Rc::new(Machine)).with_loader(Rc::new(Files))
+    Engine::new()
+        .with_host(Rc::new(Machine))
+        .with_loader(Rc::new(Files))
 }
 
 /// The class of error that ansible-core raises for ours.
@@ -61,9 +67,15 @@ fn class(error: &Error) -> &'static str {
     }
 }
 
-fn compute(engine: &Engine<'_>, variables: &IndexMap<String, Value>, case: &str) -> Result<String, Error> {
+fn compute(
+    engine: &Engine<'_>,
+    variables: &IndexMap<String, Value>,
+    case: &str,
+) -> Result<String, Error> {
     if let Some(condition) = case.strip_prefix("? ") {
-        return engine.eval_condition(variables, &Value::trusted(condition)).map(|b| format!("{:?}", Value::Bool(b)));
+        return engine
+            .eval_condition(variables, &Value::trusted(condition))
+            .map(|b| format!("{:?}", Value::Bool(b)));
     }
     match case.strip_prefix("= ") {
         Some(expression) => engine.eval_expr(variables, expression),
@@ -74,7 +86,11 @@ fn compute(engine: &Engine<'_>, variables: &IndexMap<String, Value>, case: &str)
 
 /// The cases that we know to differ, by their text; each with its reason on the line above.
 fn known() -> Vec<String> {
-    read("known-differences.txt").lines().filter(|l| !l.starts_with('#') && !l.is_empty()).map(str::to_owned).collect()
+    read("known-differences.txt")
+        .lines()
+        .filter(|l| !l.starts_with('#') && !l.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
@@ -89,19 +105,39 @@ fn expressions_agree_with_ansible() {
         let agrees = match (&ours, record["value"].as_str(), record["error"].as_str()) {
             (Ok(ours), Some(theirs), _) => ours == theirs,
             (Err(ours), _, Some(theirs)) => {
-                words += usize::from(record["message"].as_str().is_some_and(|text| text.contains(ours.message())));
+                words += usize::from(
+                    record["message"]
+                        .as_str()
+                        .is_some_and(|text| text.contains(ours.message())),
+                );
                 class(ours) == theirs
             }
             _ => false,
         };
-        let is_known = known.iter().any(|known| *known == case.replace('\n', "\\n"));
+        let is_known = known
+            .iter()
+            .any(|known| *known == case.replace('\n', "\\n"));
         if agrees == is_known {
-            let theirs = record["value"].as_str().or(record["message"].as_str()).unwrap_or("");
-            wrong.push(format!("{case}\n    ours:   {ours:?}\n    theirs: {theirs} {}", record["error"]));
+            let theirs = record["value"]
+                .as_str()
+                .or(record["message"].as_str())
+                .unwrap_or("");
+            wrong.push(format!(
+                "{case}\n    ours:   {ours:?}\n    theirs: {theirs} {}",
+                record["error"]
+            ));
         }
     }
-    eprintln!("{total} cases, {} known to differ, {words} error messages word for word", known.len());
-    assert!(wrong.is_empty(), "{} of {total} differ (or do not differ any more):\n{}", wrong.len(), wrong.join("\n"));
+    eprintln!(
+        "{total} cases, {} known to differ, {words} error messages word for word",
+        known.len()
+    );
+    assert!(
+        wrong.is_empty(),
+        "{} of {total} differ (or do not differ any more):\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -119,8 +155,16 @@ fn files_agree_with_ansible() {
             _ => false,
         };
         if agrees == known.iter().any(|known| known == name) {
-            wrong.push(format!("{name}\n    ours:   {ours:?}\n    theirs: {:?}", record["text"].as_str()));
+            wrong.push(format!(
+                "{name}\n    ours:   {ours:?}\n    theirs: {:?}",
+                record["text"].as_str()
+            ));
         }
     }
-    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} differ:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }

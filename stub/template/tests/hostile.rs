@@ -7,19 +7,94 @@ use rustle_template::{Engine, FileOptions, Value};
 
 fn variables() -> HashMap<String, Value> {
     let json = serde_json::json!({"a": 1, "b": [1, "x", null], "c": {"d": "{{ a }}"}, "s": "text"});
-    json.as_object().unwrap().iter().map(|(k, v)| (k.clone(), Value::from_json(v, true))).collect()
+    json.as_object()
+        .unwrap()
+        .iter()
+        .map(|(k, v)| (k.clone(), Value::from_json(v, true)))
+        .collect()
 }
 
 /// Pieces of the language, put together at random: further in than random characters get.
 fn pieces() -> impl Strategy<Value = String> {
     let words = [
-        "{{", "}}", "{%", "%}", "{#", "#}", "-%}", "{%-", "if", "else", "endif", "for", "in", "endfor", "set", "=",
-        "macro", "endmacro", "call", "(", ")", "[", "]", "{", "}", ",", ":", ".", "|", "~", "+", "-", "*", "//", "%",
-        "**", "==", "<", "not", "is", "defined", "a", "b", "c", "d", "s", "loop", "1", "2.5", "'x'", "\"%s\"", "map",
-        "default", "join", "combine", "int", "to_yaml", "from_yaml", "regex_replace", "range", "raw", "endraw", "\n",
-        " ", "é", "namespace", "block", "endblock", "sort", "first", "upper", "format", "none", "true", "recursive",
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        "{#",
+        "#}",
+        "-%}",
+        "{%-",
+        "if",
+        "else",
+        "endif",
+        "for",
+        "in",
+        "endfor",
+        "set",
+        "=",
+        "macro",
+        "endmacro",
+        "call",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        ":",
+        ".",
+        "|",
+        "~",
+        "+",
+        "-",
+        "*",
+        "//",
+        "%",
+        "**",
+        "==",
+        "<",
+        "not",
+        "is",
+        "defined",
+        "a",
+        "b",
+        "c",
+        "d",
+        "s",
+        "loop",
+        "1",
+        "2.5",
+        "'x'",
+        "\"%s\"",
+        "map",
+        "default",
+        "join",
+        "combine",
+        "int",
+        "to_yaml",
+        "from_yaml",
+        "regex_replace",
+        "range",
+        "raw",
+        "endraw",
+        "\n",
+        " ",
+        "é",
+        "namespace",
+        "block",
+        "endblock",
+        "sort",
+        "first",
+        "upper",
+        "format",
+        "none",
+        "true",
+        "recursive",
     ];
-    prop::collection::vec(prop::sample::select(words.to_vec()), 0..40).prop_map(|words| words.join(" "))
+    prop::collection::vec(prop::sample::select(words.to_vec()), 0..40)
+        .prop_map(|words| words.join(" "))
 }
 
 proptest! {
@@ -78,6 +153,10 @@ fn depth_is_bounded() {
         "{{ 9 ** 999999999 }}".to_owned(),
         "{{ '%999999999d' % 1 }}".to_owned(),
     ] {
-        assert!(engine.render_str(&variables(), &text).is_err(), "{}", &text[..text.len().min(60)]);
+        assert!(
+            engine.render_str(&variables(), &text).is_err(),
+            "{}",
+            &text[..text.len().min(60)]
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use crate::value::{Value, to_text};
 use crate::Error;
+use crate::value::{Value, to_text};
 
 /// Evaluated arguments.
 #[derive(Default, Clone)]
@@ -17,18 +17,27 @@ pub struct Args {
 impl Args {
     /// Arguments without names.
     pub fn of(positional: Vec<Value>) -> Self {
-        Args { positional, keywords: Vec::new() }
+        Args {
+            positional,
+            keywords: Vec::new(),
+        }
     }
 
     /// The first undefined value among the arguments.
     pub(crate) fn first_undefined(&self) -> Option<&Value> {
         let named = self.keywords.iter().map(|(_, value)| value);
-        self.positional.iter().chain(named).find(|value| matches!(value, Value::Undefined(u) if !u.is_lenient()))
+        self.positional
+            .iter()
+            .chain(named)
+            .find(|value| matches!(value, Value::Undefined(u) if !u.is_lenient()))
     }
 
     /// Takes a named argument out.
     pub fn take(&mut self, name: &str) -> Option<Value> {
-        let index = self.keywords.iter().position(|(known, _)| &**known == name)?;
+        let index = self
+            .keywords
+            .iter()
+            .position(|(known, _)| &**known == name)?;
         Some(self.keywords.remove(index).1)
     }
 
@@ -49,10 +58,14 @@ impl Args {
         }
         for (name, value) in self.keywords {
             let Some(index) = parameters.iter().position(|parameter| *parameter == &*name) else {
-                return Err(Error::type_error(format!("{function}() got an unexpected keyword argument '{name}'")));
+                return Err(Error::type_error(format!(
+                    "{function}() got an unexpected keyword argument '{name}'"
+                )));
             };
             if bound[index].replace(value).is_some() {
-                return Err(Error::type_error(format!("{function}() got multiple values for argument '{name}'")));
+                return Err(Error::type_error(format!(
+                    "{function}() got multiple values for argument '{name}'"
+                )));
             }
         }
         if let Some(missing) = (0..required).find(|index| bound[*index].is_none()) {
@@ -110,7 +123,10 @@ impl Given for Option<Value> {
         match self {
             None | Some(Value::None) => Ok(None),
             Some(value) => value.as_int().map(Some).ok_or_else(|| {
-                Error::type_error(format!("'{}' object cannot be interpreted as an integer", value.type_name()))
+                Error::type_error(format!(
+                    "'{}' object cannot be interpreted as an integer",
+                    value.type_name()
+                ))
             }),
         }
     }

@@ -3,8 +3,8 @@
 
 use std::rc::Rc;
 
-use super::args::Args;
 use super::Interp;
+use super::args::Args;
 use crate::predicates::Predicate;
 use crate::syntax::{CallArgs, Expr, ExprKind, FilterCall};
 use crate::value::{Undefined, Value, iterate};
@@ -13,7 +13,10 @@ use crate::{Error, ErrorKind, filters, methods, predicates};
 impl Interp<'_> {
     /// Evaluates arguments.
     pub(super) fn args(&mut self, call: &CallArgs) -> Result<Args, Error> {
-        let mut args = Args { positional: Vec::with_capacity(call.positional.len()), keywords: Vec::new() };
+        let mut args = Args {
+            positional: Vec::with_capacity(call.positional.len()),
+            keywords: Vec::new(),
+        };
         for positional in &call.positional {
             args.positional.push(self.eval(positional)?);
         }
@@ -47,7 +50,11 @@ impl Interp<'_> {
     }
 
     fn whole_args(&mut self, args: &mut Args) -> Result<(), Error> {
-        for value in args.positional.iter_mut().chain(args.keywords.iter_mut().map(|(_, value)| value)) {
+        for value in args
+            .positional
+            .iter_mut()
+            .chain(args.keywords.iter_mut().map(|(_, value)| value))
+        {
             let taken = std::mem::replace(value, Value::None);
             *value = self.whole(taken)?;
         }
@@ -70,19 +77,29 @@ impl Interp<'_> {
             Value::Object(object) if object.is_callable() => {
                 if object.type_name() != "Macro" {
                     if let Some(undefined) = args.first_undefined()
-                        && (object.type_name() != "function" || !crate::globals::takes_undefined(callee)) {
-                            return Ok(undefined.clone());
-                        }
+                        && (object.type_name() != "function"
+                            || !crate::globals::takes_undefined(callee))
+                    {
+                        return Ok(undefined.clone());
+                    }
                     self.whole_args(&mut args)?;
                 }
                 undefined_as_value(object.call(self, args))
             }
-            other => Err(Error::type_error(format!("'{}' object is not callable", other.type_name()))),
+            other => Err(Error::type_error(format!(
+                "'{}' object is not callable",
+                other.type_name()
+            ))),
         }
     }
 
     /// `receiver.name(…)`, without making an object of the method.
-    fn call_method(&mut self, receiver: &Expr, name: &Rc<str>, call: &CallArgs) -> Result<Value, Error> {
+    fn call_method(
+        &mut self,
+        receiver: &Expr,
+        name: &Rc<str>,
+        call: &CallArgs,
+    ) -> Result<Value, Error> {
         let mut target = self.eval(receiver)?;
         if !methods::exists(&target, name) {
             let callee = crate::value::get_attr(self, &target, name)?;
@@ -110,15 +127,28 @@ impl Interp<'_> {
         }
         match methods::call(self, &target, name, args) {
             Some(result) => undefined_as_value(result),
-            None => Err(Error::type_error(format!("'{}' object is not callable", target.type_name()))),
+            None => Err(Error::type_error(format!(
+                "'{}' object is not callable",
+                target.type_name()
+            ))),
         }
     }
 
     /// Applies a filter of the template; `block` is what a filter block printed.
-    pub(super) fn filter(&mut self, call: &FilterCall, block: Option<Value>) -> Result<Value, Error> {
+    pub(super) fn filter(
+        &mut self,
+        call: &FilterCall,
+        block: Option<Value>,
+    ) -> Result<Value, Error> {
         let input = match (&call.input, block) {
             (None, block) => block.unwrap_or(Value::None),
-            (Some(Expr { kind: ExprKind::Filter(inner), .. }), Some(block)) => self.filter(inner, Some(block))?,
+            (
+                Some(Expr {
+                    kind: ExprKind::Filter(inner),
+                    ..
+                }),
+                Some(block),
+            ) => self.filter(inner, Some(block))?,
             (Some(input), _) => self.eval(input)?,
         };
         let Some(filter) = call.filter else {
@@ -129,9 +159,15 @@ impl Interp<'_> {
     }
 
     /// Applies a filter to a value.
-    pub(crate) fn apply(&mut self, filter: filters::Filter, input: Value, mut args: Args) -> Result<Value, Error> {
+    pub(crate) fn apply(
+        &mut self,
+        filter: filters::Filter,
+        input: Value,
+        mut args: Args,
+    ) -> Result<Value, Error> {
         if filter.takes_undefined {
-            return (filter.run)(self, input, args).map_err(|error| in_plugin("filter", filter.name, error));
+            return (filter.run)(self, input, args)
+                .map_err(|error| in_plugin("filter", filter.name, error));
         }
         if matches!(&input, Value::Undefined(u) if !u.is_lenient()) {
             return Ok(input);
@@ -139,13 +175,23 @@ impl Interp<'_> {
         if let Some(undefined) = args.first_undefined() {
             return Ok(undefined.clone());
         }
-        let input = if filter.lazy { input } else { self.whole(input)? };
+        let input = if filter.lazy {
+            input
+        } else {
+            self.whole(input)?
+        };
         self.whole_args(&mut args)?;
-        undefined_as_value((filter.run)(self, input, args)).map_err(|error| in_plugin("filter", filter.name, error))
+        undefined_as_value((filter.run)(self, input, args))
+            .map_err(|error| in_plugin("filter", filter.name, error))
     }
 
     /// Applies a filter by name, as `map` does.
-    pub(crate) fn apply_named(&mut self, name: &str, input: Value, args: Args) -> Result<Value, Error> {
+    pub(crate) fn apply_named(
+        &mut self,
+        name: &str,
+        input: Value,
+        args: Args,
+    ) -> Result<Value, Error> {
         match filters::find(name) {
             Some(filter) => self.apply(filter, input, args),
             None => Err(Error::type_error(format!("No filter named '{name}'."))),
@@ -168,7 +214,12 @@ impl Interp<'_> {
     }
 
     /// Asks a test; the result is a boolean or undefined.
-    pub(crate) fn ask(&mut self, test: Predicate, input: Value, mut args: Args) -> Result<Value, Error> {
+    pub(crate) fn ask(
+        &mut self,
+        test: Predicate,
+        input: Value,
+        mut args: Args,
+    ) -> Result<Value, Error> {
         if !test.takes_undefined {
             if matches!(&input, Value::Undefined(u) if !u.is_lenient()) {
                 return Ok(input);
@@ -184,7 +235,12 @@ impl Interp<'_> {
     }
 
     /// Asks a test by name, as `select` does.
-    pub(crate) fn ask_named(&mut self, name: &str, input: Value, args: Args) -> Result<Value, Error> {
+    pub(crate) fn ask_named(
+        &mut self,
+        name: &str,
+        input: Value,
+        args: Args,
+    ) -> Result<Value, Error> {
         match predicates::find(name) {
             Some(test) => self.ask(test, input, args),
             None => Err(Error::type_error(format!("No test named '{name}'."))),
@@ -195,7 +251,9 @@ impl Interp<'_> {
 /// An error that says "undefined" becomes an undefined value, which may still be defaulted.
 pub(crate) fn undefined_as_value(result: Result<Value, Error>) -> Result<Value, Error> {
     match result {
-        Err(error) if error.is_undefined() => Ok(Value::Undefined(Rc::new(Undefined::from_error(error)))),
+        Err(error) if error.is_undefined() => {
+            Ok(Value::Undefined(Rc::new(Undefined::from_error(error))))
+        }
         other => other,
     }
 }
@@ -204,16 +262,24 @@ pub(crate) fn undefined_as_value(result: Result<Value, Error>) -> Result<Value, 
 fn in_plugin(what: &str, name: &str, error: Error) -> Error {
     match error.kind() {
         ErrorKind::Type | ErrorKind::Value => error
-            .context(&format!("The {what} plugin 'ansible.builtin.{name}' failed: "))
+            .context(&format!(
+                "The {what} plugin 'ansible.builtin.{name}' failed: "
+            ))
             .with_kind(ErrorKind::Plugin),
         _ => error,
     }
 }
 
 fn unknown_filter(name: &str) -> Error {
-    Error::new(ErrorKind::UnknownFilter(name.into()), format!("No filter named '{name}'."))
+    Error::new(
+        ErrorKind::UnknownFilter(name.into()),
+        format!("No filter named '{name}'."),
+    )
 }
 
 fn unknown_test(name: &str) -> Error {
-    Error::new(ErrorKind::UnknownTest(name.into()), format!("No test named '{name}'."))
+    Error::new(
+        ErrorKind::UnknownTest(name.into()),
+        format!("No test named '{name}'."),
+    )
 }

@@ -2,9 +2,11 @@
 
 use super::Interp;
 use super::frame::Frame;
-use crate::syntax::{Expr, ExprKind};
-use crate::value::{Dict, Key, Undefined, Value, binary, compare, get_attr, get_item, negate, slice, write_text};
 use crate::Error;
+use crate::syntax::{Expr, ExprKind};
+use crate::value::{
+    Dict, Key, Undefined, Value, binary, compare, get_attr, get_item, negate, slice, write_text,
+};
 use std::rc::Rc;
 
 impl Interp<'_> {
@@ -14,11 +16,14 @@ impl Interp<'_> {
             ExprKind::Const(value) => self.resolve(value.clone()),
             ExprKind::Name(name) => match self.frame.get(name) {
                 Some(value) => Ok(value),
-                None => self.variable(name).map_err(|error| self.place(error, expr.pos)),
+                None => self
+                    .variable(name)
+                    .map_err(|error| self.place(error, expr.pos)),
             },
             _ => {
                 self.check_stack()?;
-                self.eval_compound(expr).map_err(|error| self.place(error, expr.pos))
+                self.eval_compound(expr)
+                    .map_err(|error| self.place(error, expr.pos))
             }
         }
     }
@@ -56,9 +61,18 @@ impl Interp<'_> {
                 slice(&value, &evaluated[0], &evaluated[1], &evaluated[2])
             }
             ExprKind::Filter(call) => self.filter(call, None),
-            ExprKind::Test { input, name, test, args } => self.test(input, name, *test, args),
+            ExprKind::Test {
+                input,
+                name,
+                test,
+                args,
+            } => self.test(input, name, *test, args),
             ExprKind::Call(function, args) => self.call(function, args),
-            ExprKind::Ternary { condition, then, otherwise } => {
+            ExprKind::Ternary {
+                condition,
+                then,
+                otherwise,
+            } => {
                 if self.truth(condition)? {
                     return self.eval(then);
                 }
@@ -75,11 +89,19 @@ impl Interp<'_> {
         match &expr.kind {
             ExprKind::And(a, b) => {
                 let left = self.eval(a)?;
-                if left.truth()? { self.eval(b) } else { Ok(left) }
+                if left.truth()? {
+                    self.eval(b)
+                } else {
+                    Ok(left)
+                }
             }
             ExprKind::Or(a, b) => {
                 let left = self.eval(a)?;
-                if left.truth()? { Ok(left) } else { self.eval(b) }
+                if left.truth()? {
+                    Ok(left)
+                } else {
+                    self.eval(b)
+                }
             }
             ExprKind::Not(inner) => Ok(Value::Bool(!self.truth(inner)?)),
             ExprKind::Compare(first, others) => self.comparison(first, others),
@@ -133,7 +155,11 @@ impl Interp<'_> {
         self.eval(expr)?.truth()
     }
 
-    fn comparison(&mut self, first: &Expr, others: &[(&'static str, Expr)]) -> Result<Value, Error> {
+    fn comparison(
+        &mut self,
+        first: &Expr,
+        others: &[(&'static str, Expr)],
+    ) -> Result<Value, Error> {
         let mut left = self.operand(first)?;
         for (operator, right) in others {
             let right = self.operand(right)?;

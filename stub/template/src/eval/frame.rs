@@ -16,12 +16,20 @@ pub(crate) struct Frame {
 impl Frame {
     /// The outermost frame of a template.
     pub(crate) fn root(isolated: bool) -> Rc<Frame> {
-        Rc::new(Frame { names: RefCell::new(Vec::new()), parent: None, isolated })
+        Rc::new(Frame {
+            names: RefCell::new(Vec::new()),
+            parent: None,
+            isolated,
+        })
     }
 
     /// A frame inside another.
     pub(crate) fn inside(parent: &Rc<Frame>) -> Rc<Frame> {
-        Rc::new(Frame { names: RefCell::new(Vec::new()), parent: Some(parent.clone()), isolated: parent.isolated })
+        Rc::new(Frame {
+            names: RefCell::new(Vec::new()),
+            parent: Some(parent.clone()),
+            isolated: parent.isolated,
+        })
     }
 
     /// Sets a name in this frame.
@@ -37,7 +45,12 @@ impl Frame {
     pub(crate) fn get(&self, name: &str) -> Option<Value> {
         let mut frame = self;
         loop {
-            if let Some((_, value)) = frame.names.borrow().iter().find(|(known, _)| &**known == name) {
+            if let Some((_, value)) = frame
+                .names
+                .borrow()
+                .iter()
+                .find(|(known, _)| &**known == name)
+            {
                 return Some(value.clone());
             }
             frame = frame.parent.as_deref()?;
@@ -48,7 +61,12 @@ impl Frame {
     pub(crate) fn replace(&self, name: &str, value: &Value) -> bool {
         let mut frame = self;
         loop {
-            if let Some(slot) = frame.names.borrow_mut().iter_mut().find(|(known, _)| &**known == name) {
+            if let Some(slot) = frame
+                .names
+                .borrow_mut()
+                .iter_mut()
+                .find(|(known, _)| &**known == name)
+            {
                 slot.1 = value.clone();
                 return true;
             }

@@ -4,9 +4,9 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::Interp;
 use super::args::Args;
 use super::frame::Frame;
-use super::Interp;
 use crate::syntax::{BlockDef, Expr, Template};
 use crate::value::{Object, Undefined, Value};
 use crate::{Error, ErrorKind};
@@ -47,7 +47,12 @@ impl Context {
 
     fn find_block(&self, name: &str, level: usize) -> Option<Rc<BlockDef>> {
         let blocks = self.blocks.borrow();
-        blocks.iter().find(|(known, _)| &**known == name)?.1.get(level).cloned()
+        blocks
+            .iter()
+            .find(|(known, _)| &**known == name)?
+            .1
+            .get(level)
+            .cloned()
     }
 
     /// The name of the template that is being run now.
@@ -73,7 +78,10 @@ impl Interp<'_> {
             }
             self.context.name.replace(current.name.clone());
         }
-        Err(Error::new(ErrorKind::Recursion, "templates extend each other"))
+        Err(Error::new(
+            ErrorKind::Recursion,
+            "templates extend each other",
+        ))
     }
 
     pub(super) fn extends(&mut self, name: &Expr) -> Result<(), Error> {
@@ -81,7 +89,9 @@ impl Interp<'_> {
             return Err(self.place(Error::type_error("extended multiple times"), name.pos));
         }
         let names = self.template_names(name)?;
-        let parent = self.load(&names).map_err(|error| self.place(error, name.pos))?;
+        let parent = self
+            .load(&names)
+            .map_err(|error| self.place(error, name.pos))?;
         self.context.add_blocks(&parent);
         self.context.parent.replace(Some(parent));
         self.discarding = true;
@@ -95,7 +105,10 @@ impl Interp<'_> {
             }
         }
         let shown = names.last().map_or("", |name| name);
-        Err(Error::new(ErrorKind::TemplateNotFound, format!("'{shown}' not found in search path")))
+        Err(Error::new(
+            ErrorKind::TemplateNotFound,
+            format!("'{shown}' not found in search path"),
+        ))
     }
 
     pub(super) fn block(&mut self, block: &Rc<BlockDef>) -> Result<(), Error> {
@@ -110,16 +123,29 @@ impl Interp<'_> {
             return Ok(());
         };
         if definition.required {
-            return Err(Error::type_error(format!("Required block '{name}' not found")));
+            return Err(Error::type_error(format!(
+                "Required block '{name}' not found"
+            )));
         }
-        let base = if scoped { self.frame.clone() } else { self.context.root.clone() };
+        let base = if scoped {
+            self.frame.clone()
+        } else {
+            self.context.root.clone()
+        };
         let outer = std::mem::replace(&mut self.frame, Frame::inside(&base));
         let super_name: Rc<str> = "super".into();
         let parent = match self.context.find_block(name, level + 1) {
-            Some(_) => Value::object(SuperBlock { context: self.context.clone(), name: name.clone(), level: level + 1 }),
+            Some(_) => Value::object(SuperBlock {
+                context: self.context.clone(),
+                name: name.clone(),
+                level: level + 1,
+            }),
             None => {
                 let message = format!("there is no parent block called '{name}'.");
-                Value::Undefined(Rc::new(Undefined::message_only(Some(super_name.clone()), message)))
+                Value::Undefined(Rc::new(Undefined::message_only(
+                    Some(super_name.clone()),
+                    message,
+                )))
             }
         };
         self.frame.set(&super_name, parent);
@@ -129,20 +155,33 @@ impl Interp<'_> {
     }
 
     pub(super) fn self_reference(&self) -> Value {
-        Value::object(SelfReference { context: self.context.clone() })
+        Value::object(SelfReference {
+            context: self.context.clone(),
+        })
     }
 
-    pub(super) fn include(&mut self, names: &Expr, ignore_missing: bool, with_context: bool) -> Result<(), Error> {
+    pub(super) fn include(
+        &mut self,
+        names: &Expr,
+        ignore_missing: bool,
+        with_context: bool,
+    ) -> Result<(), Error> {
         if self.discarding {
             return Ok(());
         }
         let list = self.template_names(names)?;
         let template = match self.load(&list) {
             Ok(template) => template,
-            Err(error) if ignore_missing && *error.kind() == ErrorKind::TemplateNotFound => return Ok(()),
+            Err(error) if ignore_missing && *error.kind() == ErrorKind::TemplateNotFound => {
+                return Ok(());
+            }
             Err(error) => return Err(self.place(error, names.pos)),
         };
-        let frame = if with_context { Frame::inside(&self.frame) } else { Frame::root(true) };
+        let frame = if with_context {
+            Frame::inside(&self.frame)
+        } else {
+            Frame::root(true)
+        };
         self.in_template(&template, frame, |this| this.run_template(&template))
     }
 
@@ -166,8 +205,14 @@ impl Interp<'_> {
     /// Runs a template for the names that it sets.
     fn module(&mut self, name: &Expr, with_context: bool) -> Result<(Rc<Frame>, Value), Error> {
         let names = self.template_names(name)?;
-        let template = self.load(&names).map_err(|error| self.place(error, name.pos))?;
-        let frame = if with_context { Frame::inside(&self.frame) } else { Frame::root(true) };
+        let template = self
+            .load(&names)
+            .map_err(|error| self.place(error, name.pos))?;
+        let frame = if with_context {
+            Frame::inside(&self.frame)
+        } else {
+            Frame::root(true)
+        };
         self.templar.keep_frame(&frame);
         let text = self.in_template(&template, frame.clone(), |this| {
             this.capture(|this| this.run_template(&template))
@@ -175,10 +220,26 @@ impl Interp<'_> {
         Ok((frame, text))
     }
 
-    pub(super) fn import(&mut self, name: &Expr, target: &Rc<str>, with_context: bool) -> Result<(), Error> {
+    pub(super) fn import(
+        &mut self,
+        name: &Expr,
+        target: &Rc<str>,
+        with_context: bool,
+    ) -> Result<(), Error> {
         let (frame, text) = self.module(name, with_context)?;
-        let shown = self.template_names(name)?.last().cloned().unwrap_or_else(|| "".into());
-        self.frame.set(target, Value::object(Module { frame, name: shown, text }));
+        let shown = self
+            .template_names(name)?
+            .last()
+            .cloned()
+            .unwrap_or_else(|| "".into());
+        self.frame.set(
+            target,
+            Value::object(Module {
+                frame,
+                name: shown,
+                text,
+            }),
+        );
         Ok(())
     }
 
@@ -191,10 +252,17 @@ impl Interp<'_> {
         let (frame, _) = self.module(name, with_context)?;
         let own = frame.own();
         for (imported, alias) in names {
-            let value = own.iter().find(|(known, _)| known == imported).map(|(_, value)| value.clone());
+            let value = own
+                .iter()
+                .find(|(known, _)| known == imported)
+                .map(|(_, value)| value.clone());
             let value = value.unwrap_or_else(|| {
-                let message = format!("the template does not export the requested name '{imported}'");
-                Value::Undefined(Rc::new(Undefined::message_only(Some(imported.clone()), message)))
+                let message =
+                    format!("the template does not export the requested name '{imported}'");
+                Value::Undefined(Rc::new(Undefined::message_only(
+                    Some(imported.clone()),
+                    message,
+                )))
             });
             self.frame.set(alias, value);
         }
@@ -222,7 +290,12 @@ impl Object for Module {
         if name.starts_with('_') {
             return Ok(None);
         }
-        Ok(self.frame.own().into_iter().find(|(known, _)| &**known == name).map(|(_, value)| value))
+        Ok(self
+            .frame
+            .own()
+            .into_iter()
+            .find(|(known, _)| &**known == name)
+            .map(|(_, value)| value))
     }
 
     fn text(&self) -> String {
@@ -249,10 +322,13 @@ impl Object for SelfReference {
     }
 
     fn get_attr(&self, _interp: &mut Interp<'_>, name: &str) -> Result<Option<Value>, Error> {
-        Ok(self
-            .context
-            .find_block(name, 0)
-            .map(|_| Value::object(SuperBlock { context: self.context.clone(), name: name.into(), level: 0 })))
+        Ok(self.context.find_block(name, 0).map(|_| {
+            Value::object(SuperBlock {
+                context: self.context.clone(),
+                name: name.into(),
+                level: 0,
+            })
+        }))
     }
 }
 
@@ -277,7 +353,12 @@ impl Object for SuperBlock {
     }
 
     fn get_attr(&self, _interp: &mut Interp<'_>, name: &str) -> Result<Option<Value>, Error> {
-        if name != "super" || self.context.find_block(&self.name, self.level + 1).is_none() {
+        if name != "super"
+            || self
+                .context
+                .find_block(&self.name, self.level + 1)
+                .is_none()
+        {
             return Ok(None);
         }
         Ok(Some(Value::object(SuperBlock {

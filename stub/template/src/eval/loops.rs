@@ -4,13 +4,13 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
+use super::Interp;
 use super::args::Args;
 use super::frame::Frame;
 use super::nodes::Flow;
-use super::Interp;
+use crate::Error;
 use crate::syntax::For;
 use crate::value::{Object, Value};
-use crate::Error;
 
 /// The state behind `loop`.
 struct LoopState {
@@ -30,9 +30,15 @@ impl Interp<'_> {
         self.loop_over(definition, iterable, 0)
     }
 
-    fn loop_over(&mut self, definition: &Rc<For>, iterable: Value, depth: usize) -> Result<(), Error> {
-        let items =
-            self.loop_items(definition, &iterable).map_err(|error| self.place(error, definition.iterable.pos))?;
+    fn loop_over(
+        &mut self,
+        definition: &Rc<For>,
+        iterable: Value,
+        depth: usize,
+    ) -> Result<(), Error> {
+        let items = self
+            .loop_items(definition, &iterable)
+            .map_err(|error| self.place(error, definition.iterable.pos))?;
         if items.is_empty() {
             return self.scoped(|this| this.run_all(&definition.otherwise));
         }
@@ -51,7 +57,12 @@ impl Interp<'_> {
         result
     }
 
-    fn iterations(&mut self, definition: &For, state: &Rc<LoopState>, outer: &Rc<Frame>) -> Result<(), Error> {
+    fn iterations(
+        &mut self,
+        definition: &For,
+        state: &Rc<LoopState>,
+        outer: &Rc<Frame>,
+    ) -> Result<(), Error> {
         let loop_name: Rc<str> = "loop".into();
         let loop_value = Value::Object(state.clone());
         let mut frame = Frame::inside(outer);
@@ -104,7 +115,11 @@ impl LoopState {
         match index.and_then(|index| self.items.get(index)) {
             Some(item) => interp.resolve_or_undefined(item.clone()).map(Some),
             None => {
-                let what = if offset < 0 { "there is no previous item" } else { "there is no next item" };
+                let what = if offset < 0 {
+                    "there is no previous item"
+                } else {
+                    "there is no next item"
+                };
                 let undefined = crate::Undefined::message_only(None, what);
                 Ok(Some(Value::Undefined(Rc::new(undefined))))
             }
@@ -152,7 +167,10 @@ impl Object for LoopState {
             "previtem" => return self.neighbour(interp, -1),
             "nextitem" => return self.neighbour(interp, 1),
             "cycle" | "changed" => match self.me.upgrade() {
-                Some(state) => Value::object(LoopMethod { state, name: name.into() }),
+                Some(state) => Value::object(LoopMethod {
+                    state,
+                    name: name.into(),
+                }),
                 None => return Ok(None),
             },
             _ => return Ok(None),
@@ -175,13 +193,18 @@ impl Object for LoopState {
         }
         let caller = std::mem::replace(&mut interp.frame, self.outer.clone());
         let iterable = iterable.unwrap_or(Value::None);
-        let result = interp.capture(|this| this.loop_over(&self.definition, iterable, self.depth + 1));
+        let result =
+            interp.capture(|this| this.loop_over(&self.definition, iterable, self.depth + 1));
         interp.frame = caller;
         result
     }
 
     fn text(&self) -> String {
-        format!("<LoopContext {}/{}>", self.index.get() + 1, self.items.len())
+        format!(
+            "<LoopContext {}/{}>",
+            self.index.get() + 1,
+            self.items.len()
+        )
     }
 }
 

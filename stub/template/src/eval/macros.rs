@@ -3,13 +3,13 @@
 use std::any::Any;
 use std::rc::Rc;
 
+use super::Interp;
 use super::args::Args;
 use super::frame::Frame;
 use super::inherit::Context;
-use super::Interp;
+use crate::Error;
 use crate::syntax::{Expr, ExprKind, MacroDef};
 use crate::value::{Object, Value};
-use crate::Error;
 
 /// A macro with the frame that it was defined in.
 struct Macro {
@@ -34,7 +34,11 @@ impl Interp<'_> {
     }
 
     /// `{% call(x) f(y) %}…{% endcall %}`
-    pub(super) fn call_block(&mut self, caller: &Rc<MacroDef>, call: &Expr) -> Result<Value, Error> {
+    pub(super) fn call_block(
+        &mut self,
+        caller: &Rc<MacroDef>,
+        call: &Expr,
+    ) -> Result<Value, Error> {
         let ExprKind::Call(function, call_args) = &call.kind else {
             return Ok(Value::None);
         };
@@ -42,7 +46,8 @@ impl Interp<'_> {
         let mut args = self.args(call_args)?;
         let caller = self.make_macro(caller);
         args.keywords.push(("caller".into(), caller));
-        self.call_value(&callee, args).map_err(|error| self.place(error, call.pos))
+        self.call_value(&callee, args)
+            .map_err(|error| self.place(error, call.pos))
     }
 }
 
@@ -50,11 +55,20 @@ impl Macro {
     /// Parameters, extra arguments and `caller` become names in a frame of the call's own.
     fn bind(&self, interp: &mut Interp<'_>, args: Args) -> Result<(), Error> {
         let definition = &self.definition;
-        let Args { positional, mut keywords } = args;
+        let Args {
+            positional,
+            mut keywords,
+        } = args;
         let mut positional = positional.into_iter();
-        let caller_is_parameter = definition.parameters.iter().any(|(name, _)| &**name == "caller");
+        let caller_is_parameter = definition
+            .parameters
+            .iter()
+            .any(|(name, _)| &**name == "caller");
         if !caller_is_parameter {
-            let caller = keywords.iter().position(|(name, _)| &**name == "caller").map(|i| keywords.remove(i).1);
+            let caller = keywords
+                .iter()
+                .position(|(name, _)| &**name == "caller")
+                .map(|i| keywords.remove(i).1);
             match caller {
                 Some(caller) if definition.uses_caller => interp.frame.set(&"caller".into(), caller),
                 Some(_) => return Err(self.refuse("was invoked with two values for the special caller argument. This is most likely a bug.")),
@@ -66,7 +80,10 @@ impl Macro {
             }
         }
         for (name, default) in &definition.parameters {
-            let named = keywords.iter().position(|(keyword, _)| keyword == name).map(|i| keywords.remove(i).1);
+            let named = keywords
+                .iter()
+                .position(|(keyword, _)| keyword == name)
+                .map(|i| keywords.remove(i).1);
             let value = match (positional.next(), named, default) {
                 (Some(value), None, _) | (None, Some(value), _) => value,
                 (Some(_), Some(_), _) => {
@@ -75,7 +92,10 @@ impl Macro {
                 (None, None, Some(default)) => interp.eval(default)?,
                 (None, None, None) => {
                     let message = format!("parameter '{name}' was not provided");
-                    Value::Undefined(Rc::new(crate::Undefined::message_only(Some(name.clone()), message)))
+                    Value::Undefined(Rc::new(crate::Undefined::message_only(
+                        Some(name.clone()),
+                        message,
+                    )))
                 }
             };
             interp.frame.set(name, value);
@@ -96,7 +116,9 @@ impl Macro {
             return Err(self.refuse(&format!("takes no keyword argument '{name}'")));
         }
         if definition.uses_varargs {
-            interp.frame.set(&"varargs".into(), Value::tuple(positional));
+            interp
+                .frame
+                .set(&"varargs".into(), Value::tuple(positional));
         } else if !positional.is_empty() {
             let count = definition.parameters.len();
             return Err(self.refuse(&format!("takes not more than {count} argument(s)")));
@@ -127,7 +149,9 @@ impl Object for Macro {
             "name" => Some(Value::str(self.definition.name.clone())),
             "arguments" => {
                 let names = self.definition.parameters.iter();
-                Some(Value::tuple(names.map(|(name, _)| Value::str(name.clone())).collect()))
+                Some(Value::tuple(
+                    names.map(|(name, _)| Value::str(name.clone())).collect(),
+                ))
             }
             "catch_varargs" => Some(Value::Bool(self.definition.uses_varargs)),
             "catch_kwargs" => Some(Value::Bool(self.definition.uses_kwargs)),

@@ -13,9 +13,9 @@ mod output;
 use std::rc::Rc;
 
 pub use args::Args;
+pub(crate) use args::Given;
 pub(crate) use frame::Frame;
 pub(crate) use inherit::Context;
-pub(crate) use args::Given;
 pub(crate) use output::Out;
 
 use crate::syntax::Pos;
@@ -38,7 +38,13 @@ pub struct Interp<'a> {
 
 impl<'a> Interp<'a> {
     pub(crate) fn new(templar: &'a Templar<'a>, context: Rc<Context>, frame: Rc<Frame>) -> Self {
-        Interp { templar, frame, context, out: Out::native(), discarding: false }
+        Interp {
+            templar,
+            frame,
+            context,
+            out: Out::native(),
+            discarding: false,
+        }
     }
 
     /// A value as it is after rendering: a template that was read out of a container becomes its result.
@@ -51,15 +57,25 @@ impl<'a> Interp<'a> {
 
     /// A value with every template in it rendered, for operations that look at all of it.
     pub(crate) fn whole(&mut self, value: Value) -> Result<Value, Error> {
-        if has_templates(&value, 0) { self.templar.force(&value) } else { Ok(value) }
+        if has_templates(&value, 0) {
+            self.templar.force(&value)
+        } else {
+            Ok(value)
+        }
     }
 
     /// Refuses to go deeper than the stack allows.
     fn check_stack(&self) -> Result<(), Error> {
         let here = 0u8;
-        let used = self.templar.stack_base().abs_diff(std::ptr::from_ref(&here) as usize);
+        let used = self
+            .templar
+            .stack_base()
+            .abs_diff(std::ptr::from_ref(&here) as usize);
         if used > MAX_STACK {
-            return Err(Error::new(ErrorKind::Recursion, "recursive loop detected in template: nested too deeply"));
+            return Err(Error::new(
+                ErrorKind::Recursion,
+                "recursive loop detected in template: nested too deeply",
+            ));
         }
         Ok(())
     }
@@ -73,7 +89,10 @@ impl<'a> Interp<'a> {
     }
 
     /// Runs a part with its own output and returns what it printed.
-    fn capture(&mut self, run: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<Value, Error> {
+    fn capture(
+        &mut self,
+        run: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<Value, Error> {
         let outer = std::mem::replace(&mut self.out, Out::native());
         let discarding = std::mem::take(&mut self.discarding);
         let result = run(self);

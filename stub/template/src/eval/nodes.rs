@@ -38,7 +38,10 @@ impl Interp<'_> {
             Node::Text(_) | Node::Output(_) if self.discarding => {}
             Node::Text(text) => self.out.push(text.clone())?,
             Node::Output(expr) => self.print(expr)?,
-            Node::If { branches, otherwise } => {
+            Node::If {
+                branches,
+                otherwise,
+            } => {
                 for (condition, body) in branches {
                     if self.truth(condition)? {
                         return self.run(body);
@@ -51,7 +54,12 @@ impl Interp<'_> {
                 let value = self.eval(value)?;
                 self.assign(target, value, *pos)?;
             }
-            Node::SetBlock { target, filter, body, pos } => {
+            Node::SetBlock {
+                target,
+                filter,
+                body,
+                pos,
+            } => {
                 let value = self.block_value(filter.as_ref(), body)?;
                 self.assign(target, value, *pos)?;
             }
@@ -80,9 +88,21 @@ impl Interp<'_> {
         match node {
             Node::Block(block) => self.block(block),
             Node::Extends(name) => self.extends(name),
-            Node::Include { names, ignore_missing, with_context } => self.include(names, *ignore_missing, *with_context),
-            Node::Import { name, target, with_context } => self.import(name, target, *with_context),
-            Node::FromImport { name, names, with_context } => self.import_names(name, names, *with_context),
+            Node::Include {
+                names,
+                ignore_missing,
+                with_context,
+            } => self.include(names, *ignore_missing, *with_context),
+            Node::Import {
+                name,
+                target,
+                with_context,
+            } => self.import(name, target, *with_context),
+            Node::FromImport {
+                name,
+                names,
+                with_context,
+            } => self.import_names(name, names, *with_context),
             _ => Ok(()),
         }
     }
@@ -91,12 +111,18 @@ impl Interp<'_> {
         let value = self.eval(expr)?;
         let several = matches!(self.out, super::Out::Text { .. });
         let value = if several { self.whole(value)? } else { value };
-        self.out.push(value).map_err(|error| self.place(error, expr.pos))
+        self.out
+            .push(value)
+            .map_err(|error| self.place(error, expr.pos))
     }
 
     /// Prints a computed value.
     pub(super) fn emit(&mut self, value: Value) -> Result<(), Error> {
-        if self.discarding { Ok(()) } else { self.out.push(value) }
+        if self.discarding {
+            Ok(())
+        } else {
+            self.out.push(value)
+        }
     }
 
     /// What a block prints, through its filters.
@@ -134,7 +160,9 @@ impl Interp<'_> {
                 Ok(())
             }
             Target::Tuple(targets) => {
-                let items = self.unpack(value, targets.len()).map_err(|error| self.place(error, pos))?;
+                let items = self
+                    .unpack(value, targets.len())
+                    .map_err(|error| self.place(error, pos))?;
                 for (target, item) in targets.iter().zip(items) {
                     self.assign(target, item, pos)?;
                 }
@@ -147,7 +175,10 @@ impl Interp<'_> {
                 };
                 match holder {
                     Value::Object(object) if object.set_attr(attribute, value) => Ok(()),
-                    _ => Err(self.place(Error::type_error("cannot assign attribute on non-namespace object"), pos)),
+                    _ => Err(self.place(
+                        Error::type_error("cannot assign attribute on non-namespace object"),
+                        pos,
+                    )),
                 }
             }
         }
@@ -156,20 +187,29 @@ impl Interp<'_> {
     fn unpack(&mut self, value: Value, count: usize) -> Result<Vec<Value>, Error> {
         let value = value.strict()?;
         let iterable = match &value {
-            Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Str(_) | Value::Bytes(_) => true,
+            Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Str(_) | Value::Bytes(_) => {
+                true
+            }
             Value::Object(object) => object.iterate().is_some(),
             _ => false,
         };
         if !iterable {
-            return Err(Error::type_error(format!("cannot unpack non-iterable {} object", value.type_name())));
+            return Err(Error::type_error(format!(
+                "cannot unpack non-iterable {} object",
+                value.type_name()
+            )));
         }
         let mut items = iterate(&value)?;
         if items.len() > count {
-            return Err(Error::value(format!("too many values to unpack (expected {count})")));
+            return Err(Error::value(format!(
+                "too many values to unpack (expected {count})"
+            )));
         }
         if items.len() < count {
             let got = items.len();
-            return Err(Error::value(format!("not enough values to unpack (expected {count}, got {got})")));
+            return Err(Error::value(format!(
+                "not enough values to unpack (expected {count}, got {got})"
+            )));
         }
         for item in &mut items {
             let taken = std::mem::replace(item, Value::None);
@@ -202,5 +242,8 @@ impl Interp<'_> {
 }
 
 fn not_a_name(value: &Value) -> Error {
-    Error::new(ErrorKind::TemplateNotFound, format!("a template name must be text, not {}", value.type_name()))
+    Error::new(
+        ErrorKind::TemplateNotFound,
+        format!("a template name must be text, not {}", value.type_name()),
+    )
 }

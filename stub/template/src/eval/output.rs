@@ -1,7 +1,7 @@
 //! What a template prints. A string in a playbook may yield a value of any type; a template file yields text.
 
-use crate::value::{Dict, MAX_DATA_DEPTH, MAX_TEXT, Value, to_text, write_text};
 use crate::Error;
+use crate::value::{Dict, MAX_DATA_DEPTH, MAX_TEXT, Value, to_text, write_text};
 
 /// Where output goes.
 pub(crate) enum Out {
@@ -22,7 +22,10 @@ impl Out {
     }
 
     pub(crate) fn text(capacity: usize) -> Out {
-        Out::Text { text: String::with_capacity(capacity), is_text: false }
+        Out::Text {
+            text: String::with_capacity(capacity),
+            is_text: false,
+        }
     }
 
     pub(crate) fn push(&mut self, value: Value) -> Result<(), Error> {
@@ -66,7 +69,10 @@ fn has_tuples(value: &Value, depth: usize) -> bool {
         && match value {
             Value::Tuple(_) => true,
             Value::List(list) => list.borrow().iter().any(|item| has_tuples(item, depth + 1)),
-            Value::Dict(dict) => dict.borrow().values().any(|item| has_tuples(item, depth + 1)),
+            Value::Dict(dict) => dict
+                .borrow()
+                .values()
+                .any(|item| has_tuples(item, depth + 1)),
             _ => false,
         }
 }
@@ -75,12 +81,22 @@ fn replace_tuples(value: &Value, depth: usize) -> Value {
     if depth > MAX_DATA_DEPTH {
         return value.clone();
     }
-    let all = |items: &[Value]| Value::list(items.iter().map(|item| replace_tuples(item, depth + 1)).collect());
+    let all = |items: &[Value]| {
+        Value::list(
+            items
+                .iter()
+                .map(|item| replace_tuples(item, depth + 1))
+                .collect(),
+        )
+    };
     match value {
         Value::List(list) => all(&list.to_vec()),
         Value::Tuple(items) => all(items),
         Value::Dict(dict) => Value::Dict(Dict::from_map(
-            dict.borrow().iter().map(|(key, item)| (key.clone(), replace_tuples(item, depth + 1))).collect(),
+            dict.borrow()
+                .iter()
+                .map(|(key, item)| (key.clone(), replace_tuples(item, depth + 1)))
+                .collect(),
         )),
         other => other.clone(),
     }

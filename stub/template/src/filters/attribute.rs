@@ -1,8 +1,8 @@
 //! Attributes given as text, as `map(attribute='a.b')` and `sort(attribute='a')` take them.
 
+use crate::Error;
 use crate::eval::Interp;
 use crate::value::{Value, get_item};
-use crate::Error;
 
 /// A path of names and indexes.
 pub(super) struct Attribute {
@@ -17,7 +17,10 @@ impl Attribute {
             Ok(index) if part.bytes().all(|b| b.is_ascii_digit()) => Value::Int(index),
             _ => Value::str(part),
         };
-        Attribute { path: text.split('.').map(part).collect(), default: None }
+        Attribute {
+            path: text.split('.').map(part).collect(),
+            default: None,
+        }
     }
 
     /// A path from an argument: text, or an index.
@@ -25,7 +28,10 @@ impl Attribute {
         match value {
             Value::Str(text) => Ok(Self::parse(text)),
             Value::Undefined(u) => Err(u.error()),
-            other => Ok(Attribute { path: vec![other.clone()], default: None }),
+            other => Ok(Attribute {
+                path: vec![other.clone()],
+                default: None,
+            }),
         }
     }
 
@@ -41,9 +47,10 @@ impl Attribute {
         for part in &self.path {
             value = get_item(interp, &value, part)?;
             if value.is_undefined()
-                && let Some(default) = &self.default {
-                    value = default.clone();
-                }
+                && let Some(default) = &self.default
+            {
+                value = default.clone();
+            }
         }
         Ok(value)
     }

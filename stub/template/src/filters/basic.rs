@@ -2,7 +2,9 @@
 
 use super::{Filter, filter, lazy, lenient};
 use crate::eval::{Args, Given, Interp};
-use crate::value::{BigInt, Dict, Value, char_len, iterate, parse_float, parse_int, repr, to_float, to_int, to_text};
+use crate::value::{
+    BigInt, Dict, Value, char_len, iterate, parse_float, parse_int, repr, to_float, to_int, to_text,
+};
 use crate::{Error, ErrorKind};
 
 pub(super) const TABLE: &[Filter] = &[
@@ -40,7 +42,9 @@ fn default(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error>
 
 fn mandatory(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [message] = args.bind("mandatory", ["msg"], 0)?;
-    let Value::Undefined(u) = &value else { return Ok(value) };
+    let Value::Undefined(u) = &value else {
+        return Ok(value);
+    };
     let message = match (message.text()?, u.name()) {
         (Some(message), _) => message,
         (None, Some(name)) => format!("Mandatory variable '{name}' not defined."),
@@ -66,9 +70,12 @@ fn length(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> 
         Value::Undefined(u) if u.is_lenient() => Some(0),
         _ => None,
     };
-    count
-        .map(Value::count)
-        .ok_or_else(|| Error::type_error(format!("object of type '{}' has no len()", value.type_name())))
+    count.map(Value::count).ok_or_else(|| {
+        Error::type_error(format!(
+            "object of type '{}' has no len()",
+            value.type_name()
+        ))
+    })
 }
 
 fn string(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
@@ -82,7 +89,9 @@ fn string(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> 
 fn list(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     args.none("list")?;
     let items = iterate(&value)?;
-    let undefined = items.iter().find(|item| matches!(item, Value::Undefined(u) if !u.is_lenient()));
+    let undefined = items
+        .iter()
+        .find(|item| matches!(item, Value::Undefined(u) if !u.is_lenient()));
     Ok(undefined.cloned().unwrap_or_else(|| Value::list(items)))
 }
 
@@ -97,7 +106,12 @@ fn items(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
 
 /// The entries of a dictionary as tuples.
 pub(crate) fn pairs(dict: &Dict) -> Value {
-    Value::list(dict.pairs().into_iter().map(|(key, value)| Value::tuple(vec![key, value])).collect())
+    Value::list(
+        dict.pairs()
+            .into_iter()
+            .map(|(key, value)| Value::tuple(vec![key, value]))
+            .collect(),
+    )
 }
 
 fn int(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
@@ -109,9 +123,9 @@ fn int(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
         other => to_int(other),
     };
     let by_float = || match &value {
-        Value::Str(text) => {
-            parse_float(text).filter(|f| f.is_finite()).map(|f| Value::from(BigInt::from_f64(f)))
-        }
+        Value::Str(text) => parse_float(text)
+            .filter(|f| f.is_finite())
+            .map(|f| Value::from(BigInt::from_f64(f))),
         _ => None,
     };
     Ok(direct.or_else(by_float).unwrap_or(default))
@@ -119,7 +133,10 @@ fn int(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
 
 fn float(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [default] = args.bind("float", ["default"], 0)?;
-    Ok(to_float(&value).map(Value::Float).or(default).unwrap_or(Value::Float(0.0)))
+    Ok(to_float(&value)
+        .map(Value::Float)
+        .or(default)
+        .unwrap_or(Value::Float(0.0)))
 }
 
 fn abs(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
@@ -129,7 +146,10 @@ fn abs(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
         other => match crate::value::as_big(other) {
             Some(number) if number.is_negative() => Ok(Value::from(number.negated())),
             Some(number) => Ok(Value::from(number)),
-            None => Err(Error::type_error(format!("bad operand type for abs(): '{}'", value.type_name()))),
+            None => Err(Error::type_error(format!(
+                "bad operand type for abs(): '{}'",
+                value.type_name()
+            ))),
         },
     }
 }
@@ -138,15 +158,23 @@ fn round(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [precision, method] = args.bind("round", ["precision", "method"], 0)?;
     let precision = precision.int_or(0)?.clamp(-400, 400) as i32;
     let method = method.text_or("common")?;
-    let number = crate::value::as_f64(&value)
-        .ok_or_else(|| Error::type_error(format!("type {} doesn't define __round__ method", value.type_name())))?;
+    let number = crate::value::as_f64(&value).ok_or_else(|| {
+        Error::type_error(format!(
+            "type {} doesn't define __round__ method",
+            value.type_name()
+        ))
+    })?;
     let whole = !matches!(value, Value::Float(_));
     let factor = 10f64.powi(precision);
     match method.as_str() {
         "common" if whole && precision >= 0 => Ok(value),
         "common" => {
             let rounded = round_half_even(number, precision);
-            Ok(if whole { Value::from(BigInt::from_f64(rounded)) } else { Value::Float(rounded) })
+            Ok(if whole {
+                Value::from(BigInt::from_f64(rounded))
+            } else {
+                Value::Float(rounded)
+            })
         }
         "ceil" => Ok(Value::Float((number * factor).ceil() / factor)),
         "floor" => Ok(Value::Float((number * factor).floor() / factor)),
@@ -167,7 +195,11 @@ fn round_half_even(number: f64, precision: i32) -> f64 {
     let scaled = number / factor;
     let rounded = scaled.round();
     let tie = (scaled - scaled.trunc()).abs() == 0.5;
-    (if tie { 2.0 * (scaled / 2.0).round() } else { rounded }) * factor
+    (if tie {
+        2.0 * (scaled / 2.0).round()
+    } else {
+        rounded
+    }) * factor
 }
 
 /// Ansible's idea of truth in text.
@@ -208,12 +240,15 @@ fn attr(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Erro
     let name = name.text_or("")?;
     match &value {
         // Unlike a dot, the filter never looks at items.
-        Value::Dict(_) if !crate::methods::exists(&value, &name) => {
-            Ok(Value::Undefined(std::rc::Rc::new(crate::Undefined::message_only(
+        Value::Dict(_) if !crate::methods::exists(&value, &name) => Ok(Value::Undefined(
+            std::rc::Rc::new(crate::Undefined::message_only(
                 Some(name.as_str().into()),
-                format!("object of type 'dict' has no attribute {}", crate::value::str_repr(&name)),
-            ))))
-        }
+                format!(
+                    "object of type 'dict' has no attribute {}",
+                    crate::value::str_repr(&name)
+                ),
+            )),
+        )),
         _ => crate::value::get_attr(interp, &value, &name.into()),
     }
 }

@@ -19,7 +19,9 @@ pub(super) const TABLE: &[Filter] = &[
 
 fn tojson(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [indent] = args.bind("tojson", ["indent"], 0)?;
-    let indent = indent.int()?.and_then(|indent| usize::try_from(indent).ok());
+    let indent = indent
+        .int()?
+        .and_then(|indent| usize::try_from(indent).ok());
     let style = JsonStyle {
         indent,
         item_separator: if indent.is_some() { "," } else { ", " }.into(),
@@ -29,8 +31,16 @@ fn tojson(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> 
     };
     let mut out = String::new();
     write_json(&mut out, &value, &style, 0)?;
-    let safe = [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\'', "\\u0027")];
-    Ok(Value::markup(safe.iter().fold(out, |text, (c, escape)| text.replace(*c, escape))))
+    let safe = [
+        ('<', "\\u003c"),
+        ('>', "\\u003e"),
+        ('&', "\\u0026"),
+        ('\'', "\\u0027"),
+    ];
+    Ok(Value::markup(
+        safe.iter()
+            .fold(out, |text, (c, escape)| text.replace(*c, escape)),
+    ))
 }
 
 fn dump_json(value: &Value, mut args: Args, nice: bool) -> Result<Value, Error> {
@@ -38,7 +48,9 @@ fn dump_json(value: &Value, mut args: Args, nice: bool) -> Result<Value, Error> 
         if nice {
             args.keywords.push(("indent".into(), first));
         } else {
-            return Err(Error::type_error("to_json() takes 1 positional argument but 2 were given"));
+            return Err(Error::type_error(
+                "to_json() takes 1 positional argument but 2 were given",
+            ));
         }
     }
     let indent = match args.take("indent") {
@@ -46,11 +58,17 @@ fn dump_json(value: &Value, mut args: Args, nice: bool) -> Result<Value, Error> 
         None | Some(Value::None) => None,
         other => Some(usize::try_from(other.int_or(0)?).unwrap_or(0).min(1000)),
     };
-    let separators = args.take("separators").map(|pair| iterate(&pair)).transpose()?;
+    let separators = args
+        .take("separators")
+        .map(|pair| iterate(&pair))
+        .transpose()?;
     let (item_separator, key_separator) = match separators.as_deref() {
         Some([item, key]) => (to_text(item)?, to_text(key)?),
         Some(_) => return Err(Error::value("separators must be a pair")),
-        None => (if indent.is_some() { "," } else { ", " }.to_owned(), ": ".to_owned()),
+        None => (
+            if indent.is_some() { "," } else { ", " }.to_owned(),
+            ": ".to_owned(),
+        ),
     };
     let style = JsonStyle {
         indent,
@@ -59,11 +77,21 @@ fn dump_json(value: &Value, mut args: Args, nice: bool) -> Result<Value, Error> 
         sort_keys: args.take("sort_keys").truth_or(nice)?,
         ascii: args.take("ensure_ascii").truth_or(true)?,
     };
-    for known in ["vault_to_text", "preprocess_unsafe", "skipkeys", "check_circular", "allow_nan", "default", "cls"] {
+    for known in [
+        "vault_to_text",
+        "preprocess_unsafe",
+        "skipkeys",
+        "check_circular",
+        "allow_nan",
+        "default",
+        "cls",
+    ] {
         args.take(known);
     }
     if let Some((name, _)) = args.keywords.first() {
-        return Err(Error::type_error(format!("JSONEncoder.__init__() got an unexpected keyword argument '{name}'")));
+        return Err(Error::type_error(format!(
+            "JSONEncoder.__init__() got an unexpected keyword argument '{name}'"
+        )));
     }
     let mut out = String::new();
     write_json(&mut out, value, &style, 0)?;
@@ -105,10 +133,17 @@ fn json_error(text: &str) -> Error {
 
 fn dump_yaml(value: &Value, mut args: Args, nice: bool) -> Result<Value, Error> {
     if let Some(first) = (!args.positional.is_empty()).then(|| args.positional.remove(0)) {
-        args.keywords.push((if nice { "indent" } else { "default_flow_style" }.into(), first));
+        args.keywords.push((
+            if nice { "indent" } else { "default_flow_style" }.into(),
+            first,
+        ));
     }
     let mut style = match nice {
-        true => yaml::Style { flow: Some(false), indent: 4, ..yaml::Style::default() },
+        true => yaml::Style {
+            flow: Some(false),
+            indent: 4,
+            ..yaml::Style::default()
+        },
         false => yaml::Style::default(),
     };
     for (name, option) in &args.keywords {
@@ -116,9 +151,16 @@ fn dump_yaml(value: &Value, mut args: Args, nice: bool) -> Result<Value, Error> 
         match &**name {
             "indent" => {
                 let indent = option.int_or(2)?;
-                style.indent = usize::try_from(indent).ok().filter(|i| (2..10).contains(i)).unwrap_or(2);
+                style.indent = usize::try_from(indent)
+                    .ok()
+                    .filter(|i| (2..10).contains(i))
+                    .unwrap_or(2);
             }
-            "width" => style.width = option.int()?.map_or(80, |w| usize::try_from(w).unwrap_or(80)),
+            "width" => {
+                style.width = option
+                    .int()?
+                    .map_or(80, |w| usize::try_from(w).unwrap_or(80))
+            }
             "default_flow_style" => {
                 style.flow = match &option {
                     Some(Value::None) => None,
@@ -130,8 +172,13 @@ fn dump_yaml(value: &Value, mut args: Args, nice: bool) -> Result<Value, Error> 
             "explicit_start" => style.explicit_start = option.truth_or(false)?,
             "explicit_end" => style.explicit_end = option.truth_or(false)?,
             "default_style" => style.quote = option.text()?.and_then(|style| style.chars().next()),
-            "canonical" | "line_break" | "encoding" | "version" | "tags" | "dump_vault_tags" | "vault_to_text" => {}
-            other => return Err(Error::type_error(format!("dump_all() got an unexpected keyword argument '{other}'"))),
+            "canonical" | "line_break" | "encoding" | "version" | "tags" | "dump_vault_tags"
+            | "vault_to_text" => {}
+            other => {
+                return Err(Error::type_error(format!(
+                    "dump_all() got an unexpected keyword argument '{other}'"
+                )));
+            }
         }
     }
     yaml::emit(value, &style).map(Value::from)

@@ -1,12 +1,15 @@
 //! Dates.
 
 use super::{Filter, filter};
+use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::text::{DateTime, strftime};
 use crate::value::{Value, as_f64, parse_float, to_text};
-use crate::Error;
 
-pub(super) const TABLE: &[Filter] = &[filter("strftime", format_time), filter("to_datetime", to_datetime)];
+pub(super) const TABLE: &[Filter] = &[
+    filter("strftime", format_time),
+    filter("to_datetime", to_datetime),
+];
 
 fn format_time(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [second, utc] = args.bind("strftime", ["second", "utc"], 0)?;
@@ -23,12 +26,20 @@ fn format_time(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Valu
                 .map(|seconds| (seconds * 1e6).round())
                 .filter(|micros| micros.abs() < 2e17)
                 .and_then(|micros| jiff::Timestamp::from_microsecond(micros as i64).ok());
-            let timestamp = timestamp
-                .ok_or_else(|| Error::value(format!("Invalid value for epoch value ({})", to_text(&second).unwrap_or_default())))?;
+            let timestamp = timestamp.ok_or_else(|| {
+                Error::value(format!(
+                    "Invalid value for epoch value ({})",
+                    to_text(&second).unwrap_or_default()
+                ))
+            })?;
             timestamp.to_zoned(now.time_zone().clone())
         }
     };
-    let moment = if utc { moment.with_time_zone(jiff::tz::TimeZone::UTC) } else { moment };
+    let moment = if utc {
+        moment.with_time_zone(jiff::tz::TimeZone::UTC)
+    } else {
+        moment
+    };
     strftime(&moment, &to_text(&value)?).map(Value::from)
 }
 
@@ -50,6 +61,8 @@ fn to_datetime(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Er
     )
     .or_else(|_| parsed.to_date())
     .map_err(|_| mismatch())?;
-    let time = parsed.to_time().unwrap_or_else(|_| jiff::civil::Time::midnight());
+    let time = parsed
+        .to_time()
+        .unwrap_or_else(|_| jiff::civil::Time::midnight());
     Ok(Value::object(DateTime::naive(date.to_datetime(time))))
 }

@@ -2,9 +2,9 @@
 
 use std::any::Any;
 
+use crate::Error;
 use crate::eval::Interp;
 use crate::value::{Object, Value};
-use crate::Error;
 
 struct Group {
     key: Value,
@@ -13,7 +13,10 @@ struct Group {
 
 /// A group under its key.
 pub(super) fn group(key: Value, items: Vec<Value>) -> Value {
-    Value::object(Group { key, items: Value::list(items) })
+    Value::object(Group {
+        key,
+        items: Value::list(items),
+    })
 }
 
 impl Group {

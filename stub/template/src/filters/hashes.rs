@@ -14,7 +14,9 @@ use crate::{Error, ErrorKind};
 pub(super) const TABLE: &[Filter] = &[
     filter("b64decode", b64decode),
     filter("b64encode", b64encode),
-    filter("checksum", |_, v, args| digest(&v, args, "checksum", "sha1")),
+    filter("checksum", |_, v, args| {
+        digest(&v, args, "checksum", "sha1")
+    }),
     filter("hash", hash),
     filter("md5", |_, v, args| digest(&v, args, "md5", "md5")),
     filter("password_hash", password_hash),
@@ -72,7 +74,11 @@ fn b64encode(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value,
     };
     let engine = &base64::engine::general_purpose::STANDARD;
     let url_engine = &base64::engine::general_purpose::URL_SAFE;
-    Ok(Value::from(if urlsafe.truth_or(false)? { url_engine.encode(bytes) } else { engine.encode(bytes) }))
+    Ok(Value::from(if urlsafe.truth_or(false)? {
+        url_engine.encode(bytes)
+    } else {
+        engine.encode(bytes)
+    }))
 }
 
 fn b64decode(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
@@ -101,17 +107,27 @@ fn b64decode(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Erro
         .map_err(|_| Error::value("Incorrect padding"))?;
     match encoding.text_or("utf-8")?.to_ascii_lowercase().as_str() {
         "utf-16-le" | "utf-16le" => {
-            let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
-            String::from_utf16(&units).map(Value::from).map_err(|_| Error::value("the text is not valid UTF-16"))
+            let units: Vec<u16> = bytes
+                .chunks_exact(2)
+                .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+                .collect();
+            String::from_utf16(&units)
+                .map(Value::from)
+                .map_err(|_| Error::value("the text is not valid UTF-16"))
         }
-        "latin-1" | "latin1" | "iso-8859-1" => Ok(Value::from(bytes.iter().map(|b| *b as char).collect::<String>())),
-        _ => String::from_utf8(bytes).map(Value::from).map_err(|_| Error::value("the decoded bytes are not valid UTF-8")),
+        "latin-1" | "latin1" | "iso-8859-1" => Ok(Value::from(
+            bytes.iter().map(|b| *b as char).collect::<String>(),
+        )),
+        _ => String::from_utf8(bytes)
+            .map(Value::from)
+            .map_err(|_| Error::value("the decoded bytes are not valid UTF-8")),
     }
 }
 
 /// Ansible's namespace for names that have none of their own.
-const NAMESPACE: [u8; 16] =
-    [0x36, 0x1e, 0x6d, 0x51, 0xfa, 0xec, 0x44, 0x4a, 0x90, 0x79, 0x34, 0x13, 0x86, 0xda, 0x8e, 0x2e];
+const NAMESPACE: [u8; 16] = [
+    0x36, 0x1e, 0x6d, 0x51, 0xfa, 0xec, 0x44, 0x4a, 0x90, 0x79, 0x34, 0x13, 0x86, 0xda, 0x8e, 0x2e,
+];
 
 fn to_uuid(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [namespace] = args.bind("to_uuid", ["namespace"], 0)?;
@@ -120,45 +136,88 @@ fn to_uuid(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error>
         Some(text) => hex::decode(text.replace('-', ""))
             .ok()
             .filter(|bytes| bytes.len() == 16)
-            .ok_or_else(|| Error::value(format!("Invalid value '{text}' for 'namespace': badly formed hexadecimal UUID string")))?,
+            .ok_or_else(|| {
+                Error::value(format!(
+                    "Invalid value '{text}' for 'namespace': badly formed hexadecimal UUID string"
+                ))
+            })?,
     };
-    let mut bytes: Vec<u8> = Sha1::new().chain_update(&namespace).chain_update(bytes_of(&value)?).finalize()[..16].to_vec();
+    let mut bytes: Vec<u8> = Sha1::new()
+        .chain_update(&namespace)
+        .chain_update(bytes_of(&value)?)
+        .finalize()[..16]
+        .to_vec();
     bytes[6] = bytes[6] & 0x0f | 0x50;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let digits = hex::encode(bytes);
-    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    let parts = [
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..],
+    ];
     Ok(Value::from(parts.join("-")))
 }
 
 fn password_hash(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
-    let [scheme, salt, salt_size, rounds, _ident] =
-        args.bind("password_hash", ["hashtype", "salt", "salt_size", "rounds", "ident"], 0)?;
+    let [scheme, salt, salt_size, rounds, _ident] = args.bind(
+        "password_hash",
+        ["hashtype", "salt", "salt_size", "rounds", "ident"],
+        0,
+    )?;
     let scheme = scheme.text_or("sha512")?;
     let method = match scheme.as_str() {
         "sha512" | "sha512_crypt" => crypt::Method::Sha512,
         "sha256" | "sha256_crypt" => crypt::Method::Sha256,
-        other => return Err(Error::value(format!("password_hash: the algorithm '{other}' is not available in this build"))),
+        other => {
+            return Err(Error::value(format!(
+                "password_hash: the algorithm '{other}' is not available in this build"
+            )));
+        }
     };
     let salt = match salt.text()? {
         Some(salt) => salt,
-        None => random_salt(interp, usize::try_from(salt_size.int_or(16)?).unwrap_or(16).clamp(1, 16)),
+        None => random_salt(
+            interp,
+            usize::try_from(salt_size.int_or(16)?)
+                .unwrap_or(16)
+                .clamp(1, 16),
+        ),
     };
-    if salt.len() > 16 || !salt.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'/') {
-        return Err(Error::value("invalid characters in salt, or more than 16 of them"));
+    if salt.len() > 16
+        || !salt
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'/')
+    {
+        return Err(Error::value(
+            "invalid characters in salt, or more than 16 of them",
+        ));
     }
     // passlib's defaults; 5000 is what the format means when it names no number.
-    let default = if method == crypt::Method::Sha512 { 656_000 } else { 535_000 };
+    let default = if method == crypt::Method::Sha512 {
+        656_000
+    } else {
+        535_000
+    };
     let rounds = rounds.int_or(default)?;
     if !(1000..=999_999_999).contains(&rounds) {
         return Err(Error::value("rounds must be between 1000 and 999999999"));
     }
-    Ok(Value::from(crypt::hash(method, &bytes_of(&value)?, salt.as_bytes(), rounds as u32)))
+    Ok(Value::from(crypt::hash(
+        method,
+        &bytes_of(&value)?,
+        salt.as_bytes(),
+        rounds as u32,
+    )))
 }
 
 fn random_salt(interp: &Interp<'_>, length: usize) -> String {
     let alphabet = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789./";
     let host = interp.templar.engine().host();
-    (0..length).map(|_| alphabet[(host.entropy() % 64) as usize] as char).collect()
+    (0..length)
+        .map(|_| alphabet[(host.entropy() % 64) as usize] as char)
+        .collect()
 }
 
 fn vault(_: &mut Interp<'_>, _: Value, _: Args) -> Result<Value, Error> {

@@ -2,9 +2,9 @@
 
 use super::sequences::{fold_case, sort_keyed};
 use super::{Filter, filter};
+use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::value::{Dict, Key, MAX_DATA_DEPTH, Value, contains, get_item, iterate, repr, to_text};
-use crate::Error;
 
 pub(super) const TABLE: &[Filter] = &[
     filter("combine", combine),
@@ -42,7 +42,9 @@ fn combine(_: &mut Interp<'_>, value: Value, mut args: Args) -> Result<Value, Er
         }
     };
     if let Some((name, _)) = args.keywords.first() {
-        return Err(Error::type_error(format!("'recursive' and 'list_merge' are the only valid keyword arguments, not '{name}'")));
+        return Err(Error::type_error(format!(
+            "'recursive' and 'list_merge' are the only valid keyword arguments, not '{name}'"
+        )));
     }
     let mut dicts = Vec::new();
     for term in std::iter::once(value).chain(args.positional) {
@@ -74,7 +76,13 @@ fn collect_dicts(term: Value, dicts: &mut Vec<Dict>, depth: usize) -> Result<(),
     Ok(())
 }
 
-fn merge_dicts(low: &Dict, high: &Dict, recursive: bool, merge: ListMerge, depth: usize) -> Result<Dict, Error> {
+fn merge_dicts(
+    low: &Dict,
+    high: &Dict,
+    recursive: bool,
+    merge: ListMerge,
+    depth: usize,
+) -> Result<Dict, Error> {
     if depth > MAX_DATA_DEPTH {
         return Err(Error::value("the dictionaries are nested too deeply"));
     }
@@ -121,7 +129,10 @@ fn merge_lists(a: Vec<Value>, b: Vec<Value>, merge: ListMerge) -> Result<Value, 
 fn expect_dict(value: &Value, what: &str) -> Result<Dict, Error> {
     match value {
         Value::Dict(dict) => Ok(dict.clone()),
-        other => Err(Error::type_error(format!("{what} requires a dictionary, got {} instead.", other.type_name()))),
+        other => Err(Error::type_error(format!(
+            "{what} requires a dictionary, got {} instead.",
+            other.type_name()
+        ))),
     }
 }
 
@@ -130,16 +141,26 @@ fn dict2items(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Err
     let dict = expect_dict(&value, "dict2items")?;
     let (key_name, value_name) = (key_name.text_or("key")?, value_name.text_or("value")?);
     let entry = |(key, value): (Value, Value)| -> Result<Value, Error> {
-        Ok(Value::dict([(key_name.as_str(), key), (value_name.as_str(), value.strict()?)]))
+        Ok(Value::dict([
+            (key_name.as_str(), key),
+            (value_name.as_str(), value.strict()?),
+        ]))
     };
-    dict.pairs().into_iter().map(entry).collect::<Result<_, _>>().map(Value::list)
+    dict.pairs()
+        .into_iter()
+        .map(entry)
+        .collect::<Result<_, _>>()
+        .map(Value::list)
 }
 
 fn items2dict(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [key_name, value_name] = args.bind("items2dict", ["key_name", "value_name"], 0)?;
     let (key_name, value_name) = (key_name.text_or("key")?, value_name.text_or("value")?);
     if !matches!(value, Value::List(_) | Value::Tuple(_)) {
-        return Err(Error::type_error(format!("items2dict requires a list, got {} instead.", value.type_name())));
+        return Err(Error::type_error(format!(
+            "items2dict requires a list, got {} instead.",
+            value.type_name()
+        )));
     }
     let dict = Dict::new();
     for item in iterate(&value)? {
@@ -152,7 +173,10 @@ fn items2dict(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value
                     "items2dict requires each dictionary in the list to contain the keys '{key_name}' and '{value_name}', got {} instead.",
                     repr(&item)?
                 ))),
-                _ => Err(Error::type_error(format!("items2dict requires a list of dictionaries, got {} instead.", repr(&item)?))),
+                _ => Err(Error::type_error(format!(
+                    "items2dict requires a list of dictionaries, got {} instead.",
+                    repr(&item)?
+                ))),
             }
         };
         let key = part(&key_name)?;
@@ -169,7 +193,11 @@ fn dictsort(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error
     let by_value = match by.text_or("key")?.as_str() {
         "key" => false,
         "value" => true,
-        _ => return Err(Error::value("You can only sort by either \"key\" or \"value\"")),
+        _ => {
+            return Err(Error::value(
+                "You can only sort by either \"key\" or \"value\"",
+            ));
+        }
     };
     let keyed = dict
         .pairs()
@@ -204,7 +232,9 @@ fn rekey_on_member(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value
         "error" => false,
         "overwrite" => true,
         other => {
-            return Err(Error::value(format!("duplicates parameter to rekey_on_member has unknown value: {other}")));
+            return Err(Error::value(format!(
+                "duplicates parameter to rekey_on_member has unknown value: {other}"
+            )));
         }
     };
     let items = match &value {
@@ -218,10 +248,16 @@ fn rekey_on_member(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value
             return Err(Error::type_error("List item is not a valid dict"));
         };
         let Some(name) = entry.get(&key)? else {
-            return Err(Error::value(format!("Key {} was not found", to_text(&key)?)));
+            return Err(Error::value(format!(
+                "Key {} was not found",
+                to_text(&key)?
+            )));
         };
         if !overwrite && result.get(&name)?.is_some() {
-            return Err(Error::value(format!("Key {} is not unique, cannot correctly turn into dict", to_text(&name)?)));
+            return Err(Error::value(format!(
+                "Key {} is not unique, cannot correctly turn into dict",
+                to_text(&name)?
+            )));
         }
         result.insert(Key::new(name)?, item);
     }
@@ -238,7 +274,11 @@ fn subelements(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Valu
     let elements = match &value {
         Value::Dict(dict) => dict.values(),
         Value::List(_) => iterate(&value)?,
-        _ => return Err(Error::type_error("obj must be a list of dicts or a nested dict")),
+        _ => {
+            return Err(Error::type_error(
+                "obj must be a list of dicts or a nested dict",
+            ));
+        }
     };
     let mut rows = Vec::new();
     for element in elements {
@@ -246,7 +286,12 @@ fn subelements(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Valu
         for key in &path {
             found = match &found {
                 Value::Dict(_) => get_item(interp, &found, key)?,
-                _ => return Err(Error::type_error(format!("the key {} should point to a dictionary", to_text(key)?))),
+                _ => {
+                    return Err(Error::type_error(format!(
+                        "the key {} should point to a dictionary",
+                        to_text(key)?
+                    )));
+                }
             };
             if found.is_undefined() {
                 break;
@@ -255,12 +300,24 @@ fn subelements(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Valu
         match &found {
             Value::Undefined(_) if skip => {}
             Value::Undefined(_) => {
-                return Err(Error::value(format!("could not find {} key in iterated item", repr(&path[path.len() - 1])?)));
+                return Err(Error::value(format!(
+                    "could not find {} key in iterated item",
+                    repr(&path[path.len() - 1])?
+                )));
             }
             Value::List(_) => {
-                rows.extend(iterate(&found)?.into_iter().map(|item| Value::tuple(vec![element.clone(), item])));
+                rows.extend(
+                    iterate(&found)?
+                        .into_iter()
+                        .map(|item| Value::tuple(vec![element.clone(), item])),
+                );
             }
-            _ => return Err(Error::type_error(format!("the key {} should point to a list", repr(&path[path.len() - 1])?))),
+            _ => {
+                return Err(Error::type_error(format!(
+                    "the key {} should point to a list",
+                    repr(&path[path.len() - 1])?
+                )));
+            }
         }
     }
     Ok(Value::list(rows))

@@ -1,10 +1,10 @@
 //! Numbers: logarithms, powers, sizes for people, chance.
 
 use super::{Filter, filter};
+use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::text::Twister;
 use crate::value::{Value, as_f64, iterate, parse_float, to_text};
-use crate::Error;
 
 pub(super) const TABLE: &[Filter] = &[
     filter("filesizeformat", filesizeformat),
@@ -19,7 +19,10 @@ pub(super) const TABLE: &[Filter] = &[
 
 fn number(value: &Value, what: &str) -> Result<f64, Error> {
     as_f64(value).ok_or_else(|| {
-        Error::type_error(format!("{what} can only be used on numbers: must be real number, not {}", value.type_name()))
+        Error::type_error(format!(
+            "{what} can only be used on numbers: must be real number, not {}",
+            value.type_name()
+        ))
     })
 }
 
@@ -28,7 +31,9 @@ fn log(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let x = number(&value, "log()")?;
     let base = base.map(|base| number(&base, "log()")).transpose()?;
     if x <= 0.0 || base.is_some_and(|base| base <= 0.0) {
-        return Err(Error::value("log() can only be used on numbers: math domain error"));
+        return Err(Error::value(
+            "log() can only be used on numbers: math domain error",
+        ));
     }
     Ok(Value::Float(match base {
         None => x.ln(),
@@ -40,10 +45,15 @@ fn log(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
 
 fn pow(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [exponent] = args.bind("pow", ["y"], 1)?;
-    let (x, y) = (number(&value, "pow()")?, number(&exponent.or_none(), "pow()")?);
+    let (x, y) = (
+        number(&value, "pow()")?,
+        number(&exponent.or_none(), "pow()")?,
+    );
     let result = x.powf(y);
     if result.is_nan() && !x.is_nan() && !y.is_nan() {
-        return Err(Error::value("pow() can only be used on numbers: math domain error"));
+        return Err(Error::value(
+            "pow() can only be used on numbers: math domain error",
+        ));
     }
     if result.is_infinite() && x.is_finite() && y.is_finite() {
         return Err(Error::value("math range error"));
@@ -60,7 +70,9 @@ fn root(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     };
     if base == 2.0 {
         if x < 0.0 {
-            return Err(Error::value("root() can only be used on numbers: math domain error"));
+            return Err(Error::value(
+                "root() can only be used on numbers: math domain error",
+            ));
         }
         return Ok(Value::Float(x.sqrt()));
     }
@@ -76,7 +88,12 @@ fn filesizeformat(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value,
     let text = to_text(&value)?;
     let bytes = as_f64(&value)
         .or_else(|| parse_float(&text))
-        .ok_or_else(|| Error::value(format!("could not convert string to float: {}", crate::value::str_repr(&text))))?;
+        .ok_or_else(|| {
+            Error::value(format!(
+                "could not convert string to float: {}",
+                crate::value::str_repr(&text)
+            ))
+        })?;
     let base: f64 = if binary { 1024.0 } else { 1000.0 };
     if bytes == 1.0 {
         return Ok(Value::str("1 Byte"));
@@ -89,7 +106,11 @@ fn filesizeformat(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value,
     for (index, letter) in letters.iter().enumerate() {
         unit *= base;
         if bytes < unit || index + 1 == letters.len() {
-            let suffix = if binary { format!("{}iB", letter.to_ascii_uppercase()) } else { format!("{letter}B") };
+            let suffix = if binary {
+                format!("{}iB", letter.to_ascii_uppercase())
+            } else {
+                format!("{letter}B")
+            };
             return Ok(Value::from(format!("{:.1} {suffix}", base * bytes / unit)));
         }
     }
@@ -97,14 +118,27 @@ fn filesizeformat(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value,
 }
 
 /// The units from the largest down, and their exponents of 1024.
-const UNITS: [(char, i32); 9] =
-    [('Y', 8), ('Z', 7), ('E', 6), ('P', 5), ('T', 4), ('G', 3), ('M', 2), ('K', 1), ('B', 0)];
+const UNITS: [(char, i32); 9] = [
+    ('Y', 8),
+    ('Z', 7),
+    ('E', 6),
+    ('P', 5),
+    ('T', 4),
+    ('G', 3),
+    ('M', 2),
+    ('K', 1),
+    ('B', 0),
+];
 
 fn human_readable(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [bits, unit] = args.bind("human_readable", ["isbits", "unit"], 0)?;
-    let size = as_f64(&value).ok_or_else(|| Error::value("human_readable() failed on bad input: not a number"))?;
+    let size = as_f64(&value)
+        .ok_or_else(|| Error::value("human_readable() failed on bad input: not a number"))?;
     let bits = bits.truth_or(false)?;
-    let unit = unit.text()?.and_then(|unit| unit.chars().next()).map(|c| c.to_ascii_uppercase());
+    let unit = unit
+        .text()?
+        .and_then(|unit| unit.chars().next())
+        .map(|c| c.to_ascii_uppercase());
     let chosen = UNITS.into_iter().find(|(letter, power)| match unit {
         None => size >= 1024f64.powi(*power),
         Some(unit) => unit == *letter,
@@ -116,17 +150,28 @@ fn human_readable(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value,
         (letter, true) => format!("{letter}b"),
         (letter, false) => format!("{letter}B"),
     };
-    Ok(Value::from(format!("{:.2} {suffix}", size / 1024f64.powi(power))))
+    Ok(Value::from(format!(
+        "{:.2} {suffix}",
+        size / 1024f64.powi(power)
+    )))
 }
 
 fn human_to_bytes(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [default_unit, bits] = args.bind("human_to_bytes", ["default_unit", "isbits"], 0)?;
     let bits = bits.truth_or(false)?;
     let text = to_text(&value)?;
-    let bad = |why: &str| Error::value(format!("human_to_bytes() failed on bad input: {why}: {text}"));
+    let bad = |why: &str| {
+        Error::value(format!(
+            "human_to_bytes() failed on bad input: {why}: {text}"
+        ))
+    };
     let trimmed = text.trim();
-    let end = trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(trimmed.len());
-    let number: f64 = trimmed[..end].parse().map_err(|_| bad("can't interpret following string"))?;
+    let end = trimmed
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(trimmed.len());
+    let number: f64 = trimmed[..end]
+        .parse()
+        .map_err(|_| bad("can't interpret following string"))?;
     let mut unit = trimmed[end..].trim().to_owned();
     if unit.is_empty() {
         unit = default_unit.text_or("")?;
@@ -134,20 +179,33 @@ fn human_to_bytes(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value,
     let Some(letter) = unit.chars().next() else {
         return Ok(Value::Int(number.round_ties_even() as i64));
     };
-    let known = UNITS.into_iter().find(|(known, _)| *known == letter.to_ascii_uppercase());
-    let (known, power) = known.ok_or_else(|| bad("the suffix must be one of Y, Z, E, P, T, G, M, K, B"))?;
+    let known = UNITS
+        .into_iter()
+        .find(|(known, _)| *known == letter.to_ascii_uppercase());
+    let (known, power) =
+        known.ok_or_else(|| bad("the suffix must be one of Y, Z, E, P, T, G, M, K, B"))?;
     let rest = &unit[1..];
     let class = if bits { 'b' } else { 'B' };
-    let words: &[&str] = if bits { &["bit", "bits", "b"] } else { &["byte", "bytes", "B"] };
+    let words: &[&str] = if bits {
+        &["bit", "bits", "b"]
+    } else {
+        &["byte", "bytes", "B"]
+    };
     let fits = match known {
         'B' => unit == class.to_string() || words.contains(&unit.to_lowercase().as_str()),
-        _ => rest.is_empty() || rest == class.to_string() || words.contains(&rest.to_lowercase().as_str()),
+        _ => {
+            rest.is_empty()
+                || rest == class.to_string()
+                || words.contains(&rest.to_lowercase().as_str())
+        }
     };
     if !fits {
         return Err(bad("value is not a valid string"));
     }
     let bytes = number * 1024f64.powi(power);
-    Ok(Value::from(crate::value::BigInt::from_f64(bytes.round_ties_even())))
+    Ok(Value::from(crate::value::BigInt::from_f64(
+        bytes.round_ties_even(),
+    )))
 }
 
 fn twister(interp: &Interp<'_>, seed: Option<Value>) -> Result<Twister, Error> {
@@ -165,15 +223,25 @@ fn random(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Er
     let mut twister = twister(interp, seed)?;
     if let Some(end) = value.as_int() {
         let (start, step) = (start.int_or(0)?, step.int_or(1)?);
-        let range = crate::value::Range { start, stop: end, step: if step == 0 { 1 } else { step } };
+        let range = crate::value::Range {
+            start,
+            stop: end,
+            step: if step == 0 { 1 } else { step },
+        };
         return match range.count() {
-            0 => Err(Error::value(format!("empty range for randrange() ({start}, {end}, {})", end - start))),
+            0 => Err(Error::value(format!(
+                "empty range for randrange() ({start}, {end}, {})",
+                end - start
+            ))),
             count => Ok(Value::Int(range.nth(twister.below(count as u64) as usize))),
         };
     }
-    let items = iterate(&value).map_err(|_| Error::type_error("random can only be used on sequences and integers"))?;
+    let items = iterate(&value)
+        .map_err(|_| Error::type_error("random can only be used on sequences and integers"))?;
     if start.is_some() || step.is_some() {
-        return Err(Error::type_error("start and step can only be used with integer values"));
+        return Err(Error::type_error(
+            "start and step can only be used with integer values",
+        ));
     }
     match items.len() {
         0 => Err(Error::value("Cannot choose from an empty sequence")),
@@ -183,7 +251,9 @@ fn random(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Er
 
 fn shuffle(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [seed] = args.bind("shuffle", ["seed"], 0)?;
-    let Ok(mut items) = iterate(&value) else { return Ok(value) };
+    let Ok(mut items) = iterate(&value) else {
+        return Ok(value);
+    };
     twister(interp, seed)?.shuffle(&mut items);
     Ok(Value::list(items))
 }

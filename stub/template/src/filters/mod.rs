@@ -19,10 +19,10 @@ mod urls;
 pub(crate) use basic::{pairs, truth_of};
 pub(crate) use sequences::{flatten_terms, sort_keyed, sort_values};
 
+use crate::Error;
 use crate::eval::{Args, Interp};
 use crate::lookups::short_name;
 use crate::value::Value;
-use crate::Error;
 
 type Run = fn(&mut Interp<'_>, Value, Args) -> Result<Value, Error>;
 
@@ -39,17 +39,32 @@ pub(crate) struct Filter {
 
 /// A row of a table.
 const fn filter(name: &'static str, run: Run) -> Filter {
-    Filter { name, run, takes_undefined: false, lazy: false }
+    Filter {
+        name,
+        run,
+        takes_undefined: false,
+        lazy: false,
+    }
 }
 
 /// A filter that takes undefined values and leaves elements alone.
 const fn lenient(name: &'static str, run: Run) -> Filter {
-    Filter { name, run, takes_undefined: true, lazy: true }
+    Filter {
+        name,
+        run,
+        takes_undefined: true,
+        lazy: true,
+    }
 }
 
 /// A filter that leaves elements alone.
 const fn lazy(name: &'static str, run: Run) -> Filter {
-    Filter { name, run, takes_undefined: false, lazy: true }
+    Filter {
+        name,
+        run,
+        takes_undefined: false,
+        lazy: true,
+    }
 }
 
 const TABLES: &[&[Filter]] = &[
@@ -70,13 +85,19 @@ const TABLES: &[&[Filter]] = &[
 
 /// An undefined result with a message of its own.
 fn undefined(message: &str) -> Value {
-    Value::Undefined(std::rc::Rc::new(crate::Undefined::message_only(None, message)))
+    Value::Undefined(std::rc::Rc::new(crate::Undefined::message_only(
+        None, message,
+    )))
 }
 
 /// The filter of that name, with or without `ansible.builtin.`.
 pub(crate) fn find(name: &str) -> Option<Filter> {
     let short = short_name(name);
-    TABLES.iter().flat_map(|table| table.iter()).find(|filter| filter.name == short).copied()
+    TABLES
+        .iter()
+        .flat_map(|table| table.iter())
+        .find(|filter| filter.name == short)
+        .copied()
 }
 
 #[cfg(test)]
@@ -85,7 +106,11 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        let mut names: Vec<_> = TABLES.iter().flat_map(|table| table.iter()).map(|filter| filter.name).collect();
+        let mut names: Vec<_> = TABLES
+            .iter()
+            .flat_map(|table| table.iter())
+            .map(|filter| filter.name)
+            .collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();

@@ -3,28 +3,43 @@
 use std::path::Path;
 
 use super::{Filter, filter};
+use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::value::{Value, iterate, to_text};
-use crate::Error;
 
 pub(super) const TABLE: &[Filter] = &[
-    filter("basename", |_, v, args| whole(&v, args, "basename", |path| split(path).1.to_owned())),
+    filter("basename", |_, v, args| {
+        whole(&v, args, "basename", |path| split(path).1.to_owned())
+    }),
     filter("commonpath", commonpath),
-    filter("dirname", |_, v, args| whole(&v, args, "dirname", |path| split(path).0.to_owned())),
+    filter("dirname", |_, v, args| {
+        whole(&v, args, "dirname", |path| split(path).0.to_owned())
+    }),
     filter("expanduser", expanduser),
     filter("expandvars", expandvars),
     filter("fileglob", fileglob),
-    filter("normpath", |_, v, args| whole(&v, args, "normpath", normalise)),
+    filter("normpath", |_, v, args| {
+        whole(&v, args, "normpath", normalise)
+    }),
     filter("path_join", path_join),
     filter("realpath", realpath),
     filter("relpath", relpath),
     filter("splitext", splitext),
-    filter("win_basename", |_, v, args| whole(&v, args, "win_basename", |path| win_split(path).1)),
-    filter("win_dirname", |_, v, args| whole(&v, args, "win_dirname", |path| win_split(path).0)),
+    filter("win_basename", |_, v, args| {
+        whole(&v, args, "win_basename", |path| win_split(path).1)
+    }),
+    filter("win_dirname", |_, v, args| {
+        whole(&v, args, "win_dirname", |path| win_split(path).0)
+    }),
     filter("win_splitdrive", win_splitdrive),
 ];
 
-fn whole(value: &Value, args: Args, name: &str, part: impl Fn(&str) -> String) -> Result<Value, Error> {
+fn whole(
+    value: &Value,
+    args: Args,
+    name: &str,
+    part: impl Fn(&str) -> String,
+) -> Result<Value, Error> {
     args.none(name)?;
     Ok(Value::from(part(&path_text(value)?)))
 }
@@ -69,12 +84,19 @@ fn normalise(path: &str) -> String {
         }
     }
     let joined = format!("{root}{}", parts.join("/"));
-    if joined.is_empty() { ".".to_owned() } else { joined }
+    if joined.is_empty() {
+        ".".to_owned()
+    } else {
+        joined
+    }
 }
 
 fn commonpath(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     args.none("commonpath")?;
-    let paths: Vec<String> = iterate(&value)?.iter().map(path_text).collect::<Result<_, _>>()?;
+    let paths: Vec<String> = iterate(&value)?
+        .iter()
+        .map(path_text)
+        .collect::<Result<_, _>>()?;
     let Some(first) = paths.first() else {
         return Err(Error::value("commonpath() arg is an empty sequence"));
     };
@@ -83,15 +105,26 @@ fn commonpath(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Err
         return Err(Error::value("Can't mix absolute and relative paths"));
     }
     let parts = |path: &str| -> Vec<String> {
-        path.split('/').filter(|part| !part.is_empty() && *part != ".").map(str::to_owned).collect()
+        path.split('/')
+            .filter(|part| !part.is_empty() && *part != ".")
+            .map(str::to_owned)
+            .collect()
     };
     let mut common = parts(first);
     for path in &paths[1..] {
         let other = parts(path);
-        let same = common.iter().zip(&other).take_while(|(a, b)| a == b).count();
+        let same = common
+            .iter()
+            .zip(&other)
+            .take_while(|(a, b)| a == b)
+            .count();
         common.truncate(same);
     }
-    Ok(Value::from(format!("{}{}", if absolute { "/" } else { "" }, common.join("/"))))
+    Ok(Value::from(format!(
+        "{}{}",
+        if absolute { "/" } else { "" },
+        common.join("/")
+    )))
 }
 
 /// Python's `os.path.join`: an absolute part begins anew.
@@ -115,22 +148,36 @@ fn path_join(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Erro
     match &value {
         Value::Str(_) => Ok(value),
         Value::List(_) | Value::Tuple(_) => {
-            let parts: Vec<String> = iterate(&value)?.iter().map(path_text).collect::<Result<_, _>>()?;
+            let parts: Vec<String> = iterate(&value)?
+                .iter()
+                .map(path_text)
+                .collect::<Result<_, _>>()?;
             if parts.is_empty() {
-                return Err(Error::type_error("join() missing 1 required positional argument: 'a'"));
+                return Err(Error::type_error(
+                    "join() missing 1 required positional argument: 'a'",
+                ));
             }
             Ok(Value::from(join_paths(&parts)))
         }
-        other => Err(Error::type_error(format!("|path_join expects string or sequence, got {} instead.", other.type_name()))),
+        other => Err(Error::type_error(format!(
+            "|path_join expects string or sequence, got {} instead.",
+            other.type_name()
+        ))),
     }
 }
 
 fn expanduser(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     args.none("expanduser")?;
     let path = path_text(&value)?;
-    let Some(rest) = path.strip_prefix('~') else { return Ok(Value::from(path)) };
+    let Some(rest) = path.strip_prefix('~') else {
+        return Ok(Value::from(path));
+    };
     let (user, tail) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let home = interp.templar.engine().host().home(if user.is_empty() { None } else { Some(user) });
+    let home = interp
+        .templar
+        .engine()
+        .host()
+        .home(if user.is_empty() { None } else { Some(user) });
     Ok(Value::from(match home {
         Some(home) => format!("{}{tail}", home.trim_end_matches('/')),
         None => path,
@@ -146,10 +193,15 @@ fn expandvars(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value
     while let Some(at) = rest.find('$') {
         out.push_str(&rest[..at]);
         let after = &rest[at + 1..];
-        let (name, length) = match after.strip_prefix('{').and_then(|text| text.split_once('}')) {
+        let (name, length) = match after
+            .strip_prefix('{')
+            .and_then(|text| text.split_once('}'))
+        {
             Some((name, _)) => (name, name.len() + 2),
             None => {
-                let length = after.find(|c: char| !(c == '_' || c.is_ascii_alphanumeric())).unwrap_or(after.len());
+                let length = after
+                    .find(|c: char| !(c == '_' || c.is_ascii_alphanumeric()))
+                    .unwrap_or(after.len());
                 (&after[..length], length)
             }
         };
@@ -170,7 +222,12 @@ fn absolute(interp: &Interp<'_>, path: &str) -> String {
     if path.starts_with('/') {
         return normalise(path);
     }
-    let base = interp.templar.engine().host().current_dir().unwrap_or_else(|| "/".to_owned());
+    let base = interp
+        .templar
+        .engine()
+        .host()
+        .current_dir()
+        .unwrap_or_else(|| "/".to_owned());
     normalise(&join_paths(&[base, path.to_owned()]))
 }
 
@@ -201,12 +258,21 @@ fn relpath(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, E
     let [start] = args.bind("relpath", ["start"], 0)?;
     let path = absolute(interp, &path_text(&value)?);
     let start = absolute(interp, &start.text_or(".")?);
-    let parts = |path: &str| path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let parts = |path: &str| {
+        path.split('/')
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     let (from, to) = (parts(&start), parts(&path));
     let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
     let mut out = vec!["..".to_owned(); from.len() - common];
     out.extend_from_slice(&to[common..]);
-    Ok(Value::from(if out.is_empty() { ".".to_owned() } else { out.join("/") }))
+    Ok(Value::from(if out.is_empty() {
+        ".".to_owned()
+    } else {
+        out.join("/")
+    }))
 }
 
 fn splitext(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
@@ -231,10 +297,15 @@ fn win_drive(path: &str) -> (&str, &str) {
         return path.split_at(2);
     }
     let is_separator = |c: char| c == '\\' || c == '/';
-    if path.starts_with(is_separator) && path[1..].starts_with(is_separator) && !path[2..].starts_with(is_separator) {
+    if path.starts_with(is_separator)
+        && path[1..].starts_with(is_separator)
+        && !path[2..].starts_with(is_separator)
+    {
         let server = path[2..].find(is_separator).map(|at| at + 2);
         if let Some(server) = server {
-            let share = path[server + 1..].find(is_separator).map_or(path.len(), |at| server + 1 + at);
+            let share = path[server + 1..]
+                .find(is_separator)
+                .map_or(path.len(), |at| server + 1 + at);
             return path.split_at(share);
         }
     }

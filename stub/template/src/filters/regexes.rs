@@ -1,10 +1,10 @@
 //! Regular expressions.
 
 use super::{Filter, filter};
+use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::text::{Pattern, escape, expand};
 use crate::value::{Value, to_text};
-use crate::Error;
 
 pub(super) const TABLE: &[Filter] = &[
     filter("regex_escape", regex_escape),
@@ -25,8 +25,22 @@ fn flags(ignorecase: Option<Value>, multiline: Option<Value>) -> Result<String, 
 }
 
 fn regex_replace(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
-    let names = ["pattern", "replacement", "ignorecase", "multiline", "count", "mandatory_count"];
-    let [pattern, replacement, ignorecase, multiline, count, mandatory] = args.bind("regex_replace", names, 0)?;
+    let names = [
+        "pattern",
+        "replacement",
+        "ignorecase",
+        "multiline",
+        "count",
+        "mandatory_count",
+    ];
+    let [
+        pattern,
+        replacement,
+        ignorecase,
+        multiline,
+        count,
+        mandatory,
+    ] = args.bind("regex_replace", names, 0)?;
     let text = to_text(&value)?;
     let pattern = Pattern::new(&pattern.text_or("")?, &flags(ignorecase, multiline)?)?;
     let replacement = replacement.text_or("")?;
@@ -62,25 +76,39 @@ fn regex_replace(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, 
 fn regex_search(_: &mut Interp<'_>, value: Value, mut args: Args) -> Result<Value, Error> {
     let flags = flags(args.take("ignorecase"), args.take("multiline"))?;
     if let Some((name, _)) = args.keywords.iter().find(|(name, _)| &**name != "regex") {
-        return Err(Error::type_error(format!("regex_search() got an unexpected keyword argument '{name}'")));
+        return Err(Error::type_error(format!(
+            "regex_search() got an unexpected keyword argument '{name}'"
+        )));
     }
     if let Some(pattern) = args.take("regex") {
         args.positional.insert(0, pattern);
     }
     if args.positional.is_empty() {
-        return Err(Error::type_error("regex_search() missing 1 required positional argument: 'regex'"));
+        return Err(Error::type_error(
+            "regex_search() missing 1 required positional argument: 'regex'",
+        ));
     }
     let pattern = Pattern::new(&to_text(&args.positional.remove(0))?, &flags)?;
     let text = to_text(&value)?;
-    let groups = args.positional.iter().map(|wanted| group_number(&pattern, wanted)).collect::<Result<Vec<_>, _>>()?;
+    let groups = args
+        .positional
+        .iter()
+        .map(|wanted| group_number(&pattern, wanted))
+        .collect::<Result<Vec<_>, _>>()?;
     let Some(found) = pattern.search(&text, 0)? else {
         return if groups.is_empty() {
             Ok(Value::None)
         } else {
-            Err(Error::type_error("'NoneType' object has no attribute 'group'"))
+            Err(Error::type_error(
+                "'NoneType' object has no attribute 'group'",
+            ))
         };
     };
-    let group = |number: usize| found.get(number).map_or(Value::None, |text| Value::str(text.as_str()));
+    let group = |number: usize| {
+        found
+            .get(number)
+            .map_or(Value::None, |text| Value::str(text.as_str()))
+    };
     if groups.is_empty() {
         return Ok(group(0));
     }
@@ -90,10 +118,14 @@ fn regex_search(_: &mut Interp<'_>, value: Value, mut args: Args) -> Result<Valu
 /// `\1` or `\g<name>`.
 fn group_number(pattern: &Pattern, wanted: &Value) -> Result<usize, Error> {
     let text = to_text(wanted)?;
-    let number = if let Some(name) = text.strip_prefix("\\g<").and_then(|text| text.strip_suffix('>')) {
+    let number = if let Some(name) = text
+        .strip_prefix("\\g<")
+        .and_then(|text| text.strip_suffix('>'))
+    {
         name.parse().ok().or_else(|| pattern.group_index(name))
     } else {
-        text.strip_prefix('\\').and_then(|digits| digits.parse().ok())
+        text.strip_prefix('\\')
+            .and_then(|digits| digits.parse().ok())
     };
     match number {
         Some(number) if number <= pattern.groups() => Ok(number),
@@ -103,7 +135,8 @@ fn group_number(pattern: &Pattern, wanted: &Value) -> Result<usize, Error> {
 }
 
 fn regex_findall(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
-    let [pattern, multiline, ignorecase] = args.bind("regex_findall", ["regex", "multiline", "ignorecase"], 1)?;
+    let [pattern, multiline, ignorecase] =
+        args.bind("regex_findall", ["regex", "multiline", "ignorecase"], 1)?;
     let pattern = Pattern::new(&pattern.text_or("")?, &flags(ignorecase, multiline)?)?;
     let text = to_text(&value)?;
     let groups = pattern.groups();
@@ -135,6 +168,8 @@ fn regex_escape(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, E
             }
             Ok(Value::from(out))
         }
-        other => Err(Error::value(format!("Regex type ({other}) not yet implemented"))),
+        other => Err(Error::value(format!(
+            "Regex type ({other}) not yet implemented"
+        ))),
     }
 }

@@ -2,16 +2,24 @@
 
 use super::attribute::Attribute;
 use super::{Filter, filter};
+use crate::Error;
 use crate::eval::{Args, Interp};
 use crate::value::{Value, iterate};
-use crate::Error;
 
 pub(super) const TABLE: &[Filter] = &[
     filter("map", map),
-    filter("reject", |interp, v, args| choose(interp, v, args, false, false)),
-    filter("rejectattr", |interp, v, args| choose(interp, v, args, true, false)),
-    filter("select", |interp, v, args| choose(interp, v, args, false, true)),
-    filter("selectattr", |interp, v, args| choose(interp, v, args, true, true)),
+    filter("reject", |interp, v, args| {
+        choose(interp, v, args, false, false)
+    }),
+    filter("rejectattr", |interp, v, args| {
+        choose(interp, v, args, true, false)
+    }),
+    filter("select", |interp, v, args| {
+        choose(interp, v, args, false, true)
+    }),
+    filter("selectattr", |interp, v, args| {
+        choose(interp, v, args, true, true)
+    }),
 ];
 
 fn map(interp: &mut Interp<'_>, value: Value, mut args: Args) -> Result<Value, Error> {
@@ -21,7 +29,9 @@ fn map(interp: &mut Interp<'_>, value: Value, mut args: Args) -> Result<Value, E
         if let Some(attribute) = args.take("attribute") {
             let attribute = Attribute::new(&attribute)?.with_default(args.take("default"));
             if let Some((name, _)) = args.keywords.first() {
-                return Err(Error::type_error(format!("Unexpected keyword argument '{name}'")));
+                return Err(Error::type_error(format!(
+                    "Unexpected keyword argument '{name}'"
+                )));
             }
             for item in items {
                 out.push(attribute.get(interp, &item)?);
@@ -39,13 +49,23 @@ fn map(interp: &mut Interp<'_>, value: Value, mut args: Args) -> Result<Value, E
     Ok(Value::list(out))
 }
 
-fn choose(interp: &mut Interp<'_>, value: Value, mut args: Args, by_attribute: bool, keep: bool) -> Result<Value, Error> {
+fn choose(
+    interp: &mut Interp<'_>,
+    value: Value,
+    mut args: Args,
+    by_attribute: bool,
+    keep: bool,
+) -> Result<Value, Error> {
     let attribute = match (by_attribute, args.positional.is_empty()) {
         (false, _) => None,
         (true, true) => return Err(Error::type_error("Missing parameter for attribute name")),
         (true, false) => Some(Attribute::new(&args.positional.remove(0))?),
     };
-    let test = if args.positional.is_empty() { None } else { Some(args.positional.remove(0)) };
+    let test = if args.positional.is_empty() {
+        None
+    } else {
+        Some(args.positional.remove(0))
+    };
     let mut out = Vec::new();
     for item in iterate(&value)? {
         let subject = match &attribute {
@@ -55,7 +75,12 @@ fn choose(interp: &mut Interp<'_>, value: Value, mut args: Args, by_attribute: b
         let answer = match &test {
             None => subject.truth()?,
             Some(Value::Str(name)) => interp.ask_named(name, subject, args.clone())?.truth()?,
-            Some(other) => return Err(Error::type_error(format!("a test's name must be text, not {}", other.type_name()))),
+            Some(other) => {
+                return Err(Error::type_error(format!(
+                    "a test's name must be text, not {}",
+                    other.type_name()
+                )));
+            }
         };
         if answer == keep {
             out.push(item);

@@ -2,9 +2,9 @@
 
 use super::attribute::Attribute;
 use super::{Filter, filter};
+use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::value::{Dict, Key, MAX_DATA_DEPTH, MAX_ITEMS, Value, binary, equal, iterate, order};
-use crate::Error;
 
 pub(super) const TABLE: &[Filter] = &[
     filter("batch", batch),
@@ -23,7 +23,9 @@ pub(super) const TABLE: &[Filter] = &[
     filter("slice", slice),
     filter("sort", sort),
     filter("sum", sum),
-    filter("symmetric_difference", |_, a, args| set_filter("symmetric_difference", a, args)),
+    filter("symmetric_difference", |_, a, args| {
+        set_filter("symmetric_difference", a, args)
+    }),
     filter("union", |_, a, args| set_filter("union", a, args)),
     filter("unique", unique),
     filter("zip", zip),
@@ -49,7 +51,13 @@ fn last(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Erro
 fn flatten(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [levels, skip_nulls] = args.bind("flatten", ["levels", "skip_nulls"], 0)?;
     let mut out = Vec::new();
-    flatten_into(&value, levels.int()?, skip_nulls.truth_or(true)?, &mut out, 0)?;
+    flatten_into(
+        &value,
+        levels.int()?,
+        skip_nulls.truth_or(true)?,
+        &mut out,
+        0,
+    )?;
     Ok(Value::list(out))
 }
 
@@ -72,7 +80,13 @@ fn flatten_into(
         match &item {
             _ if is_null && skip_nulls => {}
             Value::List(_) | Value::Tuple(_) if levels.is_none_or(|levels| levels >= 1) => {
-                flatten_into(&item, levels.map(|levels| levels - 1), skip_nulls, out, depth + 1)?;
+                flatten_into(
+                    &item,
+                    levels.map(|levels| levels - 1),
+                    skip_nulls,
+                    out,
+                    depth + 1,
+                )?;
             }
             _ => out.push(item),
         }
@@ -97,7 +111,10 @@ pub(crate) fn sort_values(items: Vec<Value>, reverse: bool) -> Result<Vec<Value>
 }
 
 /// Sorts by keys.
-pub(crate) fn sort_keyed(mut items: Vec<(Value, Value)>, reverse: bool) -> Result<Vec<Value>, Error> {
+pub(crate) fn sort_keyed(
+    mut items: Vec<(Value, Value)>,
+    reverse: bool,
+) -> Result<Vec<Value>, Error> {
     let mut failure = None;
     items.sort_by(|(a, _), (b, _)| {
         let (a, b) = if reverse { (b, a) } else { (a, b) };
@@ -125,7 +142,8 @@ pub(super) fn fold_case(value: Value, case_sensitive: bool) -> Value {
 }
 
 fn sort(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
-    let [reverse, case, attribute] = args.bind("sort", ["reverse", "case_sensitive", "attribute"], 0)?;
+    let [reverse, case, attribute] =
+        args.bind("sort", ["reverse", "case_sensitive", "attribute"], 0)?;
     let case = case.truth_or(false)?;
     let attributes: Vec<Attribute> = match &attribute {
         None | Some(Value::None) => Vec::new(),
@@ -148,10 +166,18 @@ fn sort(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Erro
     sort_keyed(keyed, reverse.truth_or(false)?).map(Value::list)
 }
 
-fn extreme(interp: &mut Interp<'_>, value: Value, args: Args, name: &'static str) -> Result<Value, Error> {
+fn extreme(
+    interp: &mut Interp<'_>,
+    value: Value,
+    args: Args,
+    name: &'static str,
+) -> Result<Value, Error> {
     let [case, attribute] = args.bind(name, ["case_sensitive", "attribute"], 0)?;
     let case = case.truth_or(false)?;
-    let attribute = attribute.filter(|a| !matches!(a, Value::None)).map(|a| Attribute::new(&a)).transpose()?;
+    let attribute = attribute
+        .filter(|a| !matches!(a, Value::None))
+        .map(|a| Attribute::new(&a))
+        .transpose()?;
     let mut best: Option<(Value, Value)> = None;
     for item in iterate(&value)? {
         let key = match &attribute {
@@ -161,22 +187,32 @@ fn extreme(interp: &mut Interp<'_>, value: Value, args: Args, name: &'static str
         let key = fold_case(key.strict()?, case);
         let better = match &best {
             None => true,
-            Some((current, _)) if name == "min" => order(&key, current, "<")? == Some(std::cmp::Ordering::Less),
+            Some((current, _)) if name == "min" => {
+                order(&key, current, "<")? == Some(std::cmp::Ordering::Less)
+            }
             Some((current, _)) => order(&key, current, ">")? == Some(std::cmp::Ordering::Greater),
         };
         if better {
             best = Some((key, item));
         }
     }
-    Ok(best.map_or_else(|| super::undefined("No aggregated item, sequence was empty."), |(_, item)| item))
+    Ok(best.map_or_else(
+        || super::undefined("No aggregated item, sequence was empty."),
+        |(_, item)| item,
+    ))
 }
 
 fn sum(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [attribute, start] = args.bind("sum", ["attribute", "start"], 0)?;
-    let attribute = attribute.filter(|a| !matches!(a, Value::None)).map(|a| Attribute::new(&a)).transpose()?;
+    let attribute = attribute
+        .filter(|a| !matches!(a, Value::None))
+        .map(|a| Attribute::new(&a))
+        .transpose()?;
     let mut total = start.unwrap_or(Value::Int(0));
     if matches!(total, Value::Str(_)) {
-        return Err(Error::type_error("sum() can't sum strings [use ''.join(seq) instead]"));
+        return Err(Error::type_error(
+            "sum() can't sum strings [use ''.join(seq) instead]",
+        ));
     }
     for item in iterate(&value)? {
         let item = match &attribute {
@@ -200,9 +236,17 @@ fn reverse(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error>
 
 fn batch(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [size, fill] = args.bind("batch", ["linecount", "fill_with"], 1)?;
-    let size = usize::try_from(size.int_or(1)?).unwrap_or(0).clamp(1, MAX_ITEMS);
-    let mut rows: Vec<Vec<Value>> = iterate(&value)?.chunks(size).map(<[Value]>::to_vec).collect();
-    if let (Some(fill), Some(last)) = (fill.filter(|fill| !matches!(fill, Value::None)), rows.last_mut()) {
+    let size = usize::try_from(size.int_or(1)?)
+        .unwrap_or(0)
+        .clamp(1, MAX_ITEMS);
+    let mut rows: Vec<Vec<Value>> = iterate(&value)?
+        .chunks(size)
+        .map(<[Value]>::to_vec)
+        .collect();
+    if let (Some(fill), Some(last)) = (
+        fill.filter(|fill| !matches!(fill, Value::None)),
+        rows.last_mut(),
+    ) {
         last.resize(size, fill);
     }
     Ok(Value::list(rows.into_iter().map(Value::list).collect()))
@@ -210,7 +254,9 @@ fn batch(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
 
 fn slice(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [slices, fill] = args.bind("slice", ["slices", "fill_with"], 1)?;
-    let slices = usize::try_from(slices.int_or(1)?).unwrap_or(0).min(MAX_ITEMS);
+    let slices = usize::try_from(slices.int_or(1)?)
+        .unwrap_or(0)
+        .min(MAX_ITEMS);
     if slices == 0 {
         return Err(Error::value("integer division or modulo by zero"));
     }
@@ -232,7 +278,8 @@ fn slice(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
 }
 
 fn groupby(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
-    let [attribute, default, case] = args.bind("groupby", ["attribute", "default", "case_sensitive"], 1)?;
+    let [attribute, default, case] =
+        args.bind("groupby", ["attribute", "default", "case_sensitive"], 1)?;
     let attribute = Attribute::new(&attribute.or_none())?.with_default(default);
     let case = case.truth_or(false)?;
     let mut keyed = Vec::new();
@@ -249,13 +296,21 @@ fn groupby(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, E
             _ => groups.push((folded, pair[0].clone(), vec![pair[1].clone()])),
         }
     }
-    Ok(Value::list(groups.into_iter().map(|(_, key, items)| super::group::group(key, items)).collect()))
+    Ok(Value::list(
+        groups
+            .into_iter()
+            .map(|(_, key, items)| super::group::group(key, items))
+            .collect(),
+    ))
 }
 
 fn unique(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [case, attribute] = args.bind("unique", ["case_sensitive", "attribute"], 0)?;
     let case = case.truth_or(false)?;
-    let attribute = attribute.filter(|a| !matches!(a, Value::None)).map(|a| Attribute::new(&a)).transpose()?;
+    let attribute = attribute
+        .filter(|a| !matches!(a, Value::None))
+        .map(|a| Attribute::new(&a))
+        .transpose()?;
     let mut seen = Seen::default();
     let mut kept = Vec::new();
     for item in iterate(&value)? {
@@ -341,19 +396,32 @@ fn columns(name: &str, value: &Value, args: &Args) -> Result<Vec<Vec<Value>>, Er
 fn zip(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let columns = columns("zip", &value, &args)?;
     let shortest = columns.iter().map(Vec::len).min().unwrap_or(0);
-    Ok(Value::list((0..shortest).map(|i| Value::tuple(columns.iter().map(|c| c[i].clone()).collect())).collect()))
+    Ok(Value::list(
+        (0..shortest)
+            .map(|i| Value::tuple(columns.iter().map(|c| c[i].clone()).collect()))
+            .collect(),
+    ))
 }
 
 fn zip_longest(_: &mut Interp<'_>, value: Value, mut args: Args) -> Result<Value, Error> {
     let fill = args.take("fillvalue").or_none();
     let columns = columns("zip_longest", &value, &args)?;
     let longest = columns.iter().map(Vec::len).max().unwrap_or(0);
-    let row = |i: usize| Value::tuple(columns.iter().map(|c| c.get(i).unwrap_or(&fill).clone()).collect());
+    let row = |i: usize| {
+        Value::tuple(
+            columns
+                .iter()
+                .map(|c| c.get(i).unwrap_or(&fill).clone())
+                .collect(),
+        )
+    };
     Ok(Value::list((0..longest).map(row).collect()))
 }
 
 fn product(_: &mut Interp<'_>, value: Value, mut args: Args) -> Result<Value, Error> {
-    let repeat = usize::try_from(args.take("repeat").int_or(1)?).unwrap_or(0).min(64);
+    let repeat = usize::try_from(args.take("repeat").int_or(1)?)
+        .unwrap_or(0)
+        .min(64);
     let columns = columns("product", &value, &args)?;
     let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
     for column in std::iter::repeat_n(&columns, repeat).flatten() {
@@ -362,7 +430,11 @@ fn product(_: &mut Interp<'_>, value: Value, mut args: Args) -> Result<Value, Er
         }
         rows = rows
             .iter()
-            .flat_map(|row| column.iter().map(move |item| [row.as_slice(), std::slice::from_ref(item)].concat()))
+            .flat_map(|row| {
+                column
+                    .iter()
+                    .map(move |item| [row.as_slice(), std::slice::from_ref(item)].concat())
+            })
             .collect();
     }
     Ok(Value::list(rows.into_iter().map(Value::tuple).collect()))
@@ -396,7 +468,9 @@ fn choose(items: &[Value], length: usize, ordered: bool) -> Result<Value, Error>
     let mut next = 0;
     loop {
         if picked.len() == length {
-            out.push(Value::tuple(picked.iter().map(|i| items[*i].clone()).collect()));
+            out.push(Value::tuple(
+                picked.iter().map(|i| items[*i].clone()).collect(),
+            ));
             if out.len() * length.max(1) > MAX_ITEMS {
                 return Err(Error::limit("too many combinations"));
             }

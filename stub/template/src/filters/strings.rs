@@ -1,11 +1,11 @@
 //! Filters on text: case, width, escaping.
 
 use super::{Filter, filter};
+use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::methods::{pad_text, recase, replace as replace_text};
 use crate::text::percent_format;
 use crate::value::{Value, char_len, iterate, to_text};
-use crate::Error;
 
 pub(super) const TABLE: &[Filter] = &[
     filter("capitalize", |_, v, args| recased(&v, args, "capitalize")),
@@ -42,7 +42,11 @@ fn title(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let mut out = String::new();
     let mut at_start = true;
     for c in to_text(&value)?.chars() {
-        if at_start { out.extend(c.to_uppercase()) } else { out.extend(c.to_lowercase()) }
+        if at_start {
+            out.extend(c.to_uppercase())
+        } else {
+            out.extend(c.to_lowercase())
+        }
         at_start = c.is_whitespace() || "-({[<".contains(c);
     }
     Ok(Value::from(out))
@@ -50,7 +54,11 @@ fn title(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
 
 fn center(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [width] = args.bind("center", ["width"], 0)?;
-    pad_text(&to_text(&value)?, "center", Args::of(vec![Value::Int(width.int_or(80)?)]))
+    pad_text(
+        &to_text(&value)?,
+        "center",
+        Args::of(vec![Value::Int(width.int_or(80)?)]),
+    )
 }
 
 /// Text with HTML's special characters replaced.
@@ -89,9 +97,15 @@ fn safe(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
 
 fn format(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     if !args.positional.is_empty() && !args.keywords.is_empty() {
-        return Err(Error::type_error("can't handle positional and keyword arguments at the same time"));
+        return Err(Error::type_error(
+            "can't handle positional and keyword arguments at the same time",
+        ));
     }
-    let values = if args.keywords.is_empty() { Value::tuple(args.positional) } else { Value::dict(args.keywords) };
+    let values = if args.keywords.is_empty() {
+        Value::tuple(args.positional)
+    } else {
+        Value::dict(args.keywords)
+    };
     percent_format(&to_text(&value)?, &values).map(Value::from)
 }
 
@@ -108,7 +122,11 @@ fn indent(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> 
         if index > 0 {
             out.push('\n');
         }
-        let wanted = if index == 0 { first } else { blank || !line.is_empty() };
+        let wanted = if index == 0 {
+            first
+        } else {
+            blank || !line.is_empty()
+        };
         if wanted {
             out.push_str(&indent);
         }
@@ -155,14 +173,24 @@ pub(super) fn shell_word(text: &str) -> String {
 
 fn quote(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     args.none("quote")?;
-    let text = if matches!(value, Value::None) { String::new() } else { to_text(&value)? };
+    let text = if matches!(value, Value::None) {
+        String::new()
+    } else {
+        to_text(&value)?
+    };
     Ok(Value::from(shell_word(&text)))
 }
 
 fn replace(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [old, new, count] = args.bind("replace", ["old", "new", "count"], 2)?;
     let limit = usize::try_from(count.int_or(-1)?).unwrap_or(usize::MAX);
-    replace_text(&to_text(&value)?, &old.text_or("None")?, &new.text_or("None")?, limit).map(Value::from)
+    replace_text(
+        &to_text(&value)?,
+        &old.text_or("None")?,
+        &new.text_or("None")?,
+        limit,
+    )
+    .map(Value::from)
 }
 
 fn split(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
@@ -179,7 +207,11 @@ fn striptags(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Erro
     let mut rest = text.as_str();
     while let Some(open) = rest.find('<') {
         out.push_str(&rest[..open]);
-        let (end, skip) = if rest[open..].starts_with("<!--") { ("-->", 3) } else { (">", 1) };
+        let (end, skip) = if rest[open..].starts_with("<!--") {
+            ("-->", 3)
+        } else {
+            (">", 1)
+        };
         match rest[open..].find(end) {
             Some(close) => rest = &rest[open + close + skip..],
             None => {
@@ -191,8 +223,19 @@ fn striptags(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Erro
     out.push_str(rest);
     let words: Vec<&str> = out.split_whitespace().collect();
     let text = words.join(" ");
-    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#34;", "\""), ("&#39;", "'"), ("&amp;", "&")];
-    Ok(Value::from(entities.iter().fold(text, |text, (entity, plain)| text.replace(entity, plain))))
+    let entities = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&amp;", "&"),
+    ];
+    Ok(Value::from(
+        entities
+            .iter()
+            .fold(text, |text, (entity, plain)| text.replace(entity, plain)),
+    ))
 }
 
 fn trim(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
@@ -205,18 +248,26 @@ fn trim(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Erro
 }
 
 fn truncate(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
-    let [length, kill_words, end, leeway] = args.bind("truncate", ["length", "killwords", "end", "leeway"], 0)?;
+    let [length, kill_words, end, leeway] =
+        args.bind("truncate", ["length", "killwords", "end", "leeway"], 0)?;
     let (text, end) = (to_text(&value)?, end.text_or("...")?);
     let length = usize::try_from(length.int_or(255)?).unwrap_or(0);
     let leeway = usize::try_from(leeway.int_or(0)?).unwrap_or(0);
     let Some(room) = length.checked_sub(char_len(&end)) else {
-        return Err(Error::value(format!("expected length >= {}, got {length}", char_len(&end))));
+        return Err(Error::value(format!(
+            "expected length >= {}, got {length}",
+            char_len(&end)
+        )));
     };
     if char_len(&text) <= length.saturating_add(leeway) {
         return Ok(Value::from(text));
     }
     let cut: String = text.chars().take(room).collect();
-    let kept = if kill_words.truth_or(false)? { &cut } else { cut.rsplit_once(' ').map_or(cut.as_str(), |(kept, _)| kept) };
+    let kept = if kill_words.truth_or(false)? {
+        &cut
+    } else {
+        cut.rsplit_once(' ').map_or(cut.as_str(), |(kept, _)| kept)
+    };
     Ok(Value::from(format!("{kept}{end}")))
 }
 
@@ -224,11 +275,20 @@ fn wordcount(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Erro
     args.none("wordcount")?;
     let text = to_text(&value)?;
     let is_word = |c: char| c == '_' || c.is_alphanumeric();
-    Ok(Value::count(text.split(|c| !is_word(c)).filter(|word| !word.is_empty()).count()))
+    Ok(Value::count(
+        text.split(|c| !is_word(c))
+            .filter(|word| !word.is_empty())
+            .count(),
+    ))
 }
 
 fn wordwrap(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
-    let names = ["width", "break_long_words", "wrapstring", "break_on_hyphens"];
+    let names = [
+        "width",
+        "break_long_words",
+        "wrapstring",
+        "break_on_hyphens",
+    ];
     let [width, break_long, wrap, hyphens] = args.bind("wordwrap", names, 0)?;
     let width = usize::try_from(width.int_or(79)?).unwrap_or(0);
     if width == 0 {
@@ -237,8 +297,10 @@ fn wordwrap(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error
     let (break_long, hyphens) = (break_long.truth_or(true)?, hyphens.truth_or(true)?);
     let wrap = wrap.text_or("\n")?;
     let text = to_text(&value)?;
-    let paragraphs: Vec<String> =
-        text.lines().map(|line| wrap_line(line, width, break_long, hyphens).join(&wrap)).collect();
+    let paragraphs: Vec<String> = text
+        .lines()
+        .map(|line| wrap_line(line, width, break_long, hyphens).join(&wrap))
+        .collect();
     Ok(Value::from(paragraphs.join(&wrap)))
 }
 
@@ -248,12 +310,18 @@ fn chunks(line: &str, hyphens: bool) -> Vec<String> {
     let chars: Vec<char> = line.chars().collect();
     let mut current = String::new();
     for (index, c) in chars.iter().enumerate() {
-        let space_changes = current.chars().last().is_some_and(|last| last.is_whitespace() != c.is_whitespace());
+        let space_changes = current
+            .chars()
+            .last()
+            .is_some_and(|last| last.is_whitespace() != c.is_whitespace());
         if space_changes {
             chunks.push(std::mem::take(&mut current));
         }
         current.push(*c);
-        let letter = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|c| c.is_alphabetic());
+        let letter = |at: Option<usize>| {
+            at.and_then(|at| chars.get(at))
+                .is_some_and(|c| c.is_alphabetic())
+        };
         if hyphens && *c == '-' && letter(index.checked_sub(1)) && letter(Some(index + 1)) {
             chunks.push(std::mem::take(&mut current));
         }
@@ -267,7 +335,9 @@ fn chunks(line: &str, hyphens: bool) -> Vec<String> {
 fn wrap_line(line: &str, width: usize, break_long: bool, hyphens: bool) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut current = String::new();
-    let mut pending = chunks(line, hyphens).into_iter().collect::<std::collections::VecDeque<_>>();
+    let mut pending = chunks(line, hyphens)
+        .into_iter()
+        .collect::<std::collections::VecDeque<_>>();
     while let Some(chunk) = pending.pop_front() {
         let room = width - char_len(&current).min(width);
         let length = char_len(&chunk);
@@ -296,13 +366,19 @@ fn wrap_line(line: &str, width: usize, break_long: bool, hyphens: bool) -> Vec<S
     if !current.is_empty() {
         lines.push(current);
     }
-    lines.iter().map(|line| line.trim_end().to_owned()).collect()
+    lines
+        .iter()
+        .map(|line| line.trim_end().to_owned())
+        .collect()
 }
 
 fn xmlattr(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [space] = args.bind("xmlattr", ["autospace"], 0)?;
     let Value::Dict(dict) = &value else {
-        return Err(Error::type_error(format!("'{}' object has no attribute 'items'", value.type_name())));
+        return Err(Error::type_error(format!(
+            "'{}' object has no attribute 'items'",
+            value.type_name()
+        )));
     };
     let mut parts = Vec::new();
     for (key, item) in dict.pairs() {
@@ -311,7 +387,10 @@ fn xmlattr(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error>
         }
         let key = to_text(&key)?;
         if key.contains(|c: char| c.is_whitespace() || "/>=".contains(c)) {
-            return Err(Error::value(format!("Invalid character in attribute name: {}", crate::value::str_repr(&key))));
+            return Err(Error::value(format!(
+                "Invalid character in attribute name: {}",
+                crate::value::str_repr(&key)
+            )));
         }
         parts.push(format!("{}=\"{}\"", html(&key), html(&to_text(&item)?)));
     }

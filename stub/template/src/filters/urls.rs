@@ -1,9 +1,9 @@
 //! Addresses: quoting and taking apart.
 
 use super::{Filter, filter};
+use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::value::{Value, iterate, to_text};
-use crate::Error;
 
 pub(super) const TABLE: &[Filter] = &[
     filter("urldecode", urldecode),
@@ -16,7 +16,9 @@ fn percent_encode(text: &str, safe: &str, plus: bool) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'~' => out.push(byte as char),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'~' => {
+                out.push(byte as char)
+            }
             b' ' if plus => out.push('+'),
             byte if safe.as_bytes().contains(&byte) => out.push(byte as char),
             byte => out.push_str(&format!("%{byte:02X}")),
@@ -33,7 +35,10 @@ fn urlencode(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Erro
             .iter()
             .map(|pair| match iterate(pair)?.as_slice() {
                 [key, value] => Ok((key.clone(), value.clone())),
-                other => Err(Error::value(format!("not enough values to unpack (expected 2, got {})", other.len()))),
+                other => Err(Error::value(format!(
+                    "not enough values to unpack (expected 2, got {})",
+                    other.len()
+                ))),
             })
             .collect::<Result<_, _>>()?,
         other => return Ok(Value::from(percent_encode(&to_text(other)?, "/", false))),
@@ -85,7 +90,9 @@ fn urlsplit(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error
     let (url, search) = url.split_once('?').unwrap_or((url, ""));
     let is_scheme = |scheme: &str| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+            && scheme
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
     };
     let (scheme, rest) = match url.split_once(':') {
         Some((scheme, rest)) if is_scheme(scheme) => (scheme.to_lowercase(), rest),
@@ -99,22 +106,35 @@ fn urlsplit(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error
         Some((user, host)) => (Some(user), host),
         None => (None, netloc),
     };
-    let (username, password) = match user.map(|user| user.split_once(':').map_or((user, None), |(u, p)| (u, Some(p)))) {
+    let (username, password) = match user.map(|user| {
+        user.split_once(':')
+            .map_or((user, None), |(u, p)| (u, Some(p)))
+    }) {
         Some((name, password)) => (Value::str(name), password.map_or(Value::None, Value::str)),
         None => (Value::None, Value::None),
     };
     let (hostname, port) = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
         Some((address, rest)) => (address, rest.strip_prefix(':')),
-        None => host.rsplit_once(':').map_or((host, None), |(host, port)| (host, Some(port))),
+        None => host
+            .rsplit_once(':')
+            .map_or((host, None), |(host, port)| (host, Some(port))),
     };
     let port = match port.filter(|port| !port.is_empty()) {
         None => Value::None,
         Some(port) => match port.parse::<u16>() {
             Ok(port) => Value::Int(i64::from(port)),
-            Err(_) => return Err(Error::value(format!("Port could not be cast to integer value as '{port}'"))),
+            Err(_) => {
+                return Err(Error::value(format!(
+                    "Port could not be cast to integer value as '{port}'"
+                )));
+            }
         },
     };
-    let hostname = if hostname.is_empty() { Value::None } else { Value::from(hostname.to_lowercase()) };
+    let hostname = if hostname.is_empty() {
+        Value::None
+    } else {
+        Value::from(hostname.to_lowercase())
+    };
     let result = Value::dict([
         ("fragment", Value::str(fragment)),
         ("hostname", hostname),
@@ -138,10 +158,20 @@ fn urlsplit(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error
 
 /// Makes links of addresses in text.
 fn urlize(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
-    let names = ["trim_url_limit", "nofollow", "target", "rel", "extra_schemes"];
+    let names = [
+        "trim_url_limit",
+        "nofollow",
+        "target",
+        "rel",
+        "extra_schemes",
+    ];
     let [limit, nofollow, target, rel, _] = args.bind("urlize", names, 0)?;
     let limit = limit.int()?.and_then(|limit| usize::try_from(limit).ok());
-    let mut rels: Vec<String> = rel.text_or("")?.split_whitespace().map(str::to_owned).collect();
+    let mut rels: Vec<String> = rel
+        .text_or("")?
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
     if nofollow.truth_or(false)? {
         rels.push("nofollow".into());
     }
@@ -169,7 +199,9 @@ fn urlize(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> 
         match address.filter(|_| !core.is_empty()) {
             Some(address) => {
                 let shown: String = match limit {
-                    Some(limit) if core.chars().count() > limit => core.chars().take(limit).chain("...".chars()).collect(),
+                    Some(limit) if core.chars().count() > limit => {
+                        core.chars().take(limit).chain("...".chars()).collect()
+                    }
                     _ => core.to_owned(),
                 };
                 out.push_str(&word[..start]);

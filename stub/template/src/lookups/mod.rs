@@ -24,7 +24,10 @@ pub struct LookupCall<'a> {
 impl LookupCall<'_> {
     /// An option by name.
     pub fn option(&self, name: &str) -> Option<&Value> {
-        self.options.iter().find(|(known, _)| &**known == name).map(|(_, value)| value)
+        self.options
+            .iter()
+            .find(|(known, _)| &**known == name)
+            .map(|(_, value)| value)
     }
 }
 
@@ -36,12 +39,18 @@ pub trait Lookups {
 
 /// The name without the collection that everything built in belongs to.
 pub(crate) fn short_name(name: &str) -> &str {
-    name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy.")).unwrap_or(name)
+    name.strip_prefix("ansible.builtin.")
+        .or_else(|| name.strip_prefix("ansible.legacy."))
+        .unwrap_or(name)
 }
 
 /// The global `lookup`.
 pub(crate) fn lookup(interp: &mut Interp<'_>, mut args: Args) -> Result<Value, Error> {
-    let want_list = args.take("wantlist").map(|v| v.truth()).transpose()?.unwrap_or(false);
+    let want_list = args
+        .take("wantlist")
+        .map(|v| v.truth())
+        .transpose()?
+        .unwrap_or(false);
     run(interp, args, want_list)
 }
 
@@ -53,13 +62,19 @@ pub(crate) fn query(interp: &mut Interp<'_>, mut args: Args) -> Result<Value, Er
 
 fn run(interp: &mut Interp<'_>, mut args: Args, want_list: bool) -> Result<Value, Error> {
     if args.positional.is_empty() {
-        return Err(Error::type_error("lookup() missing 1 required positional argument: 'plugin_name'"));
+        return Err(Error::type_error(
+            "lookup() missing 1 required positional argument: 'plugin_name'",
+        ));
     }
     let Value::Str(name) = args.positional.remove(0) else {
         return Err(Error::type_error("a lookup's name must be text"));
     };
     let on_error = args.take("errors");
-    let on_error = on_error.as_ref().and_then(Value::as_str).unwrap_or("strict").to_owned();
+    let on_error = on_error
+        .as_ref()
+        .and_then(Value::as_str)
+        .unwrap_or("strict")
+        .to_owned();
     let found = find(interp, &name, args);
     let results = match (found, on_error.as_str()) {
         (Ok(results), _) => results,
@@ -67,7 +82,11 @@ fn run(interp: &mut Interp<'_>, mut args: Args, want_list: bool) -> Result<Value
         (Err(_), _) if want_list => return Ok(Value::list(Vec::new())),
         (Err(_), _) => return Ok(Value::None),
     };
-    Ok(if want_list { Value::list(results) } else { join(results) })
+    Ok(if want_list {
+        Value::list(results)
+    } else {
+        join(results)
+    })
 }
 
 fn find(interp: &mut Interp<'_>, name: &str, args: Args) -> Result<Vec<Value>, Error> {
@@ -76,13 +95,20 @@ fn find(interp: &mut Interp<'_>, name: &str, args: Args) -> Result<Vec<Value>, E
         return result;
     }
     let templar = interp.templar;
-    let call = LookupCall { terms: args.positional, options: args.keywords, templar };
+    let call = LookupCall {
+        terms: args.positional,
+        options: args.keywords,
+        templar,
+    };
     let found = match templar.engine().lookups() {
         Some(lookups) => lookups.lookup(short, call)?,
         None => None,
     };
     found.ok_or_else(|| {
-        Error::new(ErrorKind::UnknownLookup(name.into()), format!("The lookup plugin '{name}' was not found."))
+        Error::new(
+            ErrorKind::UnknownLookup(name.into()),
+            format!("The lookup plugin '{name}' was not found."),
+        )
     })
 }
 

@@ -3,20 +3,29 @@
 use std::rc::Rc;
 
 use super::undefined;
+use crate::Error;
 use crate::eval::{Args, Interp};
 use crate::filters;
 use crate::value::{Value, get_attr, iterate, to_text};
-use crate::Error;
 
 /// Runs a lookup of this file; `None` if it has none of that name.
-pub(super) fn run(interp: &mut Interp<'_>, name: &str, args: &Args) -> Option<Result<Vec<Value>, Error>> {
+pub(super) fn run(
+    interp: &mut Interp<'_>,
+    name: &str,
+    args: &Args,
+) -> Option<Result<Vec<Value>, Error>> {
     let terms = args.positional.as_slice();
     Some(match name {
         "items" => items(terms),
         "list" => Ok(terms.to_vec()),
         "flattened" => filters::flatten_terms(terms),
-        "indexed_items" => items(terms)
-            .map(|items| items.into_iter().enumerate().map(|(i, item)| Value::tuple(vec![Value::count(i), item])).collect()),
+        "indexed_items" => items(terms).map(|items| {
+            items
+                .into_iter()
+                .enumerate()
+                .map(|(i, item)| Value::tuple(vec![Value::count(i), item]))
+                .collect()
+        }),
         "dict" => dict(terms),
         "nested" => nested(terms),
         "together" => together(terms),
@@ -47,7 +56,11 @@ fn dict(terms: &[Value]) -> Result<Vec<Value>, Error> {
         let Value::Dict(dict) = &term else {
             return Err(Error::type_error("with_dict expects a dict"));
         };
-        all.extend(dict.pairs().into_iter().map(|(key, value)| Value::dict([("key", key), ("value", value)])));
+        all.extend(
+            dict.pairs()
+                .into_iter()
+                .map(|(key, value)| Value::dict([("key", key), ("value", value)])),
+        );
     }
     Ok(all)
 }
@@ -61,7 +74,9 @@ fn as_list(term: &Value) -> Result<Vec<Value>, Error> {
 
 fn nested(terms: &[Value]) -> Result<Vec<Value>, Error> {
     if terms.is_empty() {
-        return Err(Error::value("with_nested requires at least one element in the nested list"));
+        return Err(Error::value(
+            "with_nested requires at least one element in the nested list",
+        ));
     }
     let mut rows = vec![Vec::new()];
     for term in terms {
@@ -72,10 +87,17 @@ fn nested(terms: &[Value]) -> Result<Vec<Value>, Error> {
         }
         rows = rows
             .iter()
-            .flat_map(|row: &Vec<Value>| choices.iter().map(move |choice| [row.as_slice(), std::slice::from_ref(choice)].concat()))
+            .flat_map(|row: &Vec<Value>| {
+                choices
+                    .iter()
+                    .map(move |choice| [row.as_slice(), std::slice::from_ref(choice)].concat())
+            })
             .collect();
     }
-    Ok(rows.into_iter().map(|row| Value::list(row.iter().flat_map(one_level).collect())).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| Value::list(row.iter().flat_map(one_level).collect()))
+        .collect())
 }
 
 fn one_level(value: &Value) -> Vec<Value> {
@@ -87,21 +109,36 @@ fn one_level(value: &Value) -> Vec<Value> {
 
 fn together(terms: &[Value]) -> Result<Vec<Value>, Error> {
     if terms.is_empty() {
-        return Err(Error::value("with_together requires at least one element in each list"));
+        return Err(Error::value(
+            "with_together requires at least one element in each list",
+        ));
     }
     let lists: Vec<Vec<Value>> = terms.iter().map(as_list).collect::<Result<_, _>>()?;
     let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
     Ok((0..longest)
-        .map(|i| Value::list(lists.iter().map(|list| list.get(i).cloned().unwrap_or(Value::None)).collect()))
+        .map(|i| {
+            Value::list(
+                lists
+                    .iter()
+                    .map(|list| list.get(i).cloned().unwrap_or(Value::None))
+                    .collect(),
+            )
+        })
         .collect())
 }
 
 fn subelements(interp: &mut Interp<'_>, terms: &[Value]) -> Result<Vec<Value>, Error> {
     let [list, path, flags @ ..] = terms else {
-        return Err(Error::value("subelements lookup expects a list of two or three items"));
+        return Err(Error::value(
+            "subelements lookup expects a list of two or three items",
+        ));
     };
     let skip_missing = match flags.first() {
-        Some(Value::Dict(flags)) => flags.get_str("skip_missing").map(|v| v.truth()).transpose()?.unwrap_or(false),
+        Some(Value::Dict(flags)) => flags
+            .get_str("skip_missing")
+            .map(|v| v.truth())
+            .transpose()?
+            .unwrap_or(false),
         _ => false,
     };
     let entries = match list {
@@ -121,11 +158,23 @@ fn subelements(interp: &mut Interp<'_>, terms: &[Value]) -> Result<Vec<Value>, E
         }
         match &found {
             Value::List(_) | Value::Tuple(_) => {
-                rows.extend(iterate(&found)?.into_iter().map(|item| Value::tuple(vec![entry.clone(), item])));
+                rows.extend(
+                    iterate(&found)?
+                        .into_iter()
+                        .map(|item| Value::tuple(vec![entry.clone(), item])),
+                );
             }
             _ if skip_missing => {}
-            Value::Undefined(_) => return Err(Error::value(format!("could not find '{path}' key in iterated item"))),
-            _ => return Err(Error::value(format!("the key {path} should point to a list"))),
+            Value::Undefined(_) => {
+                return Err(Error::value(format!(
+                    "could not find '{path}' key in iterated item"
+                )));
+            }
+            _ => {
+                return Err(Error::value(format!(
+                    "the key {path} should point to a list"
+                )));
+            }
         }
     }
     Ok(rows)
@@ -140,11 +189,18 @@ fn random_choice(interp: &mut Interp<'_>, terms: &[Value]) -> Result<Vec<Value>,
 }
 
 fn vars(interp: &mut Interp<'_>, args: &Args) -> Result<Vec<Value>, Error> {
-    let default = args.keywords.iter().find(|(name, _)| &**name == "default").map(|(_, value)| value);
+    let default = args
+        .keywords
+        .iter()
+        .find(|(name, _)| &**name == "default")
+        .map(|(_, value)| value);
     let mut found = Vec::new();
     for term in &args.positional {
         let Value::Str(name) = term else {
-            return Err(Error::type_error(format!("Variable name must be text, not {}", term.type_name())));
+            return Err(Error::type_error(format!(
+                "Variable name must be text, not {}",
+                term.type_name()
+            )));
         };
         let known = interp.templar.scope().get(name)?.is_some();
         found.push(match (known, default) {

@@ -1,8 +1,8 @@
 //! The `sequence` lookup: numbers from a start to an end, formatted.
 
+use crate::Error;
 use crate::eval::Args;
 use crate::value::{MAX_ITEMS, Value, binary, parse_int, to_text};
-use crate::Error;
 
 struct Sequence {
     start: i64,
@@ -26,7 +26,9 @@ pub(super) fn run(args: &Args) -> Result<Vec<Value>, Error> {
         if !sequence.simple(&text)? {
             for pair in text.split_whitespace() {
                 let Some((key, value)) = pair.split_once('=') else {
-                    return Err(Error::value(format!("unknown error parsing with_sequence arguments: '{text}'")));
+                    return Err(Error::value(format!(
+                        "unknown error parsing with_sequence arguments: '{text}'"
+                    )));
                 };
                 sequence.set(key, value)?;
             }
@@ -38,7 +40,13 @@ pub(super) fn run(args: &Args) -> Result<Vec<Value>, Error> {
 
 impl Sequence {
     fn new() -> Self {
-        Sequence { start: 1, end: None, count: None, stride: 1, format: "%d".to_owned() }
+        Sequence {
+            start: 1,
+            end: None,
+            count: None,
+            stride: 1,
+            format: "%d".to_owned(),
+        }
     }
 
     fn options(&mut self, args: &Args) -> Result<(), Error> {
@@ -55,7 +63,11 @@ impl Sequence {
             "count" => self.count = Some(number(key, value)?),
             "stride" => self.stride = number(key, value)?,
             "format" => self.format = value.to_owned(),
-            other => return Err(Error::value(format!("unrecognized arguments to with_sequence: '{other}'"))),
+            other => {
+                return Err(Error::value(format!(
+                    "unrecognized arguments to with_sequence: '{other}'"
+                )));
+            }
         }
         Ok(())
     }
@@ -75,10 +87,14 @@ impl Sequence {
             None => (None, span),
         };
         let parse = |text: &str| parse_int(text, 0).and_then(|value| value.as_int());
-        let Some(end) = parse(end) else { return Ok(false) };
+        let Some(end) = parse(end) else {
+            return Ok(false);
+        };
         self.end = Some(end);
         if let Some(start) = start {
-            let Some(start) = parse(start) else { return Ok(false) };
+            let Some(start) = parse(start) else {
+                return Ok(false);
+            };
             self.start = start;
         }
         if let Some(stride) = stride {
@@ -93,9 +109,15 @@ impl Sequence {
     fn generate(&self, results: &mut Vec<Value>) -> Result<(), Error> {
         let end = match (self.count, self.end) {
             (None, None) => return Err(Error::value("must specify count or end in with_sequence")),
-            (Some(_), Some(_)) => return Err(Error::value("can't specify both count and end in with_sequence")),
+            (Some(_), Some(_)) => {
+                return Err(Error::value(
+                    "can't specify both count and end in with_sequence",
+                ));
+            }
             (Some(0), None) => return Ok(()),
-            (Some(count), None) => self.start.saturating_add(count.saturating_sub(1).saturating_mul(self.stride)),
+            (Some(count), None) => self
+                .start
+                .saturating_add(count.saturating_sub(1).saturating_mul(self.stride)),
             (None, Some(end)) => end,
         };
         if self.stride == 0 {
@@ -108,11 +130,19 @@ impl Sequence {
             return Err(Error::value("to count forward don't make stride negative"));
         }
         let mut at = self.start;
-        while if self.stride > 0 { at <= end } else { at >= end } {
+        while if self.stride > 0 {
+            at <= end
+        } else {
+            at >= end
+        } {
             if results.len() >= MAX_ITEMS {
                 return Err(Error::limit("the sequence is too long"));
             }
-            results.push(binary("%", &Value::str(self.format.as_str()), &Value::Int(at))?);
+            results.push(binary(
+                "%",
+                &Value::str(self.format.as_str()),
+                &Value::Int(at),
+            )?);
             match at.checked_add(self.stride) {
                 Some(next) => at = next,
                 None => break,

@@ -1,13 +1,29 @@
 //! Methods of `dict`.
 
+use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::value::{Dict, Key, Value, iterate, repr};
-use crate::Error;
 
-pub(super) const NAMES: &[&str] =
-    &["clear", "copy", "fromkeys", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"];
+pub(super) const NAMES: &[&str] = &[
+    "clear",
+    "copy",
+    "fromkeys",
+    "get",
+    "items",
+    "keys",
+    "pop",
+    "popitem",
+    "setdefault",
+    "update",
+    "values",
+];
 
-pub(super) fn call(interp: &mut Interp<'_>, dict: &Dict, name: &str, mut args: Args) -> Result<Value, Error> {
+pub(super) fn call(
+    interp: &mut Interp<'_>,
+    dict: &Dict,
+    name: &str,
+    mut args: Args,
+) -> Result<Value, Error> {
     match name {
         "get" => {
             let [key, default] = args.bind("get", ["key", "default"], 1)?;

@@ -1,13 +1,20 @@
 //! Methods of `list` and `tuple`.
 
+use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::value::{List, MAX_ITEMS, Value, equal, iterate, wrap_index};
-use crate::Error;
 
-pub(super) const NAMES: &[&str] =
-    &["append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse", "sort"];
+pub(super) const NAMES: &[&str] = &[
+    "append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse",
+    "sort",
+];
 
-pub(super) fn call(interp: &mut Interp<'_>, list: &List, name: &str, args: Args) -> Result<Value, Error> {
+pub(super) fn call(
+    interp: &mut Interp<'_>,
+    list: &List,
+    name: &str,
+    args: Args,
+) -> Result<Value, Error> {
     match name {
         "append" => {
             let [item] = args.bind("append", ["object"], 1)?;
@@ -31,7 +38,9 @@ pub(super) fn call(interp: &mut Interp<'_>, list: &List, name: &str, args: Args)
             if length == 0 {
                 return Err(Error::value("pop from empty list"));
             }
-            let index = usize::try_from(wrap_index(index.int_or(-1)?, length)).ok().filter(|i| *i < length);
+            let index = usize::try_from(wrap_index(index.int_or(-1)?, length))
+                .ok()
+                .filter(|i| *i < length);
             let index = index.ok_or_else(|| Error::value("pop index out of range"))?;
             let item = list.edit(|items| items.remove(index));
             return interp.resolve(item);
@@ -46,7 +55,9 @@ pub(super) fn call(interp: &mut Interp<'_>, list: &List, name: &str, args: Args)
         "sort" => {
             let [key, reverse] = args.bind("sort", ["key", "reverse"], 0)?;
             if !matches!(key, None | Some(Value::None)) {
-                return Err(Error::type_error("sort() with a key function is not possible in a template"));
+                return Err(Error::type_error(
+                    "sort() with a key function is not possible in a template",
+                ));
             }
             let sorted = crate::filters::sort_values(list.to_vec(), reverse.truth_or(false)?)?;
             list.edit(|items| *items = sorted);
@@ -80,7 +91,10 @@ pub(super) fn call_tuple(items: &[Value], name: &str, args: Args) -> Result<Valu
     let start = wrap_index(start.int_or(0)?, items.len()).max(0) as usize;
     match position(items, &wanted, start)? {
         Some(index) => Ok(Value::count(index)),
-        None => Err(Error::value(format!("{} is not in list", crate::value::repr(&wanted)?))),
+        None => Err(Error::value(format!(
+            "{} is not in list",
+            crate::value::repr(&wanted)?
+        ))),
     }
 }
 

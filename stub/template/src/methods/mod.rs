@@ -7,9 +7,9 @@ mod strings;
 
 pub(crate) use strings::{pad_text, recase, replace};
 
+use crate::Error;
 use crate::eval::{Args, Interp};
 use crate::value::Value;
-use crate::Error;
 
 /// True if values of this type have a method of that name.
 pub(crate) fn exists(value: &Value, name: &str) -> bool {
@@ -18,7 +18,9 @@ pub(crate) fn exists(value: &Value, name: &str) -> bool {
         Value::List(_) => lists::NAMES.contains(&name),
         Value::Tuple(_) => matches!(name, "count" | "index"),
         Value::Dict(_) => dicts::NAMES.contains(&name),
-        Value::Int(_) | Value::Big(_) | Value::Bool(_) | Value::Float(_) => numbers::exists(value, name),
+        Value::Int(_) | Value::Big(_) | Value::Bool(_) | Value::Float(_) => {
+            numbers::exists(value, name)
+        }
         Value::Bytes(_) => matches!(name, "decode" | "hex"),
         _ => false,
     }
@@ -28,7 +30,10 @@ pub(crate) fn exists(value: &Value, name: &str) -> bool {
 pub(crate) fn changes(value: &Value, name: &str) -> bool {
     match value {
         Value::List(_) => {
-            matches!(name, "append" | "clear" | "extend" | "insert" | "pop" | "remove" | "reverse" | "sort")
+            matches!(
+                name,
+                "append" | "clear" | "extend" | "insert" | "pop" | "remove" | "reverse" | "sort"
+            )
         }
         Value::Dict(_) => matches!(name, "clear" | "pop" | "popitem" | "setdefault" | "update"),
         _ => false,
@@ -41,7 +46,12 @@ pub(crate) fn looks_at_elements(value: &Value, name: &str) -> bool {
 }
 
 /// Calls a method; `None` if there is none of that name.
-pub(crate) fn call(interp: &mut Interp<'_>, value: &Value, name: &str, args: Args) -> Option<Result<Value, Error>> {
+pub(crate) fn call(
+    interp: &mut Interp<'_>,
+    value: &Value,
+    name: &str,
+    args: Args,
+) -> Option<Result<Value, Error>> {
     if !exists(value, name) {
         return None;
     }

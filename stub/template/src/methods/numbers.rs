@@ -1,8 +1,8 @@
 //! Methods of `int` and `float`.
 
+use crate::Error;
 use crate::eval::Args;
 use crate::value::{Value, as_big};
-use crate::Error;
 
 pub(super) fn exists(value: &Value, name: &str) -> bool {
     match value {
@@ -17,7 +17,9 @@ pub(super) fn call(value: &Value, name: &str, args: Args) -> Result<Value, Error
         (Value::Float(f), _) => Ok(Value::Bool(f.fract() == 0.0)),
         (_, "is_integer") => Ok(Value::Bool(true)),
         (number, _) => {
-            let digits = as_big(number).map(|number| number.digits().to_vec()).unwrap_or_default();
+            let digits = as_big(number)
+                .map(|number| number.digits().to_vec())
+                .unwrap_or_default();
             let bits = match digits.split_last() {
                 Some((last, rest)) => rest.len() * 32 + (32 - last.leading_zeros() as usize),
                 None => 0,

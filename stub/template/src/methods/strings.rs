@@ -1,19 +1,66 @@
 //! Methods of `str` and `bytes`.
 
+use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::text::brace_format;
 use crate::value::{Dict, Key, MAX_TEXT, Str, Value, char_len, iterate};
-use crate::Error;
 
 pub(super) const NAMES: &[&str] = &[
-    "capitalize", "casefold", "center", "count", "encode", "endswith", "expandtabs", "find", "format", "format_map",
-    "index", "isalnum", "isalpha", "isascii", "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric",
-    "isprintable", "isspace", "istitle", "isupper", "join", "ljust", "lower", "lstrip", "maketrans", "partition",
-    "removeprefix", "removesuffix", "replace", "rfind", "rindex", "rjust", "rpartition", "rsplit", "rstrip", "split",
-    "splitlines", "startswith", "strip", "swapcase", "title", "translate", "upper", "zfill",
+    "capitalize",
+    "casefold",
+    "center",
+    "count",
+    "encode",
+    "endswith",
+    "expandtabs",
+    "find",
+    "format",
+    "format_map",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "isidentifier",
+    "islower",
+    "isnumeric",
+    "isprintable",
+    "isspace",
+    "istitle",
+    "isupper",
+    "join",
+    "ljust",
+    "lower",
+    "lstrip",
+    "maketrans",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rsplit",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "swapcase",
+    "title",
+    "translate",
+    "upper",
+    "zfill",
 ];
 
-pub(super) fn call(interp: &mut Interp<'_>, text: &Str, name: &str, args: Args) -> Result<Value, Error> {
+pub(super) fn call(
+    interp: &mut Interp<'_>,
+    text: &Str,
+    name: &str,
+    args: Args,
+) -> Result<Value, Error> {
     match name {
         "capitalize" | "casefold" | "lower" | "upper" | "swapcase" | "title" => {
             args.none(name)?;
@@ -42,27 +89,42 @@ fn call_more(interp: &mut Interp<'_>, text: &Str, name: &str, args: Args) -> Res
         }
         "replace" => {
             let [old, new, count] = args.bind("replace", ["old", "new", "count"], 2)?;
-            let (old, new) = (text_argument("replace", old)?, text_argument("replace", new)?);
+            let (old, new) = (
+                text_argument("replace", old)?,
+                text_argument("replace", new)?,
+            );
             let limit = usize::try_from(count.int_or(-1)?).unwrap_or(usize::MAX);
             replace(text, &old, &new, limit).map(Value::from)
         }
         "splitlines" => {
             let [keep] = args.bind("splitlines", ["keepends"], 0)?;
-            Ok(Value::list(lines(text, keep.truth_or(false)?).into_iter().map(Value::from).collect()))
+            Ok(Value::list(
+                lines(text, keep.truth_or(false)?)
+                    .into_iter()
+                    .map(Value::from)
+                    .collect(),
+            ))
         }
         "removeprefix" => {
             let [prefix] = args.bind(name, ["prefix"], 1)?;
             let prefix = text_argument(name, prefix)?;
-            Ok(Value::str(text.strip_prefix(prefix.as_str()).unwrap_or(text)))
+            Ok(Value::str(
+                text.strip_prefix(prefix.as_str()).unwrap_or(text),
+            ))
         }
         "removesuffix" => {
             let [suffix] = args.bind(name, ["suffix"], 1)?;
             let suffix = text_argument(name, suffix)?;
-            Ok(Value::str(text.strip_suffix(suffix.as_str()).unwrap_or(text)))
+            Ok(Value::str(
+                text.strip_suffix(suffix.as_str()).unwrap_or(text),
+            ))
         }
         "expandtabs" => {
             let [size] = args.bind(name, ["tabsize"], 0)?;
-            Ok(Value::from(expand_tabs(text, size.int_or(8)?.clamp(0, 1000) as usize)))
+            Ok(Value::from(expand_tabs(
+                text,
+                size.int_or(8)?.clamp(0, 1000) as usize,
+            )))
         }
         "encode" => {
             let [encoding, _errors] = args.bind(name, ["encoding", "errors"], 0)?;
@@ -73,8 +135,20 @@ fn call_more(interp: &mut Interp<'_>, text: &Str, name: &str, args: Args) -> Res
             let Value::Dict(dict) = mapping.or_none() else {
                 return Err(Error::type_error("format_map() argument must be a mapping"));
             };
-            let keywords = dict.pairs().into_iter().filter_map(|(k, v)| Some((k.as_str()?.into(), v))).collect();
-            brace_format(interp, text, &Args { positional: Vec::new(), keywords }).map(Value::from)
+            let keywords = dict
+                .pairs()
+                .into_iter()
+                .filter_map(|(k, v)| Some((k.as_str()?.into(), v)))
+                .collect();
+            brace_format(
+                interp,
+                text,
+                &Args {
+                    positional: Vec::new(),
+                    keywords,
+                },
+            )
+            .map(Value::from)
         }
         "maketrans" => make_translation(args),
         _ => {
@@ -89,7 +163,10 @@ fn text_argument(function: &str, value: Option<Value>) -> Result<String, Error> 
         Some(Value::Str(text)) => Ok(text.as_str().to_owned()),
         other => {
             let kind = other.or_none();
-            Err(Error::type_error(format!("{function}() argument must be str, not {}", kind.type_name())))
+            Err(Error::type_error(format!(
+                "{function}() argument must be str, not {}",
+                kind.type_name()
+            )))
         }
     }
 }
@@ -100,12 +177,21 @@ pub(crate) fn recase(text: &str, how: &str) -> String {
         "upper" => text.to_uppercase(),
         "swapcase" => text
             .chars()
-            .flat_map(|c| if c.is_uppercase() { c.to_lowercase().collect::<Vec<_>>() } else { c.to_uppercase().collect() })
+            .flat_map(|c| {
+                if c.is_uppercase() {
+                    c.to_lowercase().collect::<Vec<_>>()
+                } else {
+                    c.to_uppercase().collect()
+                }
+            })
             .collect(),
         "capitalize" => {
             let mut chars = text.chars();
             match chars.next() {
-                Some(first) => first.to_uppercase().chain(chars.as_str().to_lowercase().chars()).collect(),
+                Some(first) => first
+                    .to_uppercase()
+                    .chain(chars.as_str().to_lowercase().chars())
+                    .collect(),
                 None => String::new(),
             }
         }
@@ -113,7 +199,11 @@ pub(crate) fn recase(text: &str, how: &str) -> String {
             let mut after_letter = false;
             let mut out = String::with_capacity(text.len());
             for c in text.chars() {
-                if after_letter { out.extend(c.to_lowercase()) } else { out.extend(c.to_uppercase()) }
+                if after_letter {
+                    out.extend(c.to_lowercase())
+                } else {
+                    out.extend(c.to_uppercase())
+                }
                 after_letter = c.is_alphabetic();
             }
             out
@@ -136,12 +226,17 @@ pub(crate) fn pad_text(text: &str, name: &str, args: Args) -> Result<Value, Erro
             Some(digits) => (&text[..1], digits),
             None => ("", text),
         };
-        return Ok(Value::from(format!("{sign}{}{digits}", "0".repeat(missing))));
+        return Ok(Value::from(format!(
+            "{sign}{}{digits}",
+            "0".repeat(missing)
+        )));
     }
     let fill = fill.text_or(" ")?;
     let mut fill_chars = fill.chars();
     let (Some(fill), None) = (fill_chars.next(), fill_chars.next()) else {
-        return Err(Error::type_error("The fill character must be exactly one character long"));
+        return Err(Error::type_error(
+            "The fill character must be exactly one character long",
+        ));
     };
     let before = match name {
         "ljust" => 0,
@@ -150,7 +245,12 @@ pub(crate) fn pad_text(text: &str, name: &str, args: Args) -> Result<Value, Erro
         _ => missing / 2 + (missing & width & 1),
     };
     let pad = |count| std::iter::repeat_n(fill, count);
-    Ok(Value::from(pad(before).chain(text.chars()).chain(pad(missing - before)).collect::<String>()))
+    Ok(Value::from(
+        pad(before)
+            .chain(text.chars())
+            .chain(pad(missing - before))
+            .collect::<String>(),
+    ))
 }
 
 fn strip(text: &str, name: &str, args: Args) -> Result<Value, Error> {
@@ -180,7 +280,10 @@ fn split(text: &str, from_right: bool, args: Args) -> Result<Value, Error> {
         None | Some(Value::None) => None,
         Some(Value::Str(separator)) => Some(separator),
         Some(other) => {
-            return Err(Error::type_error(format!("must be str or None, not {}", other.type_name())));
+            return Err(Error::type_error(format!(
+                "must be str or None, not {}",
+                other.type_name()
+            )));
         }
     };
     let parts = split_text(text, separator.as_deref(), limit, from_right)?;
@@ -195,7 +298,11 @@ pub(crate) fn split_text<'t>(
     from_right: bool,
 ) -> Result<Vec<&'t str>, Error> {
     let Some(separator) = separator else {
-        return Ok(if from_right { rsplit_space(text, limit) } else { split_space(text, limit) });
+        return Ok(if from_right {
+            rsplit_space(text, limit)
+        } else {
+            split_space(text, limit)
+        });
     };
     if separator.is_empty() {
         return Err(Error::value("empty separator"));
@@ -232,7 +339,11 @@ fn rsplit_space(text: &str, limit: usize) -> Vec<&str> {
             parts.push(rest);
             break;
         }
-        let start = rest.char_indices().rev().find(|(_, c)| c.is_whitespace()).map_or(0, |(at, c)| at + c.len_utf8());
+        let start = rest
+            .char_indices()
+            .rev()
+            .find(|(_, c)| c.is_whitespace())
+            .map_or(0, |(at, c)| at + c.len_utf8());
         parts.push(&rest[start..]);
         rest = rest[..start].trim_end();
     }
@@ -241,23 +352,37 @@ fn rsplit_space(text: &str, limit: usize) -> Vec<&str> {
 }
 
 /// Part of the text by Python's `start` and `end` in characters, and its offset in characters.
-fn window<'t>(text: &'t str, start: &Option<Value>, end: &Option<Value>) -> Result<Option<(&'t str, usize)>, Error> {
+fn window<'t>(
+    text: &'t str,
+    start: &Option<Value>,
+    end: &Option<Value>,
+) -> Result<Option<(&'t str, usize)>, Error> {
     let length = char_len(text) as i64;
     let bound = |value: &Option<Value>, default: i64| -> Result<i64, Error> {
         let index = value.int()?.unwrap_or(default);
-        Ok(if index < 0 { index.saturating_add(length).max(0) } else { index })
+        Ok(if index < 0 {
+            index.saturating_add(length).max(0)
+        } else {
+            index
+        })
     };
     let (start, end) = (bound(start, 0)?, bound(end, length)?.min(length));
     if start > length || start > end {
         return Ok(None);
     }
-    let byte = |chars: i64| text.char_indices().nth(chars as usize).map_or(text.len(), |(at, _)| at);
+    let byte = |chars: i64| {
+        text.char_indices()
+            .nth(chars as usize)
+            .map_or(text.len(), |(at, _)| at)
+    };
     Ok(Some((&text[byte(start)..byte(end)], start as usize)))
 }
 
 fn affix(text: &str, name: &str, args: Args) -> Result<Value, Error> {
     let [affix, start, end] = args.bind(name, ["affix", "start", "end"], 1)?;
-    let Some((text, _)) = window(text, &start, &end)? else { return Ok(Value::Bool(false)) };
+    let Some((text, _)) = window(text, &start, &end)? else {
+        return Ok(Value::Bool(false));
+    };
     let matches = |affix: &Value| match affix {
         Value::Str(affix) if name == "startswith" => Ok(text.starts_with(affix.as_str())),
         Value::Str(affix) => Ok(text.ends_with(affix.as_str())),
@@ -306,7 +431,11 @@ fn partition(text: &str, name: &str, args: Args) -> Result<Value, Error> {
     if separator.is_empty() {
         return Err(Error::value("empty separator"));
     }
-    let parts = match (name, text.split_once(&separator), text.rsplit_once(&separator)) {
+    let parts = match (
+        name,
+        text.split_once(&separator),
+        text.rsplit_once(&separator),
+    ) {
         ("partition", Some((before, after)), _) | ("rpartition", _, Some((before, after))) => {
             [before, separator.as_str(), after]
         }
@@ -325,11 +454,14 @@ fn is_kind(text: &str, name: &str) -> bool {
         "isdecimal" | "isdigit" => all(|c| c.is_numeric()),
         "isnumeric" => all(char::is_numeric),
         "isidentifier" => {
-            text.starts_with(|c: char| c == '_' || c.is_alphabetic()) && text.chars().all(|c| c == '_' || c.is_alphanumeric())
+            text.starts_with(|c: char| c == '_' || c.is_alphabetic())
+                && text.chars().all(|c| c == '_' || c.is_alphanumeric())
         }
         "islower" => text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase),
         "isupper" => text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase),
-        "isprintable" => text.chars().all(|c| c == ' ' || !c.is_control() && !c.is_whitespace()),
+        "isprintable" => text
+            .chars()
+            .all(|c| c == ' ' || !c.is_control() && !c.is_whitespace()),
         "isspace" => all(char::is_whitespace),
         _ => text.chars().any(char::is_alphabetic) && recase(text, "title") == text,
     }
@@ -339,7 +471,9 @@ fn join(separator: &str, items: &Value) -> Result<Value, Error> {
     let mut out = String::new();
     for (index, item) in iterate(items)?.into_iter().enumerate() {
         let Value::Str(piece) = item.strict()? else {
-            return Err(Error::type_error(format!("sequence item {index}: expected str instance")));
+            return Err(Error::type_error(format!(
+                "sequence item {index}: expected str instance"
+            )));
         };
         if index > 0 {
             out.push_str(separator);
@@ -355,7 +489,10 @@ fn join(separator: &str, items: &Value) -> Result<Value, Error> {
 /// Python's `replace`.
 pub(crate) fn replace(text: &str, old: &str, new: &str, limit: usize) -> Result<String, Error> {
     let growth = text.len().saturating_add(1).saturating_mul(new.len());
-    if old.len() < new.len() && growth > MAX_TEXT && text.matches(old).count().saturating_mul(new.len()) > MAX_TEXT {
+    if old.len() < new.len()
+        && growth > MAX_TEXT
+        && text.matches(old).count().saturating_mul(new.len()) > MAX_TEXT
+    {
         return Err(Error::limit("the text is too long"));
     }
     Ok(text.replacen(old, new, limit))
@@ -365,7 +502,11 @@ fn lines(text: &str, keep_ends: bool) -> Vec<&str> {
     let mut lines = Vec::new();
     let mut rest = text;
     let is_break = |c: char| {
-        matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+        matches!(
+            c,
+            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'
+                ..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}'
+        )
     };
     while !rest.is_empty() {
         let (end, after) = match rest.find(is_break) {
@@ -412,7 +553,9 @@ fn encode(text: &str, encoding: &str) -> Result<Value, Error> {
             text.chars().map(|c| c as u8).collect()
         }
         "ascii" | "us-ascii" | "latin-1" | "latin1" | "iso-8859-1" => {
-            return Err(Error::value(format!("'{encoding}' codec can't encode the text")));
+            return Err(Error::value(format!(
+                "'{encoding}' codec can't encode the text"
+            )));
         }
         _ => return Err(Error::value(format!("unknown encoding: {encoding}"))),
     };
@@ -441,7 +584,11 @@ fn make_translation(args: Args) -> Result<Value, Error> {
                 table.insert(code(c)?, Value::None);
             }
         }
-        _ => return Err(Error::value("the first two maketrans arguments must have equal length")),
+        _ => {
+            return Err(Error::value(
+                "the first two maketrans arguments must have equal length",
+            ));
+        }
     }
     Ok(Value::Dict(table))
 }
@@ -456,9 +603,16 @@ fn translate(text: &str, table: &Value) -> Result<Value, Error> {
             None => out.push(c),
             Some(Value::None) => {}
             Some(Value::Str(other)) => out.push_str(&other),
-            Some(other) => match other.as_int().and_then(|i| char::from_u32(u32::try_from(i).ok()?)) {
+            Some(other) => match other
+                .as_int()
+                .and_then(|i| char::from_u32(u32::try_from(i).ok()?))
+            {
                 Some(other) => out.push(other),
-                None => return Err(Error::type_error("character mapping must return integer, None or str")),
+                None => {
+                    return Err(Error::type_error(
+                        "character mapping must return integer, None or str",
+                    ));
+                }
             },
         }
     }
@@ -475,7 +629,9 @@ pub(super) fn call_bytes(bytes: &[u8], name: &str, args: Args) -> Result<Value, 
         "utf-8" | "utf8" | "ascii" => std::str::from_utf8(bytes)
             .map(Value::from)
             .map_err(|_| Error::value("'utf-8' codec can't decode the bytes")),
-        "latin-1" | "latin1" | "iso-8859-1" => Ok(Value::from(bytes.iter().map(|b| *b as char).collect::<String>())),
+        "latin-1" | "latin1" | "iso-8859-1" => Ok(Value::from(
+            bytes.iter().map(|b| *b as char).collect::<String>(),
+        )),
         other => Err(Error::value(format!("unknown encoding: {other}"))),
     }
 }
@@ -486,10 +642,22 @@ mod tests {
 
     #[test]
     fn splitting() {
-        assert_eq!(split_text(" a  b c ", None, 1, false).unwrap(), ["a", "b c "]);
-        assert_eq!(split_text(" a  b c ", None, 1, true).unwrap(), [" a  b", "c"]);
-        assert_eq!(split_text("a,b,,c", Some(","), 2, false).unwrap(), ["a", "b", ",c"]);
-        assert_eq!(split_text("a,b,c", Some(","), 1, true).unwrap(), ["a,b", "c"]);
+        assert_eq!(
+            split_text(" a  b c ", None, 1, false).unwrap(),
+            ["a", "b c "]
+        );
+        assert_eq!(
+            split_text(" a  b c ", None, 1, true).unwrap(),
+            [" a  b", "c"]
+        );
+        assert_eq!(
+            split_text("a,b,,c", Some(","), 2, false).unwrap(),
+            ["a", "b", ",c"]
+        );
+        assert_eq!(
+            split_text("a,b,c", Some(","), 1, true).unwrap(),
+            ["a,b", "c"]
+        );
         assert!(split_text("a", Some(""), 1, true).is_err());
     }
 

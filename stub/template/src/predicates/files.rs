@@ -3,23 +3,41 @@
 use std::path::Path;
 
 use super::{Predicate, test};
+use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::value::{Value, to_text};
-use crate::Error;
 
 pub(super) const TABLE: &[Predicate] = &[
-    test("abs", |_, v, _| to_text(v).map(|path| path.starts_with('/'))),
-    test("directory", |interp, v, _| metadata(interp, v, true, |m| m.is_dir())),
+    test("abs", |_, v, _| {
+        to_text(v).map(|path| path.starts_with('/'))
+    }),
+    test("directory", |interp, v, _| {
+        metadata(interp, v, true, |m| m.is_dir())
+    }),
     test("exists", |interp, v, _| metadata(interp, v, true, |_| true)),
-    test("file", |interp, v, _| metadata(interp, v, true, |m| m.is_file())),
-    test("is_abs", |_, v, _| to_text(v).map(|path| path.starts_with('/'))),
-    test("is_dir", |interp, v, _| metadata(interp, v, true, |m| m.is_dir())),
-    test("is_file", |interp, v, _| metadata(interp, v, true, |m| m.is_file())),
-    test("is_link", |interp, v, _| metadata(interp, v, false, |m| m.is_symlink())),
+    test("file", |interp, v, _| {
+        metadata(interp, v, true, |m| m.is_file())
+    }),
+    test("is_abs", |_, v, _| {
+        to_text(v).map(|path| path.starts_with('/'))
+    }),
+    test("is_dir", |interp, v, _| {
+        metadata(interp, v, true, |m| m.is_dir())
+    }),
+    test("is_file", |interp, v, _| {
+        metadata(interp, v, true, |m| m.is_file())
+    }),
+    test("is_link", |interp, v, _| {
+        metadata(interp, v, false, |m| m.is_symlink())
+    }),
     test("is_mount", mount),
     test("is_same_file", same_file),
-    test("link", |interp, v, _| metadata(interp, v, false, |m| m.is_symlink())),
-    test("link_exists", |interp, v, _| metadata(interp, v, false, |_| true)),
+    test("link", |interp, v, _| {
+        metadata(interp, v, false, |m| m.is_symlink())
+    }),
+    test("link_exists", |interp, v, _| {
+        metadata(interp, v, false, |_| true)
+    }),
     test("mount", mount),
     test("same_file", same_file),
 ];
@@ -31,13 +49,22 @@ fn metadata(
     ask: impl Fn(&std::fs::Metadata) -> bool,
 ) -> Result<bool, Error> {
     let path = to_text(value)?;
-    Ok(interp.templar.engine().host().metadata(Path::new(&path), follow).is_some_and(|found| ask(&found)))
+    Ok(interp
+        .templar
+        .engine()
+        .host()
+        .metadata(Path::new(&path), follow)
+        .is_some_and(|found| ask(&found)))
 }
 
 /// The device and the number of a file.
 fn identity(interp: &Interp<'_>, path: &str, follow: bool) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
-    let found = interp.templar.engine().host().metadata(Path::new(path), follow)?;
+    let found = interp
+        .templar
+        .engine()
+        .host()
+        .metadata(Path::new(path), follow)?;
     Some((found.dev(), found.ino()))
 }
 
@@ -45,10 +72,15 @@ fn mount(interp: &mut Interp<'_>, value: &Value, args: Args) -> Result<bool, Err
     args.none("mount")?;
     let path = to_text(value)?;
     let parent = format!("{path}/..");
-    Ok(match (identity(interp, &path, false), identity(interp, &parent, true)) {
-        (Some(here), Some(above)) => here.0 != above.0 || here.1 == above.1,
-        _ => false,
-    })
+    Ok(
+        match (
+            identity(interp, &path, false),
+            identity(interp, &parent, true),
+        ) {
+            (Some(here), Some(above)) => here.0 != above.0 || here.1 == above.1,
+            _ => false,
+        },
+    )
 }
 
 fn same_file(interp: &mut Interp<'_>, value: &Value, args: Args) -> Result<bool, Error> {

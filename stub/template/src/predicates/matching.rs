@@ -1,11 +1,11 @@
 //! Tests of text and collections: patterns, membership, addresses.
 
 use super::{Predicate, test};
+use crate::Error;
 use crate::eval::{Args, Given};
 use crate::filters::truth_of;
 use crate::text::Pattern;
 use crate::value::{Value, contains, iterate, to_text};
-use crate::Error;
 
 pub(super) const TABLE: &[Predicate] = &[
     test("all", |_, v, args| every(v, args)),
@@ -18,8 +18,14 @@ pub(super) const TABLE: &[Predicate] = &[
     test("issubset", |_, v, args| subset(v, args, false)),
     test("issuperset", |_, v, args| subset(v, args, true)),
     test("match", |_, v, args| matches(v, args, Some("match"))),
-    test("nan", |_, v, args| args.none("nan").map(|()| matches!(v, Value::Float(f) if f.is_nan()))),
-    test("isnan", |_, v, args| args.none("nan").map(|()| matches!(v, Value::Float(f) if f.is_nan()))),
+    test("nan", |_, v, args| {
+        args.none("nan")
+            .map(|()| matches!(v, Value::Float(f) if f.is_nan()))
+    }),
+    test("isnan", |_, v, args| {
+        args.none("nan")
+            .map(|()| matches!(v, Value::Float(f) if f.is_nan()))
+    }),
     test("regex", |_, v, args| matches(v, args, None)),
     test("search", |_, v, args| matches(v, args, Some("search"))),
     test("subset", |_, v, args| subset(v, args, false)),
@@ -28,7 +34,10 @@ pub(super) const TABLE: &[Predicate] = &[
     test("uri", |_, v, args| address(v, args, "uri")),
     test("url", |_, v, args| address(v, args, "url")),
     test("urn", |_, v, args| address(v, args, "urn")),
-    test("vault_encrypted", |_, v, _| Ok(v.as_str().is_some_and(|text| text.starts_with("$ANSIBLE_VAULT")))),
+    test("vault_encrypted", |_, v, _| {
+        Ok(v.as_str()
+            .is_some_and(|text| text.starts_with("$ANSIBLE_VAULT")))
+    }),
 ];
 
 fn every(value: &Value, args: Args) -> Result<bool, Error> {
@@ -54,7 +63,11 @@ fn some(value: &Value, args: Args) -> Result<bool, Error> {
 fn subset(value: &Value, args: Args, reversed: bool) -> Result<bool, Error> {
     let [other] = args.bind("subset", ["b"], 1)?;
     let other = other.or_none();
-    let (small, large) = if reversed { (&other, value) } else { (value, &other) };
+    let (small, large) = if reversed {
+        (&other, value)
+    } else {
+        (value, &other)
+    };
     let large = Value::list(iterate(large)?);
     for item in iterate(small)? {
         if !contains(&large, &item)? {
@@ -76,7 +89,8 @@ fn truthy(value: &Value, args: Args) -> Result<bool, Error> {
 fn matches(value: &Value, args: Args, kind: Option<&str>) -> Result<bool, Error> {
     let (pattern, ignorecase, multiline, kind) = match kind {
         Some(kind) => {
-            let [pattern, ignorecase, multiline] = args.bind(kind, ["pattern", "ignorecase", "multiline"], 0)?;
+            let [pattern, ignorecase, multiline] =
+                args.bind(kind, ["pattern", "ignorecase", "multiline"], 0)?;
             (pattern, ignorecase, multiline, kind.to_owned())
         }
         None => {
@@ -92,7 +106,10 @@ fn matches(value: &Value, args: Args, kind: Option<&str>) -> Result<bool, Error>
         }
     };
     let Value::Str(text) = value else {
-        return Err(Error::type_error(format!("expected string or bytes-like object, got '{}'", value.type_name())));
+        return Err(Error::type_error(format!(
+            "expected string or bytes-like object, got '{}'",
+            value.type_name()
+        )));
     };
     let mut flags = String::new();
     if ignorecase.truth_or(false)? {
@@ -106,7 +123,9 @@ fn matches(value: &Value, args: Args, kind: Option<&str>) -> Result<bool, Error>
         "match" => pattern.matches_start(text),
         "fullmatch" => {
             let found = pattern.search(text, 0)?;
-            Ok(found.and_then(|found| found.get(0)).is_some_and(|whole| whole.as_str() == text.as_str()))
+            Ok(found
+                .and_then(|found| found.get(0))
+                .is_some_and(|whole| whole.as_str() == text.as_str()))
         }
         _ => Ok(pattern.search(text, 0)?.is_some()),
     }
@@ -117,19 +136,25 @@ fn address(value: &Value, args: Args, kind: &str) -> Result<bool, Error> {
     let text = to_text(value)?;
     let is_scheme = |scheme: &&str| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+            && scheme
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
     };
     let Some((scheme, rest)) = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) else {
         return Ok(false);
     };
     let scheme = scheme.to_lowercase();
     if let Some(schemes) = schemes.filter(|schemes| !matches!(schemes, Value::None)) {
-        let allowed = iterate(&schemes)?.iter().any(|allowed| allowed.as_str() == Some(&scheme));
+        let allowed = iterate(&schemes)?
+            .iter()
+            .any(|allowed| allowed.as_str() == Some(&scheme));
         if !allowed {
             return Ok(false);
         }
     }
-    let location = rest.strip_prefix("//").map(|rest| rest.split(['/', '?', '#']).next().unwrap_or(""));
+    let location = rest
+        .strip_prefix("//")
+        .map(|rest| rest.split(['/', '?', '#']).next().unwrap_or(""));
     Ok(match kind {
         "url" => location.is_some_and(|location| !location.is_empty()),
         "urn" => scheme == "urn",

@@ -6,10 +6,10 @@ mod matching;
 mod results;
 mod versions;
 
+use crate::Error;
 use crate::eval::{Args, Interp};
 use crate::lookups::short_name;
 use crate::value::Value;
-use crate::Error;
 
 type Run = fn(&mut Interp<'_>, &Value, Args) -> Result<bool, Error>;
 
@@ -26,25 +26,50 @@ pub(crate) struct Predicate {
 
 /// A row of a table.
 const fn test(name: &'static str, run: Run) -> Predicate {
-    Predicate { name, run, takes_undefined: false, lazy: false }
+    Predicate {
+        name,
+        run,
+        takes_undefined: false,
+        lazy: false,
+    }
 }
 
 /// A test that leaves elements alone.
 const fn lazy(name: &'static str, run: Run) -> Predicate {
-    Predicate { name, run, takes_undefined: false, lazy: true }
+    Predicate {
+        name,
+        run,
+        takes_undefined: false,
+        lazy: true,
+    }
 }
 
 /// A test that takes undefined values and leaves elements alone.
 const fn lenient(name: &'static str, run: Run) -> Predicate {
-    Predicate { name, run, takes_undefined: true, lazy: true }
+    Predicate {
+        name,
+        run,
+        takes_undefined: true,
+        lazy: true,
+    }
 }
 
-const TABLES: &[&[Predicate]] = &[basic::TABLE, files::TABLE, matching::TABLE, results::TABLE, versions::TABLE];
+const TABLES: &[&[Predicate]] = &[
+    basic::TABLE,
+    files::TABLE,
+    matching::TABLE,
+    results::TABLE,
+    versions::TABLE,
+];
 
 /// The test of that name, with or without `ansible.builtin.`.
 pub(crate) fn find(name: &str) -> Option<Predicate> {
     let short = short_name(name);
-    TABLES.iter().flat_map(|table| table.iter()).find(|test| test.name == short).copied()
+    TABLES
+        .iter()
+        .flat_map(|table| table.iter())
+        .find(|test| test.name == short)
+        .copied()
 }
 
 #[cfg(test)]
@@ -53,7 +78,11 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        let mut names: Vec<_> = TABLES.iter().flat_map(|table| table.iter()).map(|test| test.name).collect();
+        let mut names: Vec<_> = TABLES
+            .iter()
+            .flat_map(|table| table.iter())
+            .map(|test| test.name)
+            .collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();

@@ -1,9 +1,9 @@
 //! Tests of task results.
 
 use super::{Predicate, test};
+use crate::Error;
 use crate::eval::{Args, Interp};
 use crate::value::{Value, iterate};
-use crate::Error;
 
 pub(super) const TABLE: &[Predicate] = &[
     test("change", changed),
@@ -11,7 +11,9 @@ pub(super) const TABLE: &[Predicate] = &[
     test("failed", failed),
     test("failure", failed),
     test("finished", |_, v, args| flag(v, args, "finished", true)),
-    test("reachable", |_, v, args| Ok(!flag(v, args, "unreachable", false)?)),
+    test("reachable", |_, v, args| {
+        Ok(!flag(v, args, "unreachable", false)?)
+    }),
     test("skip", |_, v, args| flag(v, args, "skipped", false)),
     test("skipped", |_, v, args| flag(v, args, "skipped", false)),
     test("started", |_, v, args| flag(v, args, "started", true)),
@@ -19,13 +21,17 @@ pub(super) const TABLE: &[Predicate] = &[
     test("success", success),
     test("successful", success),
     test("timedout", timed_out),
-    test("unreachable", |_, v, args| flag(v, args, "unreachable", false)),
+    test("unreachable", |_, v, args| {
+        flag(v, args, "unreachable", false)
+    }),
 ];
 
 fn field(value: &Value, test: &str, name: &str) -> Result<Option<Value>, Error> {
     match value {
         Value::Dict(dict) => Ok(dict.get_str(name)),
-        _ => Err(Error::type_error(format!("The '{test}' test expects a dictionary"))),
+        _ => Err(Error::type_error(format!(
+            "The '{test}' test expects a dictionary"
+        ))),
     }
 }
 
@@ -55,9 +61,12 @@ fn changed(_: &mut Interp<'_>, value: &Value, args: Args) -> Result<bool, Error>
     if let Some(Value::List(results)) = field(value, "changed", "results")? {
         for result in iterate(&Value::List(results))? {
             if let Value::Dict(result) = &result
-                && result.get_str("changed").map_or(Ok(false), |flag| flag.truth())? {
-                    return Ok(true);
-                }
+                && result
+                    .get_str("changed")
+                    .map_or(Ok(false), |flag| flag.truth())?
+            {
+                return Ok(true);
+            }
         }
     }
     Ok(false)
@@ -67,8 +76,13 @@ fn timed_out(_: &mut Interp<'_>, value: &Value, args: Args) -> Result<bool, Erro
     args.none("timedout")?;
     match field(value, "timedout", "timedout")? {
         None => Ok(false),
-        Some(Value::Dict(dict)) => dict.get_str("period").map_or(Ok(false), |period| period.truth()),
+        Some(Value::Dict(dict)) => dict
+            .get_str("period")
+            .map_or(Ok(false), |period| period.truth()),
         Some(other) if !other.truth()? => Ok(false),
-        Some(other) => Err(Error::type_error(format!("'{}' object has no attribute 'get'", other.type_name()))),
+        Some(other) => Err(Error::type_error(format!(
+            "'{}' object has no attribute 'get'",
+            other.type_name()
+        ))),
     }
 }

@@ -3,27 +3,43 @@
 use std::cmp::Ordering;
 
 use super::{Predicate, test};
+use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::value::{Value, to_text};
-use crate::Error;
 
-pub(super) const TABLE: &[Predicate] = &[test("version", version), test("version_compare", version)];
+pub(super) const TABLE: &[Predicate] =
+    &[test("version", version), test("version_compare", version)];
 
 fn version(_: &mut Interp<'_>, value: &Value, args: Args) -> Result<bool, Error> {
-    let [other, operator, strict, kind] = args.bind("version", ["version", "operator", "strict", "version_type"], 1)?;
+    let [other, operator, strict, kind] = args.bind(
+        "version",
+        ["version", "operator", "strict", "version_type"],
+        1,
+    )?;
     let (a, b) = (to_text(value)?, to_text(&other.or_none())?);
     let operator = operator.text_or("eq")?;
     let kind_name = kind.text()?;
     if strict.is_some() && !matches!(strict, Some(Value::None)) && kind_name.is_some() {
-        return Err(Error::value("Cannot specify both 'strict' and 'version_type'"));
+        return Err(Error::value(
+            "Cannot specify both 'strict' and 'version_type'",
+        ));
     }
     if a.is_empty() {
         return Err(Error::value("Input version value cannot be empty"));
     }
     if b.is_empty() {
-        return Err(Error::value("Version parameter to compare against cannot be empty"));
+        return Err(Error::value(
+            "Version parameter to compare against cannot be empty",
+        ));
     }
-    let kind = kind_name.unwrap_or_else(|| if strict.truth_or(false).unwrap_or(false) { "strict" } else { "loose" }.to_owned());
+    let kind = kind_name.unwrap_or_else(|| {
+        if strict.truth_or(false).unwrap_or(false) {
+            "strict"
+        } else {
+            "loose"
+        }
+        .to_owned()
+    });
     let order = match kind.as_str() {
         "loose" => loose(&a, &b),
         "strict" => Ok(strict_key(&a)?.cmp(&strict_key(&b)?)),
@@ -44,7 +60,9 @@ fn version(_: &mut Interp<'_>, value: &Value, args: Args) -> Result<bool, Error>
         ">" | "gt" => order == Ordering::Greater,
         ">=" | "ge" => order != Ordering::Less,
         other => {
-            return Err(Error::value(format!("Invalid operator type ({other}). Must be one of ==, =, eq, !=, <>, ne, <, lt, <=, le, >, gt, >=, ge")));
+            return Err(Error::value(format!(
+                "Invalid operator type ({other}). Must be one of ==, =, eq, !=, <>, ne, <, lt, <=, le, >, gt, >=, ge"
+            )));
         }
     })
 }
@@ -66,7 +84,9 @@ fn parts(text: &str) -> Vec<Part> {
             '.' => 2,
             _ => 3,
         };
-        let end = rest.find(|other| class(other) != class(c)).unwrap_or(rest.len());
+        let end = rest
+            .find(|other| class(other) != class(c))
+            .unwrap_or(rest.len());
         let (piece, after) = rest.split_at(end);
         match class(c) {
             0 => out.push(Part::Number(piece.parse().unwrap_or(u64::MAX))),
@@ -95,7 +115,9 @@ fn loose(a: &str, b: &str) -> Result<Ordering, Error> {
 }
 
 fn mixed(a: &str, b: &str) -> Error {
-    Error::type_error(format!("'<' not supported between instances of '{a}' and '{b}'"))
+    Error::type_error(format!(
+        "'<' not supported between instances of '{a}' and '{b}'"
+    ))
 }
 
 /// Two or three numbers and perhaps `a1` or `b1`.
@@ -103,10 +125,17 @@ fn mixed(a: &str, b: &str) -> Error {
 type StrictKey = ([u64; 3], (bool, char, u64));
 
 fn strict_key(text: &str) -> Result<StrictKey, Error> {
-    let bad = || Error::value(format!("Version comparison failed: invalid version number '{text}'"));
+    let bad = || {
+        Error::value(format!(
+            "Version comparison failed: invalid version number '{text}'"
+        ))
+    };
     let pre_at = text.find(['a', 'b']).unwrap_or(text.len());
     let (numbers, pre) = text.split_at(pre_at);
-    let numbers: Vec<u64> = numbers.split('.').map(|n| n.parse().map_err(|_| bad())).collect::<Result<_, _>>()?;
+    let numbers: Vec<u64> = numbers
+        .split('.')
+        .map(|n| n.parse().map_err(|_| bad()))
+        .collect::<Result<_, _>>()?;
     if !(2..=3).contains(&numbers.len()) {
         return Err(bad());
     }
@@ -114,7 +143,10 @@ fn strict_key(text: &str) -> Result<StrictKey, Error> {
         None => (true, ' ', 0),
         Some(letter) => (false, letter, pre[1..].parse().map_err(|_| bad())?),
     };
-    Ok(([numbers[0], numbers[1], numbers.get(2).copied().unwrap_or(0)], pre))
+    Ok((
+        [numbers[0], numbers[1], numbers.get(2).copied().unwrap_or(0)],
+        pre,
+    ))
 }
 
 struct Semantic<'a> {
@@ -124,11 +156,20 @@ struct Semantic<'a> {
 
 fn semantic_parts(text: &str) -> Result<Semantic<'_>, Error> {
     let bad = || Error::value(format!("invalid semantic version '{text}'"));
-    let (rest, _build) = text.split_once('+').map_or((text, None), |(rest, build)| (rest, Some(build)));
-    let (core, pre) = rest.split_once('-').map_or((rest, None), |(core, pre)| (core, Some(pre)));
+    let (rest, _build) = text
+        .split_once('+')
+        .map_or((text, None), |(rest, build)| (rest, Some(build)));
+    let (core, pre) = rest
+        .split_once('-')
+        .map_or((rest, None), |(core, pre)| (core, Some(pre)));
     let number = |text: &str| -> Result<u64, Error> {
-        let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-        if plain { text.parse().map_err(|_| bad()) } else { Err(bad()) }
+        let plain =
+            text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+        if plain {
+            text.parse().map_err(|_| bad())
+        } else {
+            Err(bad())
+        }
     };
     let numbers: Vec<u64> = core.split('.').map(number).collect::<Result<_, _>>()?;
     let core: [u64; 3] = numbers.try_into().map_err(|_| bad())?;
@@ -164,7 +205,9 @@ fn pep440(a: &str, b: &str) -> Result<Ordering, Error> {
     let key = |text: &str| -> Result<(Vec<u64>, i64, u64, i64, i64), Error> {
         let bad = || Error::value(format!("Invalid version: '{text}'"));
         let lower = text.trim().trim_start_matches('v').to_lowercase();
-        let at = lower.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(lower.len());
+        let at = lower
+            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+            .unwrap_or(lower.len());
         let (release, suffix) = lower.split_at(at);
         let mut release: Vec<u64> = release
             .trim_end_matches('.')

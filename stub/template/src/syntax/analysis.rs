@@ -56,7 +56,11 @@ fn note<T: PartialEq>(list: &mut Vec<T>, item: T) {
 
 /// Names that exist without anybody setting them.
 fn is_global(name: &str) -> bool {
-    crate::globals::find(name).is_some() || matches!(name, "vars" | "self" | "loop" | "caller" | "varargs" | "kwargs" | "super")
+    crate::globals::find(name).is_some()
+        || matches!(
+            name,
+            "vars" | "self" | "loop" | "caller" | "varargs" | "kwargs" | "super"
+        )
 }
 
 /// The variable that a path such as `a.b[c]` starts from.
@@ -113,7 +117,9 @@ impl Walk {
                 Self::asked_by(a, asked);
                 Self::asked_by(b, asked);
             }
-            ExprKind::Test { input, name, .. } if super::super::lookups::short_name(name) == "defined" => {
+            ExprKind::Test { input, name, .. }
+                if super::super::lookups::short_name(name) == "defined" =>
+            {
                 asked.extend(root_name(input).cloned());
             }
             _ => {}
@@ -134,7 +140,9 @@ impl Walk {
                     self.expr(value);
                 }
             }
-            ExprKind::Sign(_, inner) | ExprKind::Not(inner) | ExprKind::Attr(inner, _) => self.expr(inner),
+            ExprKind::Sign(_, inner) | ExprKind::Not(inner) | ExprKind::Attr(inner, _) => {
+                self.expr(inner)
+            }
             ExprKind::And(a, b) => self.and(a, b),
             // `a is not defined or a == 1`: the right side may never be looked at.
             ExprKind::Or(a, b) => {
@@ -153,7 +161,11 @@ impl Walk {
                 self.expr(inner);
                 bounds.iter().flatten().for_each(|bound| self.expr(bound));
             }
-            ExprKind::Ternary { condition, then, otherwise } => {
+            ExprKind::Ternary {
+                condition,
+                then,
+                otherwise,
+            } => {
                 self.expr(condition);
                 self.leniently(|walk| {
                     walk.expr(then);
@@ -163,20 +175,36 @@ impl Walk {
             ExprKind::Call(function, args) => self.call(function, args, at),
             ExprKind::Filter(call) => {
                 if call.filter.is_none() {
-                    note(&mut self.found.unknown_filters, (call.name.clone(), at.0, at.1));
+                    note(
+                        &mut self.found.unknown_filters,
+                        (call.name.clone(), at.0, at.1),
+                    );
                 }
                 let lenient = call.filter.is_none_or(|filter| filter.takes_undefined);
                 if let Some(input) = &call.input {
-                    if lenient { self.leniently(|walk| walk.expr(input)) } else { self.expr(input) }
+                    if lenient {
+                        self.leniently(|walk| walk.expr(input))
+                    } else {
+                        self.expr(input)
+                    }
                 }
                 self.leniently(|walk| walk.args(&call.args));
             }
-            ExprKind::Test { input, name, test, args } => {
+            ExprKind::Test {
+                input,
+                name,
+                test,
+                args,
+            } => {
                 if test.is_none() {
                     note(&mut self.found.unknown_tests, (name.clone(), at.0, at.1));
                 }
                 let lenient = test.is_none_or(|test| test.takes_undefined);
-                if lenient { self.leniently(|walk| walk.expr(input)) } else { self.expr(input) }
+                if lenient {
+                    self.leniently(|walk| walk.expr(input))
+                } else {
+                    self.expr(input)
+                }
                 self.args(args);
             }
         }
@@ -193,16 +221,26 @@ impl Walk {
 
     fn args(&mut self, args: &CallArgs) {
         let named = args.keywords.iter().map(|(_, value)| value);
-        let spread = args.star.iter().chain(&args.double_star).map(|value| &**value);
-        args.positional.iter().chain(named).chain(spread).for_each(|value| self.expr(value));
+        let spread = args
+            .star
+            .iter()
+            .chain(&args.double_star)
+            .map(|value| &**value);
+        args.positional
+            .iter()
+            .chain(named)
+            .chain(spread)
+            .for_each(|value| self.expr(value));
     }
 
     fn call(&mut self, function: &Expr, args: &CallArgs, at: (u32, u32)) {
         if let ExprKind::Name(name) = &function.kind
             && matches!(&**name, "lookup" | "query" | "q")
-                && let Some(ExprKind::Const(Value::Str(plugin))) = args.positional.first().map(|first| &first.kind) {
-                    note(&mut self.found.lookups, (plugin.shared(), at.0, at.1));
-                }
+            && let Some(ExprKind::Const(Value::Str(plugin))) =
+                args.positional.first().map(|first| &first.kind)
+        {
+            note(&mut self.found.lookups, (plugin.shared(), at.0, at.1));
+        }
         self.expr(function);
         self.args(args);
     }
@@ -235,7 +273,10 @@ impl Walk {
         match node {
             Node::Text(_) | Node::Break | Node::Continue => {}
             Node::Output(expr) | Node::Do(expr) => self.expr(expr),
-            Node::If { branches, otherwise } => self.branches(branches, otherwise),
+            Node::If {
+                branches,
+                otherwise,
+            } => self.branches(branches, otherwise),
             Node::For(def) => {
                 self.expr(&def.iterable);
                 self.leniently(|walk| {
@@ -251,7 +292,12 @@ impl Walk {
                 self.leniently(|walk| walk.expr(value));
                 self.define_target(target);
             }
-            Node::SetBlock { target, filter, body, .. } => {
+            Node::SetBlock {
+                target,
+                filter,
+                body,
+                ..
+            } => {
                 filter.iter().for_each(|filter| self.expr(filter));
                 self.scope(|walk| walk.nodes(body));
                 self.define_target(target);
@@ -259,7 +305,9 @@ impl Walk {
             Node::With { bindings, body } => {
                 bindings.iter().for_each(|(_, value)| self.expr(value));
                 self.scope(|walk| {
-                    bindings.iter().for_each(|(target, _)| walk.define_target(target));
+                    bindings
+                        .iter()
+                        .for_each(|(target, _)| walk.define_target(target));
                     walk.nodes(body);
                 });
             }
@@ -294,7 +342,10 @@ impl Walk {
             self.expr(first);
         }
         self.leniently(|walk| {
-            branches.iter().skip(1).for_each(|(condition, _)| walk.expr(condition));
+            branches
+                .iter()
+                .skip(1)
+                .for_each(|(condition, _)| walk.expr(condition));
             branches.iter().for_each(|(_, body)| walk.nodes(body));
             walk.nodes(otherwise);
         });

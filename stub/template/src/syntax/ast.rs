@@ -34,13 +34,22 @@ pub(crate) enum ExprKind {
     Binary(&'static str, Box<Expr>, Box<Expr>),
     Compare(Box<Expr>, Vec<(&'static str, Expr)>),
     Concat(Vec<Expr>),
-    Ternary { condition: Box<Expr>, then: Box<Expr>, otherwise: Option<Box<Expr>> },
+    Ternary {
+        condition: Box<Expr>,
+        then: Box<Expr>,
+        otherwise: Option<Box<Expr>>,
+    },
     Attr(Box<Expr>, Rc<str>),
     Item(Box<Expr>, Box<Expr>),
     Slice(Box<Expr>, [Option<Box<Expr>>; 3]),
     Call(Box<Expr>, CallArgs),
     Filter(Box<FilterCall>),
-    Test { input: Box<Expr>, name: Rc<str>, test: Option<Predicate>, args: CallArgs },
+    Test {
+        input: Box<Expr>,
+        name: Rc<str>,
+        test: Option<Predicate>,
+        args: CallArgs,
+    },
 }
 
 /// A filter and what it is applied to; nothing inside a filter block, where the block's text comes in.
@@ -71,20 +80,53 @@ pub(crate) enum Target {
 pub(crate) enum Node {
     Text(Value),
     Output(Expr),
-    If { branches: Vec<(Expr, Vec<Node>)>, otherwise: Vec<Node> },
+    If {
+        branches: Vec<(Expr, Vec<Node>)>,
+        otherwise: Vec<Node>,
+    },
     For(Rc<For>),
-    Set { target: Target, value: Expr, pos: Pos },
-    SetBlock { target: Target, filter: Option<Expr>, body: Vec<Node>, pos: Pos },
-    With { bindings: Vec<(Target, Expr)>, body: Vec<Node> },
+    Set {
+        target: Target,
+        value: Expr,
+        pos: Pos,
+    },
+    SetBlock {
+        target: Target,
+        filter: Option<Expr>,
+        body: Vec<Node>,
+        pos: Pos,
+    },
+    With {
+        bindings: Vec<(Target, Expr)>,
+        body: Vec<Node>,
+    },
     Macro(Rc<MacroDef>),
     /// `call`: a call that is handed a macro made of the block.
-    CallBlock { caller: Rc<MacroDef>, call: Expr },
-    FilterBlock { filter: Expr, body: Vec<Node> },
+    CallBlock {
+        caller: Rc<MacroDef>,
+        call: Expr,
+    },
+    FilterBlock {
+        filter: Expr,
+        body: Vec<Node>,
+    },
     Block(Rc<BlockDef>),
     Extends(Expr),
-    Include { names: Expr, ignore_missing: bool, with_context: bool },
-    Import { name: Expr, target: Rc<str>, with_context: bool },
-    FromImport { name: Expr, names: Vec<(Rc<str>, Rc<str>)>, with_context: bool },
+    Include {
+        names: Expr,
+        ignore_missing: bool,
+        with_context: bool,
+    },
+    Import {
+        name: Expr,
+        target: Rc<str>,
+        with_context: bool,
+    },
+    FromImport {
+        name: Expr,
+        names: Vec<(Rc<str>, Rc<str>)>,
+        with_context: bool,
+    },
     /// A group that changes nothing but where names live (`autoescape`).
     Scoped(Vec<Node>),
     Do(Expr),
@@ -134,6 +176,12 @@ pub(crate) struct Template {
 impl Template {
     /// A template without anything in it.
     pub(crate) fn empty() -> Template {
-        Template { name: None, body: Vec::new(), blocks: Vec::new(), trailing_newlines: 0, size_hint: Cell::new(0) }
+        Template {
+            name: None,
+            body: Vec::new(),
+            blocks: Vec::new(),
+            trailing_newlines: 0,
+            size_hint: Cell::new(0),
+        }
     }
 }

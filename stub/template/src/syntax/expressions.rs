@@ -27,7 +27,14 @@ impl Parser<'_> {
                 false => None,
             };
             let (condition, then) = (Box::new(condition), Box::new(value));
-            value = expr(ExprKind::Ternary { condition, then, otherwise }, pos);
+            value = expr(
+                ExprKind::Ternary {
+                    condition,
+                    then,
+                    otherwise,
+                },
+                pos,
+            );
         }
         self.back_to(depth);
         Ok(value)
@@ -36,13 +43,15 @@ impl Parser<'_> {
     /// An expression without `if`, as `for … in` takes it.
     pub(super) fn or_expression(&mut self) -> Result<Expr, Error> {
         self.left_chain(Self::and_expression, |p| {
-            p.skip_name("or").then_some(|l, r| ExprKind::Or(Box::new(l), Box::new(r)))
+            p.skip_name("or")
+                .then_some(|l, r| ExprKind::Or(Box::new(l), Box::new(r)))
         })
     }
 
     fn and_expression(&mut self) -> Result<Expr, Error> {
         self.left_chain(Self::not_expression, |p| {
-            p.skip_name("and").then_some(|l, r| ExprKind::And(Box::new(l), Box::new(r)))
+            p.skip_name("and")
+                .then_some(|l, r| ExprKind::And(Box::new(l), Box::new(r)))
         })
     }
 
@@ -85,7 +94,9 @@ impl Parser<'_> {
             let operator = match self.peek() {
                 Tok::Op(op @ ("==" | "!=" | "<" | "<=" | ">" | ">=")) => *op,
                 Tok::Name(name) if name == "in" => "in",
-                Tok::Name(name) if name == "not" && matches!(self.peek_at(1), Tok::Name(n) if n == "in") => {
+                Tok::Name(name)
+                    if name == "not" && matches!(self.peek_at(1), Tok::Name(n) if n == "in") =>
+                {
                     self.next();
                     "not in"
                 }
@@ -94,7 +105,11 @@ impl Parser<'_> {
             self.next();
             others.push((operator, self.sum()?));
         }
-        Ok(if others.is_empty() { first } else { expr(ExprKind::Compare(Box::new(first), others), pos) })
+        Ok(if others.is_empty() {
+            first
+        } else {
+            expr(ExprKind::Compare(Box::new(first), others), pos)
+        })
     }
 
     fn binary_chain(
@@ -275,7 +290,11 @@ impl Parser<'_> {
             if self.at_tuple_end(end_name) {
                 break;
             }
-            items.push(if with_condition { self.expression()? } else { self.or_expression()? });
+            items.push(if with_condition {
+                self.expression()?
+            } else {
+                self.or_expression()?
+            });
             if !self.is_op(",") {
                 break;
             }
@@ -286,7 +305,10 @@ impl Parser<'_> {
                 return Ok(only);
             }
             if !in_parentheses {
-                return Err(self.error(format!("Expected an expression, got '{}'", self.peek().describe())));
+                return Err(self.error(format!(
+                    "Expected an expression, got '{}'",
+                    self.peek().describe()
+                )));
             }
         }
         Ok(expr(ExprKind::Tuple(items), pos))
@@ -372,7 +394,9 @@ impl Parser<'_> {
                 for part in parts.into_iter().chain(last) {
                     match part {
                         Subscript::Item(item) => items.push(item),
-                        Subscript::Slice(_) => return Err(self.error("a slice cannot be one of several subscripts")),
+                        Subscript::Slice(_) => {
+                            return Err(self.error("a slice cannot be one of several subscripts"));
+                        }
                     }
                 }
                 ExprKind::Item(Box::new(value), Box::new(expr(ExprKind::Tuple(items), at)))
@@ -435,7 +459,9 @@ impl Parser<'_> {
                     fine
                 }
                 _ => {
-                    let fine = args.star.is_none() && args.double_star.is_none() && args.keywords.is_empty();
+                    let fine = args.star.is_none()
+                        && args.double_star.is_none()
+                        && args.keywords.is_empty();
                     args.positional.push(self.expression()?);
                     fine
                 }
@@ -465,9 +491,21 @@ impl Parser<'_> {
     /// A filter's name and arguments.
     pub(super) fn filter(&mut self, input: Option<Expr>, pos: Pos) -> Result<Expr, Error> {
         let name = self.dotted_name()?;
-        let args = if self.is_op("(") { self.call_args()? } else { CallArgs::default() };
+        let args = if self.is_op("(") {
+            self.call_args()?
+        } else {
+            CallArgs::default()
+        };
         let filter = filters::find(&name);
-        Ok(expr(ExprKind::Filter(Box::new(FilterCall { input, name, filter, args })), pos))
+        Ok(expr(
+            ExprKind::Filter(Box::new(FilterCall {
+                input,
+                name,
+                filter,
+                args,
+            })),
+            pos,
+        ))
     }
 
     fn test(&mut self, value: Expr) -> Result<Expr, Error> {
@@ -483,14 +521,28 @@ impl Parser<'_> {
             args.positional.push(self.postfix(argument)?);
         }
         let test = predicates::find(&name);
-        let test = expr(ExprKind::Test { input: Box::new(value), name, test, args }, pos);
-        Ok(if negated { expr(ExprKind::Not(Box::new(test)), pos) } else { test })
+        let test = expr(
+            ExprKind::Test {
+                input: Box::new(value),
+                name,
+                test,
+                args,
+            },
+            pos,
+        );
+        Ok(if negated {
+            expr(ExprKind::Not(Box::new(test)), pos)
+        } else {
+            test
+        })
     }
 
     /// True if what follows a test's name is an argument without parentheses.
     fn at_test_argument(&self) -> Result<bool, Error> {
         match self.peek() {
-            Tok::Name(name) if name == "is" => Err(self.error("You cannot chain multiple tests with is")),
+            Tok::Name(name) if name == "is" => {
+                Err(self.error("You cannot chain multiple tests with is"))
+            }
             Tok::Name(name) => Ok(!matches!(name.as_str(), "else" | "or" | "and")),
             Tok::Str(_) | Tok::Int(_) | Tok::Float(_) | Tok::Op("[" | "{") => Ok(true),
             _ => Ok(false),

@@ -52,8 +52,8 @@ pub(crate) struct Token {
 
 /// Longest first, so that `//` is not two `/`.
 const OPERATORS: &[&str] = &[
-    "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".",
-    ":", "|", ",", ";",
+    "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}",
+    ">", "<", "=", ".", ":", "|", ",", ";",
 ];
 
 struct Lexer<'s> {
@@ -124,7 +124,10 @@ impl<'s> Lexer<'s> {
         }
         column += self.source[from..self.at].chars().count() as u32;
         self.counted.set((self.at, column));
-        Pos { line: self.line, column }
+        Pos {
+            line: self.line,
+            column,
+        }
     }
 
     fn advance(&mut self, length: usize) {
@@ -161,18 +164,28 @@ impl<'s> Lexer<'s> {
             let text = &self.rest()[..offset];
             let delimiter = self.delimiter(opening).len();
             let sign = self.rest()[offset + delimiter..].bytes().next();
-            self.data(text, sign == Some(b'-'), (sign != Some(b'+')).then_some(opening));
+            self.data(
+                text,
+                sign == Some(b'-'),
+                (sign != Some(b'+')).then_some(opening),
+            );
             match opening {
                 Opening::Comment => self.comment(delimiter)?,
                 Opening::Block => match self.raw_opening(delimiter) {
                     Some((length, strip)) => self.raw(length, strip)?,
                     None => {
-                        self.push(Tok::BlockBegin, delimiter + usize::from(matches!(sign, Some(b'-' | b'+'))));
+                        self.push(
+                            Tok::BlockBegin,
+                            delimiter + usize::from(matches!(sign, Some(b'-' | b'+'))),
+                        );
                         self.code(Some(Opening::Block))?;
                     }
                 },
                 Opening::Variable => {
-                    self.push(Tok::VariableBegin, delimiter + usize::from(matches!(sign, Some(b'-'))));
+                    self.push(
+                        Tok::VariableBegin,
+                        delimiter + usize::from(matches!(sign, Some(b'-'))),
+                    );
                     self.code(Some(Opening::Variable))?;
                 }
             }
@@ -208,7 +221,9 @@ impl<'s> Lexer<'s> {
         }
         if strip_end {
             kept = kept.trim_end_matches(is_space);
-        } else if self.syntax.lstrip_blocks && matches!(before, Some(Opening::Block | Opening::Comment)) {
+        } else if self.syntax.lstrip_blocks
+            && matches!(before, Some(Opening::Block | Opening::Comment))
+        {
             // Only white space since the line began, and the line did not begin with something else.
             let line = text.rfind('\n').map_or(0, |i| i + 1);
             let whole_line = line > 0 || at_line_start || self.source[..self.at].ends_with('\n');
@@ -222,7 +237,10 @@ impl<'s> Lexer<'s> {
                 other => kept.replace('\n', other),
             };
             let pos = self.pos();
-            self.tokens.push(Token { tok: Tok::Data(kept), pos });
+            self.tokens.push(Token {
+                tok: Tok::Data(kept),
+                pos,
+            });
         }
         self.advance(text.len());
     }
@@ -247,7 +265,10 @@ impl<'s> Lexer<'s> {
     /// The length of a `{% raw %}` here, and whether it strips what follows.
     fn raw_opening(&self, delimiter: usize) -> Option<(usize, bool)> {
         let rest = &self.rest()[delimiter..];
-        let inner = rest.strip_prefix(['-', '+']).unwrap_or(rest).trim_start_matches(is_space);
+        let inner = rest
+            .strip_prefix(['-', '+'])
+            .unwrap_or(rest)
+            .trim_start_matches(is_space);
         let after = inner.strip_prefix("raw")?.trim_start_matches(is_space);
         let (after, strip) = match after.strip_prefix('-') {
             Some(after) => (after, true),
@@ -272,7 +293,11 @@ impl<'s> Lexer<'s> {
             let open = offset + self.syntax.block_start.len();
             if let Some((end, sign, strip, keep)) = self.raw_closing(open) {
                 let text = &self.rest()[..offset];
-                self.data(text, sign == Some(b'-'), (sign != Some(b'+')).then_some(Opening::Block));
+                self.data(
+                    text,
+                    sign == Some(b'-'),
+                    (sign != Some(b'+')).then_some(Opening::Block),
+                );
                 self.after_end(strip, keep);
                 self.advance(end - offset);
                 return Ok(());
@@ -289,7 +314,8 @@ impl<'s> Lexer<'s> {
         let after = inner.strip_prefix("endraw")?.trim_start_matches(is_space);
         let strip = after.starts_with('-');
         let keep = after.starts_with('+');
-        let after = after[usize::from(strip || keep)..].strip_prefix(self.syntax.block_end.as_str())?;
+        let after =
+            after[usize::from(strip || keep)..].strip_prefix(self.syntax.block_end.as_str())?;
         Some((self.rest().len() - after.len(), sign, strip, keep))
     }
 
@@ -303,9 +329,10 @@ impl<'s> Lexer<'s> {
                 return Ok(());
             }
             if let (Some(opening), true) = (opening, open.is_empty())
-                && self.code_end(opening) {
-                    return Ok(());
-                }
+                && self.code_end(opening)
+            {
+                return Ok(());
+            }
             if !(self.number()? || self.name() || self.string()?) {
                 self.operator(&mut open)?;
             }
@@ -342,7 +369,9 @@ impl<'s> Lexer<'s> {
         if !rest.starts_with(|c: char| c == '_' || c.is_alphabetic()) {
             return false;
         }
-        let length = rest.find(|c: char| !(c == '_' || c.is_alphanumeric())).unwrap_or(rest.len());
+        let length = rest
+            .find(|c: char| !(c == '_' || c.is_alphanumeric()))
+            .unwrap_or(rest.len());
         self.push(Tok::Name(rest[..length].to_owned()), length);
         true
     }
@@ -378,7 +407,10 @@ impl<'s> Lexer<'s> {
     fn unexpected(&self) -> Error {
         let c = self.rest().chars().next().unwrap_or(' ');
         let shown = crate::value::str_repr(&c.to_string());
-        self.error(format!("unexpected char {shown} at {}", self.source[..self.at].chars().count()))
+        self.error(format!(
+            "unexpected char {shown} at {}",
+            self.source[..self.at].chars().count()
+        ))
     }
 
     fn number(&mut self) -> Result<bool, Error> {
@@ -435,7 +467,10 @@ fn digits_length(text: &str, allowed: impl Fn(u8) -> bool) -> usize {
     while length < bytes.len() {
         if allowed(bytes[length]) {
             length += 1;
-        } else if length > 0 && bytes[length] == b'_' && bytes.get(length + 1).is_some_and(|b| allowed(*b)) {
+        } else if length > 0
+            && bytes[length] == b'_'
+            && bytes.get(length + 1).is_some_and(|b| allowed(*b))
+        {
             length += 2;
         } else {
             break;
@@ -510,7 +545,9 @@ fn unescape(raw: &str) -> Result<String, &'static str> {
             '0'..='7' => {
                 let mut code = escape.to_digit(8).unwrap_or(0);
                 for _ in 0..2 {
-                    let Some(digit) = chars.clone().next().and_then(|c| c.to_digit(8)) else { break };
+                    let Some(digit) = chars.clone().next().and_then(|c| c.to_digit(8)) else {
+                        break;
+                    };
                     code = code * 8 + digit;
                     chars.next();
                 }
@@ -528,7 +565,10 @@ fn unescape(raw: &str) -> Result<String, &'static str> {
 fn code_point(chars: &mut std::str::Chars<'_>, digits: usize) -> Result<char, &'static str> {
     let mut code = 0;
     for _ in 0..digits {
-        let digit = chars.next().and_then(|c| c.to_digit(16)).ok_or("truncated escape in a string")?;
+        let digit = chars
+            .next()
+            .and_then(|c| c.to_digit(16))
+            .ok_or("truncated escape in a string")?;
         code = code << 4 | digit;
     }
     char::from_u32(code).ok_or("a string names a character that does not exist")
@@ -553,9 +593,15 @@ mod tests {
 
     #[test]
     fn white_space_control() {
-        let plain = Syntax { trim_blocks: false, ..Syntax::default() };
+        let plain = Syntax {
+            trim_blocks: false,
+            ..Syntax::default()
+        };
         let trim = Syntax::default();
-        let both = Syntax { lstrip_blocks: true, ..Syntax::default() };
+        let both = Syntax {
+            lstrip_blocks: true,
+            ..Syntax::default()
+        };
         let text = "a\n  {% x %}\nb";
         assert_eq!(shown(text, &plain), r#""a\n  " x "\nb""#);
         assert_eq!(shown(text, &trim), r#""a\n  " x "b""#);
@@ -563,13 +609,19 @@ mod tests {
         assert_eq!(shown("a\n  {%+ x +%}\nb", &both), r#""a\n  " x "\nb""#);
         assert_eq!(shown("a\n  {%- x -%}\n b", &plain), r#""a" x "b""#);
         assert_eq!(shown("a {{- x -}} b", &plain), r#""a" x "b""#);
-        assert_eq!(shown("{% raw %}{{ x }}{% endraw %}\nc", &trim), r#""{{ x }}" "c""#);
+        assert_eq!(
+            shown("{% raw %}{{ x }}{% endraw %}\nc", &trim),
+            r#""{{ x }}" "c""#
+        );
         assert_eq!(shown("a {#- x -#} b{# y #}\nc", &trim), r#""a" "b" "c""#);
     }
 
     #[test]
     fn numbers() {
-        assert_eq!(shown("{{ 1.5e3 0x1f l.0.1 1_0 }}", &Syntax::default()), "float integer l . integer . integer integer");
+        assert_eq!(
+            shown("{{ 1.5e3 0x1f l.0.1 1_0 }}", &Syntax::default()),
+            "float integer l . integer . integer integer"
+        );
     }
 
     #[test]
@@ -580,6 +632,9 @@ mod tests {
 
     #[test]
     fn braces_nest() {
-        assert_eq!(shown("{{ {'a': {}}}}", &Syntax::default()), "{ string : { } }");
+        assert_eq!(
+            shown("{{ {'a': {}}}}", &Syntax::default()),
+            "{ string : { } }"
+        );
     }
 }

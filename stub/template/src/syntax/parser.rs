@@ -45,7 +45,11 @@ pub(super) struct Mentions {
 }
 
 /// Reads a template.
-pub(crate) fn parse_template(source: &str, name: Option<Rc<str>>, syntax: &Syntax) -> Result<Template, Error> {
+pub(crate) fn parse_template(
+    source: &str,
+    name: Option<Rc<str>>,
+    syntax: &Syntax,
+) -> Result<Template, Error> {
     let normalised;
     let mut source = source;
     if source.contains('\r') {
@@ -62,7 +66,13 @@ pub(crate) fn parse_template(source: &str, name: Option<Rc<str>>, syntax: &Synta
     };
     let mut parser = Parser::new(tokenize(source, syntax).map_err(in_template)?, syntax);
     let body = parser.body().map_err(in_template)?;
-    Ok(Template { name: name.clone(), body, blocks: parser.blocks, trailing_newlines, size_hint: Cell::new(0) })
+    Ok(Template {
+        name: name.clone(),
+        body,
+        blocks: parser.blocks,
+        trailing_newlines,
+        size_hint: Cell::new(0),
+    })
 }
 
 /// Reads a bare expression, such as a condition.
@@ -95,11 +105,17 @@ impl<'s> Parser<'s> {
     }
 
     pub(super) fn peek_at(&self, ahead: usize) -> &Tok {
-        self.tokens.get(self.at + ahead).map_or(&Tok::End, |token| &token.tok)
+        self.tokens
+            .get(self.at + ahead)
+            .map_or(&Tok::End, |token| &token.tok)
     }
 
     pub(super) fn pos(&self) -> Pos {
-        self.tokens.get(self.at).or(self.tokens.last()).map(|token| token.pos).unwrap_or_default()
+        self.tokens
+            .get(self.at)
+            .or(self.tokens.last())
+            .map(|token| token.pos)
+            .unwrap_or_default()
     }
 
     /// Takes the next token; the end can be taken again and again.
@@ -145,16 +161,27 @@ impl<'s> Parser<'s> {
     fn expected(&self, what: &str) -> Error {
         match self.peek() {
             Tok::End => self.error(format!("unexpected end of template, expected '{what}'.")),
-            other => self.error(format!("expected token '{what}', got '{}'", other.describe())),
+            other => self.error(format!(
+                "expected token '{what}', got '{}'",
+                other.describe()
+            )),
         }
     }
 
     pub(super) fn expect_op(&mut self, op: &str) -> Result<(), Error> {
-        if self.skip_op(op) { Ok(()) } else { Err(self.expected(op)) }
+        if self.skip_op(op) {
+            Ok(())
+        } else {
+            Err(self.expected(op))
+        }
     }
 
     pub(super) fn expect_name(&mut self, name: &str) -> Result<(), Error> {
-        if self.skip_name(name) { Ok(()) } else { Err(self.expected(name)) }
+        if self.skip_name(name) {
+            Ok(())
+        } else {
+            Err(self.expected(name))
+        }
     }
 
     pub(super) fn expect(&mut self, tok: &Tok) -> Result<(), Error> {

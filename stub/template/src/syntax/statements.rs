@@ -5,8 +5,8 @@ use std::rc::Rc;
 use super::ast::{BlockDef, Expr, ExprKind, For, MacroDef, Node, Target};
 use super::lexer::Tok;
 use super::parser::{Mentions, Parser};
-use crate::value::Value;
 use crate::Error;
+use crate::value::Value;
 
 /// A macro's parameter and its default.
 type Parameter = (Rc<str>, Option<Expr>);
@@ -74,7 +74,11 @@ impl Parser<'_> {
     }
 
     /// The inside of a statement, after its tag was read, up to one of its end tags.
-    fn inside(&mut self, tag: &'static str, until: &[&'static str]) -> Result<(Vec<Node>, &'static str), Error> {
+    fn inside(
+        &mut self,
+        tag: &'static str,
+        until: &[&'static str],
+    ) -> Result<(Vec<Node>, &'static str), Error> {
         self.expect(&Tok::BlockEnd)?;
         self.open.push((tag, until.to_vec()));
         let inside = self.nodes(until)?;
@@ -145,7 +149,10 @@ impl Parser<'_> {
                 }
             }
         }
-        Ok(Node::If { branches, otherwise })
+        Ok(Node::If {
+            branches,
+            otherwise,
+        })
     }
 
     fn for_statement(&mut self) -> Result<Node, Error> {
@@ -153,13 +160,29 @@ impl Parser<'_> {
         let target = self.target(true)?;
         self.expect_name("in")?;
         let iterable = self.tuple(false, false, Some("recursive"))?;
-        let filter = if self.skip_name("if") { Some(self.expression()?) } else { None };
+        let filter = if self.skip_name("if") {
+            Some(self.expression()?)
+        } else {
+            None
+        };
         let recursive = self.skip_name("recursive");
         self.loops += 1;
         let (body, end) = self.inside("for", &["endfor", "else"])?;
         self.loops -= 1;
-        let otherwise = if end == "else" { self.inside("for", &["endfor"])?.0 } else { Vec::new() };
-        Ok(Node::For(Rc::new(For { target, iterable, filter, body, otherwise, recursive, pos })))
+        let otherwise = if end == "else" {
+            self.inside("for", &["endfor"])?.0
+        } else {
+            Vec::new()
+        };
+        Ok(Node::For(Rc::new(For {
+            target,
+            iterable,
+            filter,
+            body,
+            otherwise,
+            recursive,
+            pos,
+        })))
     }
 
     /// What is assigned to: a name, names with commas, or (for `set`) an attribute of a namespace.
@@ -180,7 +203,10 @@ impl Parser<'_> {
         }
         self.back_to(depth);
         match targets.pop() {
-            None => Err(self.error(format!("Expected an expression, got '{}'", self.peek().describe()))),
+            None => Err(self.error(format!(
+                "Expected an expression, got '{}'",
+                self.peek().describe()
+            ))),
             Some(only) if !is_tuple => Ok(only),
             Some(last) => {
                 targets.push(last);
@@ -202,7 +228,10 @@ impl Parser<'_> {
             });
         }
         let name = self.name()?;
-        if matches!(&*name, "true" | "false" | "none" | "True" | "False" | "None") {
+        if matches!(
+            &*name,
+            "true" | "false" | "none" | "True" | "False" | "None"
+        ) {
             return Err(self.error("can't assign to 'const'"));
         }
         if !names_only && self.skip_op(".") {
@@ -223,7 +252,12 @@ impl Parser<'_> {
             false => None,
         };
         let (body, _) = self.inside("set", &["endset"])?;
-        Ok(Node::SetBlock { target, filter, body, pos })
+        Ok(Node::SetBlock {
+            target,
+            filter,
+            body,
+            pos,
+        })
     }
 
     /// `| a | b(1)`, applied to what a block yields.
@@ -258,7 +292,11 @@ impl Parser<'_> {
             let name = self.name()?;
             let default = match self.skip_op("=") {
                 true => Some(self.expression()?),
-                false if parameters.last().is_some_and(|(_, default)| default.is_some()) => {
+                false
+                    if parameters
+                        .last()
+                        .is_some_and(|(_, default)| default.is_some()) =>
+                {
                     return Err(self.error("non-default argument follows default argument"));
                 }
                 false => None,
@@ -306,11 +344,17 @@ impl Parser<'_> {
         if self.is_name("endmacro") {
             return Err(self.error("expected token 'end of statement block'"));
         }
-        Ok(Node::Macro(self.macro_body(name, parameters, "macro", "endmacro")?))
+        Ok(Node::Macro(
+            self.macro_body(name, parameters, "macro", "endmacro")?,
+        ))
     }
 
     fn call_block(&mut self) -> Result<Node, Error> {
-        let parameters = if self.is_op("(") { self.signature()? } else { Vec::new() };
+        let parameters = if self.is_op("(") {
+            self.signature()?
+        } else {
+            Vec::new()
+        };
         let call = self.expression()?;
         if !matches!(call.kind, ExprKind::Call(..)) {
             return Err(self.error("expected call"));
@@ -350,7 +394,12 @@ impl Parser<'_> {
         if self.blocks.iter().any(|block| block.name == name) {
             return Err(self.error(format!("block '{name}' defined twice")));
         }
-        let block = Rc::new(BlockDef { name, body, scoped, required });
+        let block = Rc::new(BlockDef {
+            name,
+            body,
+            scoped,
+            required,
+        });
         self.blocks.push(block.clone());
         Ok(Node::Block(block))
     }
@@ -369,13 +418,18 @@ impl Parser<'_> {
 
     fn include(&mut self) -> Result<Node, Error> {
         let names = self.expression()?;
-        let ignore_missing = self.is_name("ignore") && matches!(self.peek_at(1), Tok::Name(n) if n == "missing");
+        let ignore_missing =
+            self.is_name("ignore") && matches!(self.peek_at(1), Tok::Name(n) if n == "missing");
         if ignore_missing {
             self.next();
             self.next();
         }
         let with_context = self.context(true)?;
-        Ok(Node::Include { names, ignore_missing, with_context })
+        Ok(Node::Include {
+            names,
+            ignore_missing,
+            with_context,
+        })
     }
 
     fn import(&mut self) -> Result<Node, Error> {
@@ -383,7 +437,11 @@ impl Parser<'_> {
         self.expect_name("as")?;
         let target = self.name()?;
         let with_context = self.context(false)?;
-        Ok(Node::Import { name, target, with_context })
+        Ok(Node::Import {
+            name,
+            target,
+            with_context,
+        })
     }
 
     fn import_names(&mut self) -> Result<Node, Error> {
@@ -401,7 +459,11 @@ impl Parser<'_> {
             if imported.starts_with('_') {
                 return Err(self.error("names starting with an underline can not be imported"));
             }
-            let alias = if self.skip_name("as") { self.name()? } else { imported.clone() };
+            let alias = if self.skip_name("as") {
+                self.name()?
+            } else {
+                imported.clone()
+            };
             names.push((imported, alias));
             let more = self.skip_op(",");
             if !more {
@@ -412,6 +474,10 @@ impl Parser<'_> {
                 break;
             }
         }
-        Ok(Node::FromImport { name, names, with_context: with_context.unwrap_or(false) })
+        Ok(Node::FromImport {
+            name,
+            names,
+            with_context: with_context.unwrap_or(false),
+        })
     }
 }

@@ -1,13 +1,20 @@
 //! Python's `str.format`.
 
 use super::number_format::Spec;
+use crate::Error;
 use crate::eval::{Args, Interp};
 use crate::value::{Value, get_attr, get_item, repr, to_text};
-use crate::Error;
 
 /// Formats text with the arguments of the call.
-pub(crate) fn brace_format(interp: &mut Interp<'_>, format: &str, args: &Args) -> Result<String, Error> {
-    let mut state = State { args, automatic: Some(0) };
+pub(crate) fn brace_format(
+    interp: &mut Interp<'_>,
+    format: &str,
+    args: &Args,
+) -> Result<String, Error> {
+    let mut state = State {
+        args,
+        automatic: Some(0),
+    };
     state.format(interp, format, 0)
 }
 
@@ -18,7 +25,12 @@ struct State<'a> {
 }
 
 impl State<'_> {
-    fn format(&mut self, interp: &mut Interp<'_>, format: &str, depth: usize) -> Result<String, Error> {
+    fn format(
+        &mut self,
+        interp: &mut Interp<'_>,
+        format: &str,
+        depth: usize,
+    ) -> Result<String, Error> {
         if depth > 2 {
             return Err(Error::value("Max string recursion exceeded"));
         }
@@ -48,19 +60,32 @@ impl State<'_> {
         Ok(out)
     }
 
-    fn field(&mut self, interp: &mut Interp<'_>, field: &str, depth: usize) -> Result<String, Error> {
+    fn field(
+        &mut self,
+        interp: &mut Interp<'_>,
+        field: &str,
+        depth: usize,
+    ) -> Result<String, Error> {
         let (head, spec) = split_spec(field);
         let (path, conversion) = match head.rsplit_once('!') {
             Some((path, conversion)) => (path, Some(conversion)),
             None => (head, None),
         };
         let value = self.lookup(interp, path)?;
-        let spec = if spec.contains('{') { self.format(interp, spec, depth + 1)? } else { spec.to_owned() };
+        let spec = if spec.contains('{') {
+            self.format(interp, spec, depth + 1)?
+        } else {
+            spec.to_owned()
+        };
         let value = match conversion {
             None => value,
             Some("s") => Value::from(to_text(&value)?),
             Some("r" | "a") => Value::from(repr(&value)?),
-            Some(other) => return Err(Error::value(format!("Unknown conversion specifier {other}"))),
+            Some(other) => {
+                return Err(Error::value(format!(
+                    "Unknown conversion specifier {other}"
+                )));
+            }
         };
         format_value(&value, &spec)
     }
@@ -75,13 +100,19 @@ impl State<'_> {
                 let found = get_attr(interp, &value, &after[..end].into())?;
                 if found.is_undefined() {
                     let (kind, name) = (value.type_name(), &after[..end]);
-                    return Err(Error::type_error(format!("'{kind}' object has no attribute '{name}'")));
+                    return Err(Error::type_error(format!(
+                        "'{kind}' object has no attribute '{name}'"
+                    )));
                 }
                 value = found;
                 rest = &after[end..];
             } else {
-                let after = rest.strip_prefix('[').ok_or_else(|| Error::value("Only '.' or '[' may follow ']' in format field specifier"))?;
-                let end = after.find(']').ok_or_else(|| Error::value("Missing ']' in format string"))?;
+                let after = rest.strip_prefix('[').ok_or_else(|| {
+                    Error::value("Only '.' or '[' may follow ']' in format field specifier")
+                })?;
+                let end = after
+                    .find(']')
+                    .ok_or_else(|| Error::value("Missing ']' in format string"))?;
                 let key = match after[..end].parse::<i64>() {
                     Ok(index) => Value::Int(index),
                     Err(_) => Value::str(&after[..end]),
@@ -106,11 +137,19 @@ impl State<'_> {
             self.automatic = None;
             index
         } else {
-            let found = self.args.keywords.iter().find(|(known, _)| &**known == name);
-            return found.map(|(_, value)| value.clone()).ok_or_else(|| Error::value(crate::value::str_repr(name)));
+            let found = self
+                .args
+                .keywords
+                .iter()
+                .find(|(known, _)| &**known == name);
+            return found
+                .map(|(_, value)| value.clone())
+                .ok_or_else(|| Error::value(crate::value::str_repr(name)));
         };
         self.args.positional.get(index).cloned().ok_or_else(|| {
-            Error::value(format!("Replacement index {index} out of range for positional args tuple"))
+            Error::value(format!(
+                "Replacement index {index} out of range for positional args tuple"
+            ))
         })
     }
 }
@@ -126,7 +165,11 @@ fn field_length(text: &str) -> Result<usize, Error> {
             _ => {}
         }
     }
-    Err(Error::value(if text.is_empty() { "Single '{' encountered in format string" } else { "expected '}' before end of string" }))
+    Err(Error::value(if text.is_empty() {
+        "Single '{' encountered in format string"
+    } else {
+        "expected '}' before end of string"
+    }))
 }
 
 /// The field's name and its specification, after the first colon outside brackets.
@@ -149,9 +192,10 @@ fn format_value(value: &Value, spec: &str) -> Result<String, Error> {
         return to_text(value);
     }
     if let Value::Object(object) = value
-        && let Some(moment) = object.as_any().downcast_ref::<super::DateTime>() {
-            return moment.strftime(spec);
-        }
+        && let Some(moment) = object.as_any().downcast_ref::<super::DateTime>()
+    {
+        return moment.strftime(spec);
+    }
     let parsed = Spec::parse(spec)?;
     match value {
         Value::Str(text) if matches!(parsed.kind, None | Some('s')) => {
@@ -162,9 +206,9 @@ fn format_value(value: &Value, spec: &str) -> Result<String, Error> {
             Ok(parsed.pad(&shown, '<'))
         }
         Value::Bool(_) if parsed.kind.is_none() => Ok(parsed.pad(&to_text(value)?, '<')),
-        Value::Bool(_) | Value::Int(_) | Value::Big(_) | Value::Float(_) => {
-            parsed.format_number(value)?.ok_or_else(|| unknown_code(&parsed, value))
-        }
+        Value::Bool(_) | Value::Int(_) | Value::Big(_) | Value::Float(_) => parsed
+            .format_number(value)?
+            .ok_or_else(|| unknown_code(&parsed, value)),
         Value::Str(_) => Err(unknown_code(&parsed, value)),
         other => Err(Error::type_error(format!(
             "unsupported format string passed to {}.__format__",
@@ -175,5 +219,8 @@ fn format_value(value: &Value, spec: &str) -> Result<String, Error> {
 
 fn unknown_code(spec: &Spec, value: &Value) -> Error {
     let kind = spec.kind.unwrap_or(' ');
-    Error::value(format!("Unknown format code '{kind}' for object of type '{}'", value.type_name()))
+    Error::value(format!(
+        "Unknown format code '{kind}' for object of type '{}'",
+        value.type_name()
+    ))
 }

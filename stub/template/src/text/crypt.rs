@@ -14,8 +14,16 @@ pub(crate) enum Method {
 impl Method {
     fn digest(self, parts: &[&[u8]]) -> Vec<u8> {
         match self {
-            Method::Sha256 => parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize().to_vec(),
-            Method::Sha512 => parts.iter().fold(Sha512::new(), |hash, part| hash.chain_update(part)).finalize().to_vec(),
+            Method::Sha256 => parts
+                .iter()
+                .fold(Sha256::new(), |hash, part| hash.chain_update(part))
+                .finalize()
+                .to_vec(),
+            Method::Sha512 => parts
+                .iter()
+                .fold(Sha512::new(), |hash, part| hash.chain_update(part))
+                .finalize()
+                .to_vec(),
         }
     }
 }
@@ -36,8 +44,14 @@ pub(crate) fn hash(method: Method, password: &[u8], salt: &[u8], rounds: u32) ->
         length >>= 1;
     }
     let mut current = method.digest(&[&input]);
-    let p = repeated(&method.digest(&[&password.repeat(password.len())]), password.len());
-    let s = repeated(&method.digest(&[&salt.repeat(16 + usize::from(current[0]))]), salt.len());
+    let p = repeated(
+        &method.digest(&[&password.repeat(password.len())]),
+        password.len(),
+    );
+    let s = repeated(
+        &method.digest(&[&salt.repeat(16 + usize::from(current[0]))]),
+        salt.len(),
+    );
     for round in 0..rounds {
         let mut input = Vec::with_capacity(256);
         input.extend_from_slice(if round & 1 == 1 { &p } else { &current });
@@ -51,8 +65,16 @@ pub(crate) fn hash(method: Method, password: &[u8], salt: &[u8], rounds: u32) ->
         current = method.digest(&[&input]);
     }
     let id = if method == Method::Sha512 { 6 } else { 5 };
-    let named = if rounds == 5000 { String::new() } else { format!("rounds={rounds}$") };
-    format!("${id}${named}{}${}", String::from_utf8_lossy(salt), encode(method, &current))
+    let named = if rounds == 5000 {
+        String::new()
+    } else {
+        format!("rounds={rounds}$")
+    };
+    format!(
+        "${id}${named}{}${}",
+        String::from_utf8_lossy(salt),
+        encode(method, &current)
+    )
 }
 
 /// The specification's own base 64, with its own order of bytes.
@@ -101,6 +123,9 @@ mod tests {
             hash(Method::Sha512, &[b'a'; 70], b"anotherlongsalts", 1400),
             "$6$rounds=1400$anotherlongsalts$IgUP7uIMZ4AuYGEs3GS3.RVPG.W6VjADCPrAvTevdfjsmnH/W1UTz0mC.9fqVbt3dcWCIHj3h7q7Oo0w8mkY61"
         );
-        assert_eq!(hash(Method::Sha256, b"", b"x", 1000), "$5$rounds=1000$x$kIBhdUvT3pHpfTjzR8s1XJu3y/HRJeFxMSffBtF8jx9");
+        assert_eq!(
+            hash(Method::Sha256, b"", b"x", 1000),
+            "$5$rounds=1000$x$kIBhdUvT3pHpfTjzR8s1XJu3y/HRJeFxMSffBtF8jx9"
+        );
     }
 }

@@ -6,9 +6,9 @@ use std::rc::Rc;
 
 use jiff::civil;
 
+use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::value::{Object, Value};
-use crate::Error;
 
 /// A moment on the calendar, without a time zone (or in UTC).
 #[derive(Clone)]
@@ -31,7 +31,9 @@ impl DateTime {
     }
 
     fn seconds(&self) -> f64 {
-        let span = self.civil.duration_since(civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
+        let span = self
+            .civil
+            .duration_since(civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
         span.as_secs_f64()
     }
 }
@@ -59,7 +61,9 @@ pub(crate) fn strftime(moment: &jiff::Zoned, format: &str) -> Result<String, Err
             'X' => part(moment, "%H:%M:%S")?,
             'r' => part(moment, "%I:%M:%S %p")?,
             '-' => match chars.next() {
-                Some(next) => part(moment, &format!("%-{next}")).unwrap_or_else(|_| format!("%-{next}")),
+                Some(next) => {
+                    part(moment, &format!("%-{next}")).unwrap_or_else(|_| format!("%-{next}"))
+                }
                 None => "%-".to_owned(),
             },
             other => part(moment, &format!("%{other}")).unwrap_or_else(|_| format!("%{other}")),
@@ -92,31 +96,51 @@ impl Object for DateTime {
             "minute" => i64::from(civil.minute()),
             "second" => i64::from(civil.second()),
             "microsecond" => i64::from(civil.subsec_nanosecond() / 1000),
-            "strftime" | "isoformat" | "timestamp" | "weekday" | "isoweekday" | "date" | "replace" => {
-                return Ok(Some(Value::object(DateMethod { moment: self.clone(), name: name.into() })));
+            "strftime" | "isoformat" | "timestamp" | "weekday" | "isoweekday" | "date"
+            | "replace" => {
+                return Ok(Some(Value::object(DateMethod {
+                    moment: self.clone(),
+                    name: name.into(),
+                })));
             }
             _ => return Ok(None),
         })))
     }
 
     fn equals(&self, other: &dyn Object) -> bool {
-        other.as_any().downcast_ref::<DateTime>().is_some_and(|other| other.civil == self.civil)
+        other
+            .as_any()
+            .downcast_ref::<DateTime>()
+            .is_some_and(|other| other.civil == self.civil)
     }
 
     fn order(&self, other: &dyn Object) -> Option<Ordering> {
-        other.as_any().downcast_ref::<DateTime>().map(|other| self.civil.cmp(&other.civil))
+        other
+            .as_any()
+            .downcast_ref::<DateTime>()
+            .map(|other| self.civil.cmp(&other.civil))
     }
 
     fn add(&self, other: &Value, subtract: bool) -> Option<Value> {
-        let Value::Object(other) = other else { return None };
+        let Value::Object(other) = other else {
+            return None;
+        };
         if let (Some(other), true) = (other.as_any().downcast_ref::<DateTime>(), subtract) {
             let span = self.civil.duration_since(other.civil);
-            return Some(Value::object(TimeDelta { micros: span.as_micros() }));
+            return Some(Value::object(TimeDelta {
+                micros: span.as_micros(),
+            }));
         }
         let delta = other.as_any().downcast_ref::<TimeDelta>()?;
-        let micros = if subtract { -delta.micros } else { delta.micros };
+        let micros = if subtract {
+            -delta.micros
+        } else {
+            delta.micros
+        };
         let span = jiff::SignedDuration::from_micros(i64::try_from(micros).ok()?);
-        Some(Value::object(DateTime { civil: self.civil.checked_add(span).ok()? }))
+        Some(Value::object(DateTime {
+            civil: self.civil.checked_add(span).ok()?,
+        }))
     }
 
     fn text(&self) -> String {
@@ -125,7 +149,13 @@ impl Object for DateTime {
 
     fn repr(&self) -> String {
         let c = self.civil;
-        let mut parts = vec![i32::from(c.year()), i32::from(c.month()), i32::from(c.day()), i32::from(c.hour()), i32::from(c.minute())];
+        let mut parts = vec![
+            i32::from(c.year()),
+            i32::from(c.month()),
+            i32::from(c.day()),
+            i32::from(c.hour()),
+            i32::from(c.minute()),
+        ];
         let micros = c.subsec_nanosecond() / 1000;
         if c.second() != 0 || micros != 0 {
             parts.push(i32::from(c.second()));
@@ -148,7 +178,11 @@ impl Object for DateTime {
 
 fn iso(civil: &civil::DateTime, separator: char) -> String {
     let micros = civil.subsec_nanosecond() / 1000;
-    let fraction = if micros == 0 { String::new() } else { format!(".{micros:06}") };
+    let fraction = if micros == 0 {
+        String::new()
+    } else {
+        format!(".{micros:06}")
+    };
     format!(
         "{:04}-{:02}-{:02}{separator}{:02}:{:02}:{:02}{fraction}",
         civil.year(),
@@ -200,7 +234,9 @@ impl Object for DateMethod {
             }
             "weekday" => Value::Int(i64::from(civil.weekday().to_monday_zero_offset())),
             "isoweekday" => Value::Int(i64::from(civil.weekday().to_monday_one_offset())),
-            "date" => Value::object(DateTime { civil: civil.date().at(0, 0, 0, 0) }),
+            "date" => Value::object(DateTime {
+                civil: civil.date().at(0, 0, 0, 0),
+            }),
             _ => return self.replace(args),
         })
     }
@@ -208,12 +244,22 @@ impl Object for DateMethod {
 
 impl DateMethod {
     fn replace(&self, args: Args) -> Result<Value, Error> {
-        let names = ["year", "month", "day", "hour", "minute", "second", "microsecond"];
+        let names = [
+            "year",
+            "month",
+            "day",
+            "hour",
+            "minute",
+            "second",
+            "microsecond",
+        ];
         let bound = args.bind("replace", names, 0)?;
         let c = self.moment.civil;
         let number = |index: usize, current: i64| bound[index].int_or(current);
         let make = || -> Option<civil::DateTime> {
-            let small = |index: usize, current: i8| i8::try_from(number(index, i64::from(current)).ok()?).ok();
+            let small = |index: usize, current: i8| {
+                i8::try_from(number(index, i64::from(current)).ok()?).ok()
+            };
             civil::DateTime::new(
                 i16::try_from(number(0, i64::from(c.year())).ok()?).ok()?,
                 small(1, c.month())?,
@@ -221,7 +267,12 @@ impl DateMethod {
                 small(3, c.hour())?,
                 small(4, c.minute())?,
                 small(5, c.second())?,
-                i32::try_from(number(6, i64::from(c.subsec_nanosecond() / 1000)).ok()?.checked_mul(1000)?).ok()?,
+                i32::try_from(
+                    number(6, i64::from(c.subsec_nanosecond() / 1000))
+                        .ok()?
+                        .checked_mul(1000)?,
+                )
+                .ok()?,
             )
             .ok()
         };
@@ -267,11 +318,17 @@ impl Object for TimeDelta {
     }
 
     fn equals(&self, other: &dyn Object) -> bool {
-        other.as_any().downcast_ref::<TimeDelta>().is_some_and(|other| other.micros == self.micros)
+        other
+            .as_any()
+            .downcast_ref::<TimeDelta>()
+            .is_some_and(|other| other.micros == self.micros)
     }
 
     fn order(&self, other: &dyn Object) -> Option<Ordering> {
-        other.as_any().downcast_ref::<TimeDelta>().map(|other| self.micros.cmp(&other.micros))
+        other
+            .as_any()
+            .downcast_ref::<TimeDelta>()
+            .map(|other| self.micros.cmp(&other.micros))
     }
 
     fn truth(&self) -> bool {
@@ -290,7 +347,12 @@ impl Object for TimeDelta {
             0 => String::new(),
             micros => format!(".{micros:06}"),
         };
-        format!("{prefix}{}:{:02}:{:02}{fraction}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+        format!(
+            "{prefix}{}:{:02}:{:02}{fraction}",
+            seconds / 3600,
+            seconds / 60 % 60,
+            seconds % 60
+        )
     }
 }
 

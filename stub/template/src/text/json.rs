@@ -1,7 +1,7 @@
 //! Python's `json.dumps`.
 
-use crate::value::{MAX_DATA_DEPTH, Value, float_repr, key_text, to_text};
 use crate::Error;
+use crate::value::{MAX_DATA_DEPTH, Value, float_repr, key_text, to_text};
 
 /// How JSON is written.
 pub(crate) struct JsonStyle {
@@ -18,7 +18,12 @@ pub(crate) struct JsonStyle {
 }
 
 /// Appends a value as JSON.
-pub(crate) fn write_json(out: &mut String, value: &Value, style: &JsonStyle, level: usize) -> Result<(), Error> {
+pub(crate) fn write_json(
+    out: &mut String,
+    value: &Value,
+    style: &JsonStyle,
+    level: usize,
+) -> Result<(), Error> {
     if level > MAX_DATA_DEPTH {
         return Err(Error::value("Circular reference detected"));
     }
@@ -36,7 +41,10 @@ pub(crate) fn write_json(out: &mut String, value: &Value, style: &JsonStyle, lev
         Value::Object(object) => match object.to_data() {
             Some(data) => write_json(out, &data, style, level + 1)?,
             None => {
-                return Err(Error::type_error(format!("Object of type {} is not JSON serializable", value.type_name())));
+                return Err(Error::type_error(format!(
+                    "Object of type {} is not JSON serializable",
+                    value.type_name()
+                )));
             }
         },
     }
@@ -60,7 +68,12 @@ fn newline(out: &mut String, style: &JsonStyle, level: usize) {
     }
 }
 
-fn write_list(out: &mut String, items: &[Value], style: &JsonStyle, level: usize) -> Result<(), Error> {
+fn write_list(
+    out: &mut String,
+    items: &[Value],
+    style: &JsonStyle,
+    level: usize,
+) -> Result<(), Error> {
     out.push('[');
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
@@ -76,9 +89,17 @@ fn write_list(out: &mut String, items: &[Value], style: &JsonStyle, level: usize
     Ok(())
 }
 
-fn write_dict(out: &mut String, mut pairs: Vec<(Value, Value)>, style: &JsonStyle, level: usize) -> Result<(), Error> {
+fn write_dict(
+    out: &mut String,
+    mut pairs: Vec<(Value, Value)>,
+    style: &JsonStyle,
+    level: usize,
+) -> Result<(), Error> {
     if style.sort_keys {
-        let keyed = pairs.into_iter().map(|(key, value)| (key.clone(), Value::tuple(vec![key, value]))).collect();
+        let keyed = pairs
+            .into_iter()
+            .map(|(key, value)| (key.clone(), Value::tuple(vec![key, value])))
+            .collect();
         pairs = crate::filters::sort_keyed(keyed, false)?
             .into_iter()
             .filter_map(|pair| match pair {

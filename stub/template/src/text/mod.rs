@@ -3,15 +3,15 @@
 mod brace;
 pub(crate) mod crypt;
 mod datetime;
+mod json;
 mod number_format;
 mod pattern;
-mod json;
 mod percent;
 mod twister;
 
 pub(crate) use brace::brace_format;
 pub(crate) use datetime::{DateTime, strftime};
-pub(crate) use pattern::{Pattern, expand, escape};
 pub(crate) use json::{JsonStyle, write_json};
+pub(crate) use pattern::{Pattern, escape, expand};
 pub(crate) use percent::percent_format;
 pub(crate) use twister::Twister;

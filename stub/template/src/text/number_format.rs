@@ -1,7 +1,7 @@
 //! Numbers formatted by a specification, as `%` formatting, `str.format` and `round` need it.
 
-use crate::value::{BigInt, Value, as_big, as_f64};
 use crate::Error;
+use crate::value::{BigInt, Value, as_big, as_f64};
 
 /// A width that no honest template needs more of.
 pub(crate) const MAX_WIDTH: usize = 1 << 20;
@@ -95,7 +95,10 @@ impl Spec {
             _ => (missing, 0),
         };
         let fill = |count: usize| std::iter::repeat_n(self.fill, count);
-        fill(before).chain(text.chars()).chain(fill(after)).collect()
+        fill(before)
+            .chain(text.chars())
+            .chain(fill(after))
+            .collect()
     }
 
     /// A formatted number with sign, prefix, grouping and padding.
@@ -114,8 +117,12 @@ impl Spec {
         };
         if zero_fill || self.align == Some('=') {
             let fill = if zero_fill { '0' } else { self.fill };
-            let missing = self.width.saturating_sub(head.len() + digits.chars().count());
-            digits = std::iter::repeat_n(fill, missing).chain(digits.chars()).collect();
+            let missing = self
+                .width
+                .saturating_sub(head.len() + digits.chars().count());
+            digits = std::iter::repeat_n(fill, missing)
+                .chain(digits.chars())
+                .collect();
             return head + &digits;
         }
         self.pad(&(head + &digits), '>')
@@ -129,21 +136,33 @@ impl Spec {
         });
         match kind {
             'd' | 'n' | 'b' | 'o' | 'x' | 'X' | 'c' => {
-                let Some(number) = (!matches!(value, Value::Float(_))).then(|| as_big(value)).flatten() else {
+                let Some(number) = (!matches!(value, Value::Float(_)))
+                    .then(|| as_big(value))
+                    .flatten()
+                else {
                     return Ok(None);
                 };
                 self.integer(&number, kind).map(Some)
             }
             'e' | 'E' | 'f' | 'F' | 'g' | 'G' | '%' | '\0' => {
-                let Some(number) = as_f64(value) else { return Ok(None) };
+                let Some(number) = as_f64(value) else {
+                    return Ok(None);
+                };
                 let shown = format_float(number.abs(), kind, self.precision, self.alternate);
                 let negative = number.is_sign_negative() && !number.is_nan();
-                let (whole, rest) = shown.split_at(shown.find(|c: char| !c.is_ascii_digit()).unwrap_or(shown.len()));
+                let (whole, rest) = shown.split_at(
+                    shown
+                        .find(|c: char| !c.is_ascii_digit())
+                        .unwrap_or(shown.len()),
+                );
                 let whole = match self.grouping {
                     Some(separator) => grouped(whole, separator, 3),
                     None => whole.to_owned(),
                 };
-                let ungrouped = Spec { grouping: None, ..self.clone() };
+                let ungrouped = Spec {
+                    grouping: None,
+                    ..self.clone()
+                };
                 Ok(Some(ungrouped.number(negative, "", &(whole + rest))))
             }
             _ => Ok(None),
@@ -152,7 +171,10 @@ impl Spec {
 
     fn integer(&self, number: &BigInt, kind: char) -> Result<String, Error> {
         if kind == 'c' {
-            let code = number.to_i64().and_then(|code| u32::try_from(code).ok()).and_then(char::from_u32);
+            let code = number
+                .to_i64()
+                .and_then(|code| u32::try_from(code).ok())
+                .and_then(char::from_u32);
             let c = code.ok_or_else(|| Error::value("%c arg not in range(0x110000)"))?;
             return Ok(self.pad(&c.to_string(), '<'));
         }
@@ -197,10 +219,19 @@ fn grouped(digits: &str, separator: char, size: usize) -> String {
 }
 
 /// A non-negative float by one of Python's presentation types; `\0` is `repr`, or `g` with a precision.
-pub(crate) fn format_float(value: f64, kind: char, precision: Option<usize>, alternate: bool) -> String {
+pub(crate) fn format_float(
+    value: f64,
+    kind: char,
+    precision: Option<usize>,
+    alternate: bool,
+) -> String {
     if !value.is_finite() {
         let shown = if value.is_nan() { "nan" } else { "inf" };
-        return if kind.is_ascii_uppercase() { shown.to_uppercase() } else { shown.to_owned() };
+        return if kind.is_ascii_uppercase() {
+            shown.to_uppercase()
+        } else {
+            shown.to_owned()
+        };
     }
     let digits = precision.unwrap_or(6).min(1100);
     match kind {
@@ -232,7 +263,10 @@ fn exponent(value: f64, digits: usize, letter: char) -> String {
 fn general(value: f64, digits: usize, letter: char, alternate: bool) -> String {
     let digits = digits.max(1);
     let shown = format!("{value:.*e}", digits - 1);
-    let power: i32 = shown.split_once('e').and_then(|(_, power)| power.parse().ok()).unwrap_or(0);
+    let power: i32 = shown
+        .split_once('e')
+        .and_then(|(_, power)| power.parse().ok())
+        .unwrap_or(0);
     let text = if power < -4 || power >= digits as i32 {
         exponent(value, digits - 1, letter)
     } else {
@@ -257,7 +291,11 @@ mod tests {
     use super::*;
 
     fn shown(spec: &str, value: impl Into<Value>) -> String {
-        Spec::parse(spec).unwrap().format_number(&value.into()).unwrap().unwrap()
+        Spec::parse(spec)
+            .unwrap()
+            .format_number(&value.into())
+            .unwrap()
+            .unwrap()
     }
 
     #[test]

@@ -26,24 +26,38 @@ impl Pattern {
         let regex = RegexBuilder::new(&translated)
             .backtrack_limit(BACKTRACK_LIMIT)
             .build()
-            .map_err(|error| Error::value(format!("Invalid regular expression '{pattern}': {error}")))?;
+            .map_err(|error| {
+                Error::value(format!("Invalid regular expression '{pattern}': {error}"))
+            })?;
         Ok(Pattern { regex })
     }
 
     /// The first match from a byte offset on.
-    pub(crate) fn search<'t>(&self, text: &'t str, from: usize) -> Result<Option<Captures<'t, str>>, Error> {
-        self.regex.captures_from_pos(text, from).map_err(|error| failed(&error))
+    pub(crate) fn search<'t>(
+        &self,
+        text: &'t str,
+        from: usize,
+    ) -> Result<Option<Captures<'t, str>>, Error> {
+        self.regex
+            .captures_from_pos(text, from)
+            .map_err(|error| failed(&error))
     }
 
     /// A match at the very beginning, which need not reach the end.
     pub(crate) fn matches_start(&self, text: &str) -> Result<bool, Error> {
         // The leftmost match is at the start if there is any there.
-        Ok(self.search(text, 0)?.and_then(|found| found.get(0)).is_some_and(|whole| whole.start() == 0))
+        Ok(self
+            .search(text, 0)?
+            .and_then(|found| found.get(0))
+            .is_some_and(|whole| whole.start() == 0))
     }
 
     /// All matches, one after the other.
     pub(crate) fn find_all<'t>(&self, text: &'t str) -> Result<Vec<Captures<'t, str>>, Error> {
-        self.regex.captures_iter(text).map(|found| found.map_err(|error| failed(&error))).collect()
+        self.regex
+            .captures_iter(text)
+            .map(|found| found.map_err(|error| failed(&error)))
+            .collect()
     }
 
     /// The number of groups, the whole match not counted.
@@ -53,7 +67,9 @@ impl Pattern {
 
     /// The number of a named group.
     pub(crate) fn group_index(&self, name: &str) -> Option<usize> {
-        self.regex.capture_names().position(|known| known == Some(name))
+        self.regex
+            .capture_names()
+            .position(|known| known == Some(name))
     }
 }
 
@@ -76,10 +92,15 @@ fn translate(pattern: &str, out: &mut String) {
                 };
                 match escaped {
                     'Z' => out.push_str("\\z"),
-                    '"' | '\'' | '/' | ':' | ';' | ',' | '=' | '<' | '>' | '@' | '%' | '!' | '`' | '_' | ' ' if in_class.is_none() => {
+                    '"' | '\'' | '/' | ':' | ';' | ',' | '=' | '<' | '>' | '@' | '%' | '!'
+                    | '`' | '_' | ' '
+                        if in_class.is_none() =>
+                    {
                         push_literal(out, escaped);
                     }
-                    'e' | 'h' | 'H' | 'R' | 'K' | 'G' | 'z' | 'O' | 'N' => push_literal(out, escaped),
+                    'e' | 'h' | 'H' | 'R' | 'K' | 'G' | 'z' | 'O' | 'N' => {
+                        push_literal(out, escaped)
+                    }
                     other => {
                         out.push('\\');
                         out.push(other);
@@ -135,7 +156,9 @@ fn regex_syntax_special(c: char) -> bool {
 }
 
 fn is_repetition(text: &str) -> bool {
-    let Some(end) = text.find('}') else { return false };
+    let Some(end) = text.find('}') else {
+        return false;
+    };
     let inside = &text[1..end];
     let (low, high) = inside.split_once(',').unwrap_or((inside, ""));
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
@@ -143,7 +166,9 @@ fn is_repetition(text: &str) -> bool {
 }
 
 fn closes_repetition(before: &str) -> bool {
-    before.rfind('{').is_some_and(|open| !before[..open].ends_with('\\') && is_repetition(&format!("{}}}", &before[open..])))
+    before.rfind('{').is_some_and(|open| {
+        !before[..open].ends_with('\\') && is_repetition(&format!("{}}}", &before[open..]))
+    })
 }
 
 /// Python's `re.escape`.
@@ -159,7 +184,12 @@ pub(crate) fn escape(text: &str) -> String {
 }
 
 /// Expands a replacement: `\1`, `\g<1>`, `\g<name>`, `\n` and the like.
-pub(crate) fn expand(pattern: &Pattern, replacement: &str, found: &Captures<'_, str>, out: &mut String) -> Result<(), Error> {
+pub(crate) fn expand(
+    pattern: &Pattern,
+    replacement: &str,
+    found: &Captures<'_, str>,
+    out: &mut String,
+) -> Result<(), Error> {
     let mut rest = replacement;
     while let Some(at) = rest.find('\\') {
         out.push_str(&rest[..at]);
@@ -170,7 +200,10 @@ pub(crate) fn expand(pattern: &Pattern, replacement: &str, found: &Captures<'_, 
         let mut used = c.len_utf8();
         match c {
             'g' => {
-                let name = after[1..].strip_prefix('<').and_then(|text| text.split_once('>')).map(|(name, _)| name);
+                let name = after[1..]
+                    .strip_prefix('<')
+                    .and_then(|text| text.split_once('>'))
+                    .map(|(name, _)| name);
                 let name = name.ok_or_else(|| Error::value("missing group name"))?;
                 let group = name.parse().ok().or_else(|| pattern.group_index(name));
                 push_group(pattern, found, group, name, out)?;
@@ -179,7 +212,13 @@ pub(crate) fn expand(pattern: &Pattern, replacement: &str, found: &Captures<'_, 
             '0' => out.push('\0'),
             '1'..='9' => {
                 let digits = after.bytes().take(2).take_while(u8::is_ascii_digit).count();
-                push_group(pattern, found, after[..digits].parse().ok(), &after[..digits], out)?;
+                push_group(
+                    pattern,
+                    found,
+                    after[..digits].parse().ok(),
+                    &after[..digits],
+                    out,
+                )?;
                 used = digits;
             }
             'n' => out.push('\n'),
@@ -190,7 +229,9 @@ pub(crate) fn expand(pattern: &Pattern, replacement: &str, found: &Captures<'_, 
             'f' => out.push('\u{c}'),
             'v' => out.push('\u{b}'),
             '\\' => out.push('\\'),
-            other if other.is_ascii_alphabetic() => return Err(Error::value(format!("bad escape \\{other}"))),
+            other if other.is_ascii_alphabetic() => {
+                return Err(Error::value(format!("bad escape \\{other}")));
+            }
             other => {
                 out.push('\\');
                 out.push(other);
@@ -233,17 +274,45 @@ mod tests {
 
     #[test]
     fn replacements() {
-        assert_eq!(replaced(r"(?P<a>\w+)=(\d+)", r"\g<a>:\2\n\g<2>", "x=12"), "x:12\n12");
+        assert_eq!(
+            replaced(r"(?P<a>\w+)=(\d+)", r"\g<a>:\2\n\g<2>", "x=12"),
+            "x:12\n12"
+        );
         assert_eq!(replaced(r"(a)|b", r"[\1]", "b"), "[]");
     }
 
     #[test]
     fn python_syntax() {
-        assert!(Pattern::new(r"^a{b}$", "").unwrap().matches_start("a{b}\n").unwrap());
-        assert!(Pattern::new(r"(?P<q>['\x22]).*(?P=q)", "").unwrap().matches_start("'a'").unwrap());
-        assert!(Pattern::new(r"[][&&]+\Z", "").unwrap().matches_start("][&").unwrap());
-        assert!(Pattern::new(r"a\/b\-c\ d", "").unwrap().matches_start("a/b-c d").unwrap());
-        assert!(!Pattern::new(r"a$", "").unwrap().matches_start("ab").unwrap());
+        assert!(
+            Pattern::new(r"^a{b}$", "")
+                .unwrap()
+                .matches_start("a{b}\n")
+                .unwrap()
+        );
+        assert!(
+            Pattern::new(r"(?P<q>['\x22]).*(?P=q)", "")
+                .unwrap()
+                .matches_start("'a'")
+                .unwrap()
+        );
+        assert!(
+            Pattern::new(r"[][&&]+\Z", "")
+                .unwrap()
+                .matches_start("][&")
+                .unwrap()
+        );
+        assert!(
+            Pattern::new(r"a\/b\-c\ d", "")
+                .unwrap()
+                .matches_start("a/b-c d")
+                .unwrap()
+        );
+        assert!(
+            !Pattern::new(r"a$", "")
+                .unwrap()
+                .matches_start("ab")
+                .unwrap()
+        );
         assert!(Pattern::new("(", "").is_err());
     }
 

@@ -1,8 +1,8 @@
 //! Python's `'…%s…' % values`.
 
 use super::number_format::{MAX_WIDTH, Spec};
-use crate::value::{Value, repr, to_int, to_text};
 use crate::Error;
+use crate::value::{Value, repr, to_int, to_text};
 
 struct Directive {
     key: Option<String>,
@@ -30,16 +30,26 @@ pub(crate) fn percent_format(format: &str, values: &Value) -> Result<String, Err
             out.push('%');
             continue;
         }
-        let mut take = || next.next().cloned().ok_or_else(|| Error::type_error("not enough arguments for format string"));
+        let mut take = || {
+            next.next()
+                .cloned()
+                .ok_or_else(|| Error::type_error("not enough arguments for format string"))
+        };
         if directive.star_width {
-            let width = take()?.as_int().ok_or_else(|| Error::type_error("* wants int"))?;
+            let width = take()?
+                .as_int()
+                .ok_or_else(|| Error::type_error("* wants int"))?;
             if width < 0 {
                 directive.spec.align = Some('<');
             }
-            directive.spec.width = usize::try_from(width.unsigned_abs()).unwrap_or(usize::MAX).min(MAX_WIDTH);
+            directive.spec.width = usize::try_from(width.unsigned_abs())
+                .unwrap_or(usize::MAX)
+                .min(MAX_WIDTH);
         }
         if directive.star_precision {
-            let precision = take()?.as_int().ok_or_else(|| Error::type_error("* wants int"))?;
+            let precision = take()?
+                .as_int()
+                .ok_or_else(|| Error::type_error("* wants int"))?;
             directive.spec.precision = Some(usize::try_from(precision).unwrap_or(0).min(MAX_WIDTH));
         }
         let value = match &directive.key {
@@ -49,7 +59,8 @@ pub(crate) fn percent_format(format: &str, values: &Value) -> Result<String, Err
                 let Value::Dict(dict) = values else {
                     return Err(Error::type_error("format requires a mapping"));
                 };
-                dict.get_str(key).ok_or_else(|| Error::value(crate::value::str_repr(key)))?
+                dict.get_str(key)
+                    .ok_or_else(|| Error::value(crate::value::str_repr(key)))?
             }
         };
         out.push_str(&directive.format(&value)?);
@@ -59,9 +70,12 @@ pub(crate) fn percent_format(format: &str, values: &Value) -> Result<String, Err
     }
     out.push_str(rest);
     let all_used = next.next().is_none();
-    let may_be_left = used_mapping || matches!(values, Value::Dict(_) | Value::List(_)) && positional.len() == 1;
+    let may_be_left =
+        used_mapping || matches!(values, Value::Dict(_) | Value::List(_)) && positional.len() == 1;
     if !all_used && !may_be_left {
-        return Err(Error::type_error("not all arguments converted during string formatting"));
+        return Err(Error::type_error(
+            "not all arguments converted during string formatting",
+        ));
     }
     Ok(out)
 }
@@ -130,7 +144,16 @@ fn parse(text: &str, offset: usize) -> Result<(Directive, usize), Error> {
             offset + at
         )));
     }
-    Ok((Directive { key, spec, star_width, star_precision, conversion }, at + conversion.len_utf8()))
+    Ok((
+        Directive {
+            key,
+            spec,
+            star_width,
+            star_precision,
+            conversion,
+        },
+        at + conversion.len_utf8(),
+    ))
 }
 
 impl Directive {
@@ -138,7 +161,11 @@ impl Directive {
         let conversion = self.conversion;
         match conversion {
             's' | 'r' | 'a' => {
-                let text = if conversion == 's' { to_text(value)? } else { repr(value)? };
+                let text = if conversion == 's' {
+                    to_text(value)?
+                } else {
+                    repr(value)?
+                };
                 let text = match self.spec.precision {
                     Some(length) => text.chars().take(length).collect(),
                     None => text,
@@ -155,12 +182,20 @@ impl Directive {
                     Value::Str(_) | Value::Float(_) => None,
                     other => Some(other.clone()),
                 };
-                let message = format!("%{conversion} format: a real number is required, not {}", value.type_name());
-                let Some(number) = number else { return Err(Error::type_error(message)) };
+                let message = format!(
+                    "%{conversion} format: a real number is required, not {}",
+                    value.type_name()
+                );
+                let Some(number) = number else {
+                    return Err(Error::type_error(message));
+                };
                 self.digits_at_least(&number, message)
             }
             'o' | 'x' | 'X' => {
-                let message = format!("%{conversion} format: an integer is required, not {}", value.type_name());
+                let message = format!(
+                    "%{conversion} format: an integer is required, not {}",
+                    value.type_name()
+                );
                 self.number(value, conversion, &message)
             }
             _ => {
@@ -186,8 +221,12 @@ impl Directive {
     }
 
     fn number(&self, value: &Value, kind: char, message: &str) -> Result<String, Error> {
-        let spec = Spec { kind: Some(kind), ..self.spec.clone() };
-        spec.format_number(value)?.ok_or_else(|| Error::type_error(message))
+        let spec = Spec {
+            kind: Some(kind),
+            ..self.spec.clone()
+        };
+        spec.format_number(value)?
+            .ok_or_else(|| Error::type_error(message))
     }
 }
 
@@ -200,8 +239,14 @@ mod tests {
         let two = Value::tuple(vec![Value::str("a"), Value::Int(3)]);
         assert_eq!(percent_format("%s-%03d", &two).unwrap(), "a-003");
         assert_eq!(percent_format("%-5s|%+d", &two).unwrap(), "a    |+3");
-        assert_eq!(percent_format("%(k)s%%", &Value::dict([("k", Value::None)])).unwrap(), "None%");
-        assert_eq!(percent_format("%.2f %5.1e", &Value::tuple(vec![1.0.into(), 12.0.into()])).unwrap(), "1.00 1.2e+01");
+        assert_eq!(
+            percent_format("%(k)s%%", &Value::dict([("k", Value::None)])).unwrap(),
+            "None%"
+        );
+        assert_eq!(
+            percent_format("%.2f %5.1e", &Value::tuple(vec![1.0.into(), 12.0.into()])).unwrap(),
+            "1.00 1.2e+01"
+        );
         assert_eq!(percent_format("%.3d", &Value::Int(-5)).unwrap(), "-005");
         assert!(percent_format("%s", &two).is_err());
         assert!(percent_format("%s %s %s", &two).is_err());

@@ -3,8 +3,8 @@
 
 use sha2::{Digest, Sha512};
 
-use crate::value::{BigInt, Value, as_big, to_text};
 use crate::Error;
+use crate::value::{BigInt, Value, as_big, to_text};
 
 const SIZE: usize = 624;
 
@@ -33,7 +33,9 @@ impl Twister {
         for _ in 0..SIZE.max(key.len()) {
             let previous = state[i - 1];
             let mixed = (previous ^ previous >> 30).wrapping_mul(1_664_525);
-            state[i] = (state[i] ^ mixed).wrapping_add(key[j]).wrapping_add(j as u32);
+            state[i] = (state[i] ^ mixed)
+                .wrapping_add(key[j])
+                .wrapping_add(j as u32);
             i += 1;
             j = (j + 1) % key.len();
             if i >= SIZE {
@@ -59,7 +61,9 @@ impl Twister {
         let mut state = vec![seed; SIZE];
         for i in 1..SIZE {
             let previous = state[i - 1];
-            state[i] = 1_812_433_253u32.wrapping_mul(previous ^ previous >> 30).wrapping_add(i as u32);
+            state[i] = 1_812_433_253u32
+                .wrapping_mul(previous ^ previous >> 30)
+                .wrapping_add(i as u32);
         }
         state
     }
@@ -121,10 +125,17 @@ mod tests {
     #[test]
     fn numbers_are_pythons() {
         // random.Random('host1').randrange(0, 100), random.Random(5).choice('abc')
-        assert_eq!(Twister::from_value(&Value::str("host1")).unwrap().below(100), 62);
+        assert_eq!(
+            Twister::from_value(&Value::str("host1"))
+                .unwrap()
+                .below(100),
+            62
+        );
         assert_eq!(Twister::from_value(&Value::Int(5)).unwrap().below(3), 2);
         let mut items = [1, 2, 3, 4, 5, 6, 7];
-        Twister::from_value(&Value::str("abc")).unwrap().shuffle(&mut items);
+        Twister::from_value(&Value::str("abc"))
+            .unwrap()
+            .shuffle(&mut items);
         assert_eq!(items, [6, 1, 2, 3, 4, 5, 7]);
     }
 }

@@ -22,16 +22,27 @@ impl BigInt {
             digits.push(rest as u32);
             rest >>= 32;
         }
-        BigInt { negative: value < 0, digits }
+        BigInt {
+            negative: value < 0,
+            digits,
+        }
     }
 
     /// The number that big-endian bytes spell.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
         let digits = bytes
             .rchunks(4)
-            .map(|chunk| chunk.iter().fold(0u32, |digit, byte| digit << 8 | u32::from(*byte)))
+            .map(|chunk| {
+                chunk
+                    .iter()
+                    .fold(0u32, |digit, byte| digit << 8 | u32::from(*byte))
+            })
             .collect();
-        BigInt { negative: false, digits }.trimmed()
+        BigInt {
+            negative: false,
+            digits,
+        }
+        .trimmed()
     }
 
     /// The 32-bit digits of the absolute value, least significant first.
@@ -44,13 +55,25 @@ impl BigInt {
         if self.digits.len() > 2 {
             return None;
         }
-        let magnitude = self.digits.iter().rev().fold(0u64, |sum, digit| sum << 32 | u64::from(*digit));
-        if self.negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
+        let magnitude = self
+            .digits
+            .iter()
+            .rev()
+            .fold(0u64, |sum, digit| sum << 32 | u64::from(*digit));
+        if self.negative {
+            0i64.checked_sub_unsigned(magnitude)
+        } else {
+            i64::try_from(magnitude).ok()
+        }
     }
 
     /// The nearest floating-point number.
     pub fn to_f64(&self) -> f64 {
-        let magnitude = self.digits.iter().rev().fold(0f64, |sum, digit| sum * 4294967296.0 + f64::from(*digit));
+        let magnitude = self
+            .digits
+            .iter()
+            .rev()
+            .fold(0f64, |sum, digit| sum * 4294967296.0 + f64::from(*digit));
         if self.negative { -magnitude } else { magnitude }
     }
 
@@ -62,7 +85,10 @@ impl BigInt {
             rest /= 2.0;
             shift += 1;
         }
-        let mut number = BigInt { negative: false, digits: vec![rest as u64 as u32, (rest as u64 >> 32) as u32] };
+        let mut number = BigInt {
+            negative: false,
+            digits: vec![rest as u64 as u32, (rest as u64 >> 32) as u32],
+        };
         for _ in 0..shift {
             number = number.plus(&number.clone());
         }
@@ -72,7 +98,10 @@ impl BigInt {
 
     /// Reads digits in a base from 2 to 36; `None` if there are others.
     pub fn parse(text: &str, base: u32) -> Option<Self> {
-        let mut number = BigInt { negative: false, digits: Vec::new() };
+        let mut number = BigInt {
+            negative: false,
+            digits: Vec::new(),
+        };
         for c in text.chars() {
             number.multiply_add(base, c.to_digit(base)?);
         }
@@ -124,7 +153,9 @@ impl BigInt {
     }
 
     fn compare_magnitude(a: &[u32], b: &[u32]) -> Ordering {
-        a.len().cmp(&b.len()).then_with(|| a.iter().rev().cmp(b.iter().rev()))
+        a.len()
+            .cmp(&b.len())
+            .then_with(|| a.iter().rev().cmp(b.iter().rev()))
     }
 
     fn add_magnitude(a: &[u32], b: &[u32]) -> Vec<u32> {
@@ -132,7 +163,8 @@ impl BigInt {
         let mut carry = 0u64;
         let mut sum = Vec::with_capacity(long.len() + 1);
         for (index, digit) in long.iter().enumerate() {
-            let wide = u64::from(*digit) + u64::from(short.get(index).copied().unwrap_or(0)) + carry;
+            let wide =
+                u64::from(*digit) + u64::from(short.get(index).copied().unwrap_or(0)) + carry;
             sum.push(wide as u32);
             carry = wide >> 32;
         }
@@ -146,7 +178,8 @@ impl BigInt {
         let mut borrow = 0i64;
         let mut rest = Vec::with_capacity(large.len());
         for (index, digit) in large.iter().enumerate() {
-            let wide = i64::from(*digit) - i64::from(small.get(index).copied().unwrap_or(0)) - borrow;
+            let wide =
+                i64::from(*digit) - i64::from(small.get(index).copied().unwrap_or(0)) - borrow;
             borrow = i64::from(wide < 0);
             rest.push(wide as u32);
         }
@@ -156,13 +189,20 @@ impl BigInt {
     /// The sum.
     pub fn plus(&self, other: &Self) -> Self {
         if self.negative == other.negative {
-            return BigInt { negative: self.negative, digits: Self::add_magnitude(&self.digits, &other.digits) };
+            return BigInt {
+                negative: self.negative,
+                digits: Self::add_magnitude(&self.digits, &other.digits),
+            };
         }
         match Self::compare_magnitude(&self.digits, &other.digits) {
-            Ordering::Less => {
-                BigInt { negative: other.negative, digits: Self::subtract_magnitude(&other.digits, &self.digits) }
-            }
-            _ => BigInt { negative: self.negative, digits: Self::subtract_magnitude(&self.digits, &other.digits) },
+            Ordering::Less => BigInt {
+                negative: other.negative,
+                digits: Self::subtract_magnitude(&other.digits, &self.digits),
+            },
+            _ => BigInt {
+                negative: self.negative,
+                digits: Self::subtract_magnitude(&self.digits, &other.digits),
+            },
         }
         .trimmed()
     }
@@ -185,7 +225,11 @@ impl BigInt {
             }
             digits[i + other.digits.len()] = carry as u32;
         }
-        BigInt { negative: self.negative != other.negative, digits }.trimmed()
+        BigInt {
+            negative: self.negative != other.negative,
+            digits,
+        }
+        .trimmed()
     }
 
     /// Quotient and rest, rounded towards minus infinity as Python does; `None` for a zero divisor.
@@ -204,13 +248,19 @@ impl BigInt {
     }
 
     fn divide_magnitude(&self, other: &Self) -> (Self, Self) {
-        let mut quotient = BigInt { negative: false, digits: self.digits.clone() };
+        let mut quotient = BigInt {
+            negative: false,
+            digits: self.digits.clone(),
+        };
         if let [divisor] = other.digits[..] {
             let rest = quotient.divide_small(divisor);
             return (quotient, BigInt::from_i64(i64::from(rest)));
         }
         // Bit by bit: numbers are short here, and simple is right.
-        let mut rest = BigInt { negative: false, digits: Vec::new() };
+        let mut rest = BigInt {
+            negative: false,
+            digits: Vec::new(),
+        };
         for (index, digit) in self.digits.iter().enumerate().rev() {
             let mut out = 0u32;
             for bit in (0..32).rev() {
@@ -283,9 +333,15 @@ mod tests {
         let a = big("123456789012345678901234567890");
         let b = big("-98765432109876543210");
         assert_eq!(a.plus(&b).to_string(), "123456788913580246791358024680");
-        assert_eq!(a.times(&b).to_string(), "-12193263113702179522496570642237463801111263526900");
+        assert_eq!(
+            a.times(&b).to_string(),
+            "-12193263113702179522496570642237463801111263526900"
+        );
         let (q, r) = a.divide(&b).unwrap();
-        assert_eq!((q.to_string(), r.to_string()), ("-1249999989".into(), "-38580246902623456800".into()));
+        assert_eq!(
+            (q.to_string(), r.to_string()),
+            ("-1249999989".into(), "-38580246902623456800".into())
+        );
         assert_eq!(q.times(&b).plus(&r), a);
         assert!(r.is_negative());
     }

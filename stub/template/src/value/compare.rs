@@ -37,7 +37,9 @@ fn equal_within(a: &Value, b: &Value, depth: usize) -> Result<bool, Error> {
         (Value::None, Value::None) | (Value::Omit, Value::Omit) => true,
         (Value::Int(a), Value::Int(b)) => a == b,
         (Value::Bytes(a), Value::Bytes(b)) => a == b,
-        (Value::List(a), Value::List(b)) => a.address() == b.address() || all(&a.to_vec(), &b.to_vec())?,
+        (Value::List(a), Value::List(b)) => {
+            a.address() == b.address() || all(&a.to_vec(), &b.to_vec())?
+        }
         (Value::Tuple(a), Value::Tuple(b)) => all(a, b)?,
         (Value::Dict(a), Value::Dict(b)) => {
             if a.address() == b.address() {
@@ -77,7 +79,11 @@ fn float_against(float: f64, other: &Value) -> Option<Ordering> {
         return float.partial_cmp(&0.0);
     }
     let floor = super::BigInt::from_f64(float.floor());
-    Some(floor.cmp(&integer).then(if float.fract() == 0.0 { Ordering::Equal } else { Ordering::Greater }))
+    Some(floor.cmp(&integer).then(if float.fract() == 0.0 {
+        Ordering::Equal
+    } else {
+        Ordering::Greater
+    }))
 }
 
 /// The order of two values for `<`, sorting, `min` and `max`; `operator` is for the message.
@@ -85,7 +91,12 @@ pub(crate) fn order(a: &Value, b: &Value, operator: &str) -> Result<Option<Order
     order_within(a, b, operator, 0)
 }
 
-fn order_within(a: &Value, b: &Value, operator: &str, depth: usize) -> Result<Option<Ordering>, Error> {
+fn order_within(
+    a: &Value,
+    b: &Value,
+    operator: &str,
+    depth: usize,
+) -> Result<Option<Ordering>, Error> {
     if depth > MAX_DATA_DEPTH {
         return Err(too_deep());
     }
@@ -97,7 +108,12 @@ fn order_within(a: &Value, b: &Value, operator: &str, depth: usize) -> Result<Op
         }
         Ok(Some(a.len().cmp(&b.len())))
     };
-    let is_number = |v: &Value| matches!(v, Value::Bool(_) | Value::Int(_) | Value::Big(_) | Value::Float(_));
+    let is_number = |v: &Value| {
+        matches!(
+            v,
+            Value::Bool(_) | Value::Int(_) | Value::Big(_) | Value::Float(_)
+        )
+    };
     match (a, b) {
         (Value::Undefined(u), _) | (_, Value::Undefined(u)) if !u.is_lenient() => Err(u.error()),
         (Value::Str(a), Value::Str(b)) => Ok(Some(a.as_str().cmp(b.as_str()))),
@@ -122,7 +138,10 @@ fn unordered(a: &Value, b: &Value, operator: &str) -> Error {
 }
 
 fn too_deep() -> Error {
-    Error::new(ErrorKind::Recursion, "maximum recursion depth exceeded in comparison")
+    Error::new(
+        ErrorKind::Recursion,
+        "maximum recursion depth exceeded in comparison",
+    )
 }
 
 /// One of Python's comparison operators.
@@ -155,9 +174,10 @@ pub(crate) fn contains(container: &Value, item: &Value) -> Result<bool, Error> {
         Ok(false)
     };
     if let Value::Undefined(u) = item
-        && !u.is_lenient() {
-            return Err(u.error());
-        }
+        && !u.is_lenient()
+    {
+        return Err(u.error());
+    }
     match container {
         Value::Str(text) => match item {
             Value::Str(part) => Ok(text.contains(part.as_str())),
@@ -170,8 +190,12 @@ pub(crate) fn contains(container: &Value, item: &Value) -> Result<bool, Error> {
         Value::List(list) => among(&list.to_vec()),
         Value::Tuple(items) => among(items),
         Value::Bytes(bytes) => match item {
-            Value::Bytes(part) => Ok(part.is_empty() || bytes.windows(part.len()).any(|w| w == part.as_ref())),
-            other => Ok(other.as_int().is_some_and(|i| bytes.iter().any(|b| i64::from(*b) == i))),
+            Value::Bytes(part) => {
+                Ok(part.is_empty() || bytes.windows(part.len()).any(|w| w == part.as_ref()))
+            }
+            other => Ok(other
+                .as_int()
+                .is_some_and(|i| bytes.iter().any(|b| i64::from(*b) == i))),
         },
         Value::Object(object) => match object.contains(item) {
             Some(found) => Ok(found),
@@ -187,7 +211,10 @@ pub(crate) fn contains(container: &Value, item: &Value) -> Result<bool, Error> {
 }
 
 fn not_iterable(value: &Value) -> Error {
-    Error::type_error(format!("argument of type '{}' is not iterable", value.type_name()))
+    Error::type_error(format!(
+        "argument of type '{}' is not iterable",
+        value.type_name()
+    ))
 }
 
 #[cfg(test)]

@@ -32,7 +32,11 @@ struct Shared<T> {
 
 impl<T> Shared<T> {
     fn new(items: T) -> Rc<Self> {
-        Rc::new(Shared { items: RefCell::new(items), templates: Cell::new(Templates::Unknown), frozen: Cell::new(false) })
+        Rc::new(Shared {
+            items: RefCell::new(items),
+            templates: Cell::new(Templates::Unknown),
+            frozen: Cell::new(false),
+        })
     }
 }
 
@@ -88,7 +92,11 @@ impl List {
     }
 
     pub(crate) fn holds_templates(&self, depth: usize) -> bool {
-        remembered(&self.0.templates, || self.borrow().iter().any(|item| has_templates(item, depth + 1)))
+        remembered(&self.0.templates, || {
+            self.borrow()
+                .iter()
+                .any(|item| has_templates(item, depth + 1))
+        })
     }
 }
 
@@ -164,7 +172,10 @@ impl Dict {
 
     /// The entries, as pairs of values.
     pub fn pairs(&self) -> Vec<(Value, Value)> {
-        self.borrow().iter().map(|(key, value)| (key.0.clone(), value.clone())).collect()
+        self.borrow()
+            .iter()
+            .map(|(key, value)| (key.0.clone(), value.clone()))
+            .collect()
     }
 
     /// Something that is the same for two handles of one dictionary only.
@@ -178,7 +189,11 @@ impl Dict {
     }
 
     pub(crate) fn holds_templates(&self, depth: usize) -> bool {
-        remembered(&self.0.templates, || self.borrow().values().any(|item| has_templates(item, depth + 1)))
+        remembered(&self.0.templates, || {
+            self.borrow()
+                .values()
+                .any(|item| has_templates(item, depth + 1))
+        })
     }
 }
 
@@ -220,10 +235,14 @@ pub(crate) fn freeze(value: &Value, depth: usize) {
     }
     match value {
         Value::List(list) if !list.0.frozen.replace(true) => {
-            list.borrow().iter().for_each(|item| freeze(item, depth + 1));
+            list.borrow()
+                .iter()
+                .for_each(|item| freeze(item, depth + 1));
         }
         Value::Dict(dict) if !dict.0.frozen.replace(true) => {
-            dict.borrow().values().for_each(|item| freeze(item, depth + 1));
+            dict.borrow()
+                .values()
+                .for_each(|item| freeze(item, depth + 1));
         }
         Value::Tuple(items) => items.iter().for_each(|item| freeze(item, depth + 1)),
         _ => {}
@@ -236,9 +255,17 @@ pub(crate) fn thaw(value: &Value, depth: usize) -> Value {
         return value.clone();
     }
     match value {
-        Value::List(list) => Value::list(list.borrow().iter().map(|item| thaw(item, depth + 1)).collect()),
+        Value::List(list) => Value::list(
+            list.borrow()
+                .iter()
+                .map(|item| thaw(item, depth + 1))
+                .collect(),
+        ),
         Value::Dict(dict) => Value::Dict(Dict::from_map(
-            dict.borrow().iter().map(|(key, item)| (key.clone(), thaw(item, depth + 1))).collect(),
+            dict.borrow()
+                .iter()
+                .map(|(key, item)| (key.clone(), thaw(item, depth + 1)))
+                .collect(),
         )),
         other => other.clone(),
     }
@@ -253,9 +280,10 @@ impl Key {
     pub fn new(value: Value) -> Result<Key, Error> {
         match &value {
             Value::Undefined(u) => Err(u.error()),
-            Value::List(_) | Value::Dict(_) => {
-                Err(Error::type_error(format!("unhashable type: '{}'", value.type_name())))
-            }
+            Value::List(_) | Value::Dict(_) => Err(Error::type_error(format!(
+                "unhashable type: '{}'",
+                value.type_name()
+            ))),
             Value::Tuple(items) => {
                 for item in items.iter() {
                     Key::new(item.clone())?;

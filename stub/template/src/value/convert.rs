@@ -21,17 +21,22 @@ impl Value {
             Data::Float(f) => Value::Float(*f),
             Data::Str(s) if trusted => Value::trusted(s.as_str()),
             Data::Str(s) | Data::Unsafe(s) => Value::str(s.as_str()),
-            Data::List(items) => {
-                Value::List(List::new(items.iter().map(|item| Value::from_formats(item, trusted)).collect()))
-            }
-            Data::Map(map) => {
-                Value::dict(map.iter().map(|(key, item)| (key.as_str(), Value::from_formats(item, trusted))))
-            }
+            Data::List(items) => Value::List(List::new(
+                items
+                    .iter()
+                    .map(|item| Value::from_formats(item, trusted))
+                    .collect(),
+            )),
+            Data::Map(map) => Value::dict(
+                map.iter()
+                    .map(|(key, item)| (key.as_str(), Value::from_formats(item, trusted))),
+            ),
             Data::Pairs(pairs) => {
                 let dict = Dict::new();
                 for (key, item) in pairs {
                     let key = Value::from_formats(key, false);
-                    let key = Key::new(key.clone()).unwrap_or_else(|_| Key::from_str(format!("{key:?}")));
+                    let key =
+                        Key::new(key.clone()).unwrap_or_else(|_| Key::from_str(format!("{key:?}")));
                     dict.insert(key, Value::from_formats(item, trusted));
                 }
                 Value::Dict(dict)
@@ -61,18 +66,24 @@ impl Value {
             Json::Bool(b) => Value::Bool(*b),
             Json::Number(n) => match (n.as_i64(), n.as_u64(), n.as_f64()) {
                 (Some(i), _, _) => Value::Int(i),
-                (None, Some(u), _) => BigInt::parse(&u.to_string(), 10).map_or(Value::None, Value::from),
+                (None, Some(u), _) => {
+                    BigInt::parse(&u.to_string(), 10).map_or(Value::None, Value::from)
+                }
                 (None, None, Some(f)) => Value::Float(f),
                 _ => Value::None,
             },
             Json::String(s) if trusted => Value::trusted(s.as_str()),
             Json::String(s) => Value::str(s.as_str()),
-            Json::Array(items) => {
-                Value::List(List::new(items.iter().map(|item| Value::from_json(item, trusted)).collect()))
-            }
-            Json::Object(map) => {
-                Value::dict(map.iter().map(|(key, item)| (key.as_str(), Value::from_json(item, trusted))))
-            }
+            Json::Array(items) => Value::List(List::new(
+                items
+                    .iter()
+                    .map(|item| Value::from_json(item, trusted))
+                    .collect(),
+            )),
+            Json::Object(map) => Value::dict(
+                map.iter()
+                    .map(|(key, item)| (key.as_str(), Value::from_json(item, trusted))),
+            ),
         }
     }
 
@@ -96,10 +107,17 @@ impl From<&Data> for Value {
 
 fn to_formats(value: &Value, keep_trust: bool, depth: usize) -> Result<Data, Error> {
     if depth > MAX_DATA_DEPTH {
-        return Err(Error::new(ErrorKind::Recursion, "data is nested too deeply"));
+        return Err(Error::new(
+            ErrorKind::Recursion,
+            "data is nested too deeply",
+        ));
     }
     let all = |items: &[Value]| -> Result<Data, Error> {
-        items.iter().map(|item| to_formats(item, keep_trust, depth + 1)).collect::<Result<_, _>>().map(Data::List)
+        items
+            .iter()
+            .map(|item| to_formats(item, keep_trust, depth + 1))
+            .collect::<Result<_, _>>()
+            .map(Data::List)
     };
     Ok(match value {
         Value::Undefined(u) => return Err(u.error()),
@@ -109,7 +127,9 @@ fn to_formats(value: &Value, keep_trust: bool, depth: usize) -> Result<Data, Err
         // Data has no larger integers: digits are better than a rounded number.
         Value::Big(b) => Data::Str(b.to_string()),
         Value::Float(f) => Data::Float(*f),
-        Value::Str(s) if keep_trust && !s.is_trusted() && looks_like_template(s) => Data::Unsafe(s.as_str().to_owned()),
+        Value::Str(s) if keep_trust && !s.is_trusted() && looks_like_template(s) => {
+            Data::Unsafe(s.as_str().to_owned())
+        }
         Value::Str(s) => Data::Str(s.as_str().to_owned()),
         Value::Bytes(bytes) => Data::Str(String::from_utf8_lossy(bytes).into_owned()),
         Value::List(list) => all(&list.to_vec())?,
@@ -122,7 +142,11 @@ fn to_formats(value: &Value, keep_trust: bool, depth: usize) -> Result<Data, Err
     })
 }
 
-fn dict_to_formats(pairs: &[(Value, Value)], keep_trust: bool, depth: usize) -> Result<Data, Error> {
+fn dict_to_formats(
+    pairs: &[(Value, Value)],
+    keep_trust: bool,
+    depth: usize,
+) -> Result<Data, Error> {
     if pairs.iter().all(|(key, _)| matches!(key, Value::Str(_))) {
         return pairs
             .iter()
@@ -135,14 +159,22 @@ fn dict_to_formats(pairs: &[(Value, Value)], keep_trust: bool, depth: usize) -> 
     }
     pairs
         .iter()
-        .map(|(key, item)| Ok((to_formats(key, false, depth + 1)?, to_formats(item, keep_trust, depth + 1)?)))
+        .map(|(key, item)| {
+            Ok((
+                to_formats(key, false, depth + 1)?,
+                to_formats(item, keep_trust, depth + 1)?,
+            ))
+        })
         .collect::<Result<_, _>>()
         .map(Data::Pairs)
 }
 
 /// The error for values that live inside templates only.
 pub(crate) fn unstorable(value: &Value) -> Error {
-    Error::type_error(format!("Type '{}' is unsupported for variable storage.", value.type_name()))
+    Error::type_error(format!(
+        "Type '{}' is unsupported for variable storage.",
+        value.type_name()
+    ))
 }
 
 /// A dictionary key as JSON wants it.
@@ -163,10 +195,21 @@ mod tests {
     fn data_survives_the_round_trip() {
         let data = Data::Map(
             [
-                ("a".to_owned(), Data::List(vec![Data::Int(1), Data::Null, Data::Bool(true), Data::Float(0.5)])),
+                (
+                    "a".to_owned(),
+                    Data::List(vec![
+                        Data::Int(1),
+                        Data::Null,
+                        Data::Bool(true),
+                        Data::Float(0.5),
+                    ]),
+                ),
                 ("b".to_owned(), Data::Unsafe("{{ x }}".into())),
                 ("c".to_owned(), Data::Str("{{ x }}".into())),
-                ("d".to_owned(), Data::Pairs(vec![(Data::Int(1), Data::Str("x".into()))])),
+                (
+                    "d".to_owned(),
+                    Data::Pairs(vec![(Data::Int(1), Data::Str("x".into()))]),
+                ),
             ]
             .into_iter()
             .collect(),

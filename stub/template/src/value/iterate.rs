@@ -11,7 +11,10 @@ pub(crate) fn iterate(value: &Value) -> Result<Vec<Value>, Error> {
         Value::Dict(dict) => Ok(dict.keys()),
         Value::Str(text) => {
             let mut buffer = [0; 4];
-            Ok(text.chars().map(|c| Value::str(&*c.encode_utf8(&mut buffer))).collect())
+            Ok(text
+                .chars()
+                .map(|c| Value::str(&*c.encode_utf8(&mut buffer)))
+                .collect())
         }
         Value::Bytes(bytes) => Ok(bytes.iter().map(|b| Value::Int(i64::from(*b))).collect()),
         Value::Object(object) => object.iterate().unwrap_or_else(|| Err(not_iterable(value))),

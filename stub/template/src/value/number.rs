@@ -46,12 +46,20 @@ pub(crate) fn parse_int(text: &str, base: u32) -> Option<Value> {
         _ => (false, text),
     };
     let (base, digits) = strip_prefix(text, base)?;
-    if digits.is_empty() || digits.starts_with('_') || digits.ends_with('_') || digits.contains("__") {
+    if digits.is_empty()
+        || digits.starts_with('_')
+        || digits.ends_with('_')
+        || digits.contains("__")
+    {
         return None;
     }
     let digits: String = digits.chars().filter(|c| *c != '_').collect();
     let number = BigInt::parse(&digits, base)?;
-    Some(Value::from(if negative { number.negated() } else { number }))
+    Some(Value::from(if negative {
+        number.negated()
+    } else {
+        number
+    }))
 }
 
 fn strip_prefix(text: &str, base: u32) -> Option<(u32, &str)> {
@@ -68,7 +76,9 @@ fn strip_prefix(text: &str, base: u32) -> Option<(u32, &str)> {
             (zeros_only || !text.starts_with('0')).then_some((10, text))
         }
         (0, implied) => Some((implied, text[2..].strip_prefix('_').unwrap_or(&text[2..]))),
-        (base, implied) if base == implied => Some((base, text[2..].strip_prefix('_').unwrap_or(&text[2..]))),
+        (base, implied) if base == implied => {
+            Some((base, text[2..].strip_prefix('_').unwrap_or(&text[2..])))
+        }
         (base, _) => (2..=36).contains(&base).then_some((base, text)),
     }
 }
@@ -126,7 +136,10 @@ mod tests {
         assert_eq!(parse_int("0x1F", 16), Some(Value::Int(31)));
         assert_eq!(parse_int("010", 0), None);
         assert_eq!(parse_int("1__0", 10), None);
-        assert_eq!(parse_int("ffffffffffffffffffff", 16).map(|v| format!("{v:?}")), Some("1208925819614629174706175".into()));
+        assert_eq!(
+            parse_int("ffffffffffffffffffff", 16).map(|v| format!("{v:?}")),
+            Some("1208925819614629174706175".into())
+        );
         assert_eq!(parse_float("1_0.5e3"), Some(10500.0));
         assert_eq!(parse_float("1_.5"), None);
         assert_eq!(parse_float("-inf"), Some(f64::NEG_INFINITY));

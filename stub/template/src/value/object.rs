@@ -34,7 +34,10 @@ pub trait Object {
 
     /// Calls the object.
     fn call(&self, _interp: &mut Interp<'_>, _args: Args) -> Result<Value, Error> {
-        Err(Error::type_error(format!("'{}' object is not callable", self.type_name())))
+        Err(Error::type_error(format!(
+            "'{}' object is not callable",
+            self.type_name()
+        )))
     }
 
     /// True if `call` does something.
@@ -114,8 +117,16 @@ pub(crate) const MAX_ITEMS: usize = 10_000_000;
 impl Range {
     /// The number of elements.
     pub fn count(&self) -> usize {
-        let (start, stop, step) = (i128::from(self.start), i128::from(self.stop), i128::from(self.step));
-        let count = if step > 0 { (stop - start + step - 1) / step } else { (start - stop - step - 1) / -step };
+        let (start, stop, step) = (
+            i128::from(self.start),
+            i128::from(self.stop),
+            i128::from(self.step),
+        );
+        let count = if step > 0 {
+            (stop - start + step - 1) / step
+        } else {
+            (start - stop - step - 1) / -step
+        };
         usize::try_from(count.max(0)).unwrap_or(usize::MAX)
     }
 
@@ -135,17 +146,30 @@ impl Object for Range {
     }
 
     fn get_item(&self, _interp: &mut Interp<'_>, key: &Value) -> Result<Option<Value>, Error> {
-        let Some(index) = key.as_int() else { return Ok(None) };
+        let Some(index) = key.as_int() else {
+            return Ok(None);
+        };
         let count = self.count();
-        let index = if index < 0 { index + count as i64 } else { index };
-        Ok(usize::try_from(index).ok().filter(|i| *i < count).map(|i| Value::Int(self.nth(i))))
+        let index = if index < 0 {
+            index + count as i64
+        } else {
+            index
+        };
+        Ok(usize::try_from(index)
+            .ok()
+            .filter(|i| *i < count)
+            .map(|i| Value::Int(self.nth(i))))
     }
 
     fn iterate(&self) -> Option<Result<Vec<Value>, Error>> {
         if self.count() > MAX_ITEMS {
-            return Some(Err(Error::limit(format!("range too big: more than {MAX_ITEMS} elements"))));
+            return Some(Err(Error::limit(format!(
+                "range too big: more than {MAX_ITEMS} elements"
+            ))));
         }
-        Some(Ok((0..self.count()).map(|i| Value::Int(self.nth(i))).collect()))
+        Some(Ok((0..self.count())
+            .map(|i| Value::Int(self.nth(i)))
+            .collect()))
     }
 
     fn len(&self) -> Option<usize> {
@@ -153,7 +177,9 @@ impl Object for Range {
     }
 
     fn contains(&self, item: &Value) -> Option<bool> {
-        let Some(number) = item.as_int() else { return Some(false) };
+        let Some(number) = item.as_int() else {
+            return Some(false);
+        };
         let offset = i128::from(number) - i128::from(self.start);
         let index = offset / i128::from(self.step);
         Some(offset % i128::from(self.step) == 0 && index >= 0 && index < self.count() as i128)
@@ -166,7 +192,8 @@ impl Object for Range {
     fn equals(&self, other: &dyn Object) -> bool {
         other.as_any().downcast_ref::<Range>().is_some_and(|o| {
             self.count() == o.count()
-                && (self.count() == 0 || self.start == o.start && (self.count() == 1 || self.step == o.step))
+                && (self.count() == 0
+                    || self.start == o.start && (self.count() == 1 || self.step == o.step))
         })
     }
 
@@ -228,11 +255,18 @@ impl Object for Method {
     fn call(&self, interp: &mut Interp<'_>, args: Args) -> Result<Value, Error> {
         match crate::methods::call(interp, &self.receiver, &self.name, args) {
             Some(result) => result,
-            None => Err(Error::type_error(format!("'{}' object is not callable", self.type_name()))),
+            None => Err(Error::type_error(format!(
+                "'{}' object is not callable",
+                self.type_name()
+            ))),
         }
     }
 
     fn text(&self) -> String {
-        format!("<built-in method {} of {} object>", self.name, self.receiver.type_name())
+        format!(
+            "<built-in method {} of {} object>",
+            self.name,
+            self.receiver.type_name()
+        )
     }
 }

@@ -19,7 +19,9 @@ pub(crate) fn binary(operator: &str, a: &Value, b: &Value) -> Result<Value, Erro
     match operator {
         "+" => add(a, b),
         "-" => match (a, b) {
-            (Value::Object(object), other) => object.add(other, true).ok_or_else(|| unsupported("-", a, b)),
+            (Value::Object(object), other) => object
+                .add(other, true)
+                .ok_or_else(|| unsupported("-", a, b)),
             _ => arithmetic("-", a, b),
         },
         "*" => multiply(a, b),
@@ -38,25 +40,32 @@ fn add(a: &Value, b: &Value) -> Result<Value, Error> {
             Ok(Value::Str(Str::plain([x.as_str(), y.as_str()].concat())))
         }
         (Value::Str(_), other) => Err(concatenate("str", other)),
-        (Value::List(x), Value::List(y)) => Ok(Value::list([&x.borrow()[..], &y.borrow()[..]].concat())),
+        (Value::List(x), Value::List(y)) => {
+            Ok(Value::list([&x.borrow()[..], &y.borrow()[..]].concat()))
+        }
         (Value::List(_), other) => Err(concatenate("list", other)),
         (Value::Tuple(x), Value::Tuple(y)) => Ok(Value::tuple([&x[..], &y[..]].concat())),
         (Value::Tuple(_), other) => Err(concatenate("tuple", other)),
         (Value::Bytes(x), Value::Bytes(y)) => Ok(Value::Bytes([&x[..], &y[..]].concat().into())),
-        (Value::Object(object), other) | (other, Value::Object(object)) => {
-            object.add(other, false).ok_or_else(|| unsupported("+", a, b))
-        }
+        (Value::Object(object), other) | (other, Value::Object(object)) => object
+            .add(other, false)
+            .ok_or_else(|| unsupported("+", a, b)),
         _ => arithmetic("+", a, b),
     }
 }
 
 fn concatenate(kind: &str, other: &Value) -> Error {
-    Error::type_error(format!("can only concatenate {kind} (not \"{}\") to {kind}", other.type_name()))
+    Error::type_error(format!(
+        "can only concatenate {kind} (not \"{}\") to {kind}",
+        other.type_name()
+    ))
 }
 
 fn bounded_text(length: usize) -> Result<(), Error> {
     if length > MAX_TEXT {
-        return Err(Error::limit(format!("text too long: more than {MAX_TEXT} bytes")));
+        return Err(Error::limit(format!(
+            "text too long: more than {MAX_TEXT} bytes"
+        )));
     }
     Ok(())
 }
@@ -68,13 +77,18 @@ fn multiply(a: &Value, b: &Value) -> Result<Value, Error> {
         _ => return arithmetic("*", a, b),
     };
     let Some(times) = times.as_int() else {
-        return Err(Error::type_error(format!("can't multiply sequence by non-int of type '{}'", times.type_name())));
+        return Err(Error::type_error(format!(
+            "can't multiply sequence by non-int of type '{}'",
+            times.type_name()
+        )));
     };
     let times = usize::try_from(times).unwrap_or(0);
     let items = |len: usize| -> Result<(), Error> {
         match len.checked_mul(times) {
             Some(total) if total <= MAX_ITEMS => Ok(()),
-            _ => Err(Error::limit(format!("list too long: more than {MAX_ITEMS} elements"))),
+            _ => Err(Error::limit(format!(
+                "list too long: more than {MAX_ITEMS} elements"
+            ))),
         }
     };
     match sequence {
@@ -105,12 +119,19 @@ trait RepeatClone {
 
 impl RepeatClone for [Value] {
     fn repeat_clone(&self, times: usize) -> Vec<Value> {
-        std::iter::repeat_n(self, times).flatten().cloned().collect()
+        std::iter::repeat_n(self, times)
+            .flatten()
+            .cloned()
+            .collect()
     }
 }
 
 fn unsupported(operator: &str, a: &Value, b: &Value) -> Error {
-    let shown = if operator == "**" { "** or pow()" } else { operator };
+    let shown = if operator == "**" {
+        "** or pow()"
+    } else {
+        operator
+    };
     Error::type_error(format!(
         "unsupported operand type(s) for {shown}: '{}' and '{}'",
         a.type_name(),
@@ -120,14 +141,14 @@ fn unsupported(operator: &str, a: &Value, b: &Value) -> Error {
 
 fn arithmetic(operator: &str, a: &Value, b: &Value) -> Result<Value, Error> {
     if let (Some(x), Some(y)) = (a.as_int(), b.as_int())
-        && let Some(result) = words(operator, x, y)? {
-            return Ok(result);
-        }
+        && let Some(result) = words(operator, x, y)?
+    {
+        return Ok(result);
+    }
     let is_float = matches!(a, Value::Float(_)) || matches!(b, Value::Float(_));
-    if !is_float
-        && let (Some(x), Some(y)) = (as_big(a), as_big(b)) {
-            return integers(operator, &x, &y);
-        }
+    if !is_float && let (Some(x), Some(y)) = (as_big(a), as_big(b)) {
+        return integers(operator, &x, &y);
+    }
     match (as_f64(a), as_f64(b)) {
         (Some(x), Some(y)) => floats(operator, x, y).map(Value::Float),
         _ => Err(unsupported(operator, a, b)),
@@ -140,8 +161,16 @@ fn words(operator: &str, x: i64, y: i64) -> Result<Option<Value>, Error> {
         "+" => x.checked_add(y),
         "-" => x.checked_sub(y),
         "*" => x.checked_mul(y),
-        "//" if y != 0 => x.checked_div(y).map(|q| q - i64::from(x % y != 0 && (x < 0) != (y < 0))),
-        "%" if y != 0 => x.checked_rem(y).map(|r| if r != 0 && (r < 0) != (y < 0) { r + y } else { r }),
+        "//" if y != 0 => x
+            .checked_div(y)
+            .map(|q| q - i64::from(x % y != 0 && (x < 0) != (y < 0))),
+        "%" if y != 0 => x.checked_rem(y).map(|r| {
+            if r != 0 && (r < 0) != (y < 0) {
+                r + y
+            } else {
+                r
+            }
+        }),
         "//" => return Err(zero_division("integer division or modulo by zero")),
         "%" => return Err(zero_division("integer modulo by zero")),
         "/" => return Ok(Some(Value::Float(floats("/", x as f64, y as f64)?))),
@@ -165,10 +194,21 @@ fn integers(operator: &str, x: &BigInt, y: &BigInt) -> Result<Value, Error> {
         "+" => x.plus(y),
         "-" => x.plus(&y.clone().negated()),
         "*" => x.times(y),
-        "//" => x.divide(y).ok_or_else(|| zero_division("integer division or modulo by zero"))?.0,
-        "%" => x.divide(y).ok_or_else(|| zero_division("integer modulo by zero"))?.1,
+        "//" => {
+            x.divide(y)
+                .ok_or_else(|| zero_division("integer division or modulo by zero"))?
+                .0
+        }
+        "%" => {
+            x.divide(y)
+                .ok_or_else(|| zero_division("integer modulo by zero"))?
+                .1
+        }
         "**" if !y.is_negative() => {
-            let exponent = y.to_i64().and_then(|e| u32::try_from(e).ok()).ok_or_else(too_big)?;
+            let exponent = y
+                .to_i64()
+                .and_then(|e| u32::try_from(e).ok())
+                .ok_or_else(too_big)?;
             if x.bits().saturating_mul(exponent as usize) > MAX_BITS * 32 {
                 return Err(too_big());
             }
@@ -222,7 +262,11 @@ fn floats(operator: &str, x: f64, y: f64) -> Result<f64, Error> {
 
 fn modulo(x: f64, y: f64) -> f64 {
     let rest = x % y;
-    if rest != 0.0 && (rest < 0.0) != (y < 0.0) { rest + y } else { rest }
+    if rest != 0.0 && (rest < 0.0) != (y < 0.0) {
+        rest + y
+    } else {
+        rest
+    }
 }
 
 /// Python's `-value`.
@@ -234,13 +278,13 @@ pub(crate) fn negate(value: &Value, operator: char) -> Result<Value, Error> {
         other => match (as_big(other), negative) {
             (Some(number), true) => Ok(Value::from(number.negated())),
             (Some(number), false) => Ok(Value::from(number)),
-            (None, _) => {
-                Err(Error::type_error(format!("bad operand type for unary {operator}: '{}'", value.type_name())))
-            }
+            (None, _) => Err(Error::type_error(format!(
+                "bad operand type for unary {operator}: '{}'",
+                value.type_name()
+            ))),
         },
     }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -272,7 +316,10 @@ mod tests {
 
     #[test]
     fn text_and_numbers_do_not_add() {
-        assert_eq!(compute("+", "a", 1), "can only concatenate str (not \"int\") to str");
+        assert_eq!(
+            compute("+", "a", 1),
+            "can only concatenate str (not \"int\") to str"
+        );
         assert_eq!(compute("*", "ab", 2), "'abab'");
     }
 }

@@ -65,12 +65,18 @@ fn write_repr(out: &mut String, value: &Value, parents: &mut Vec<usize>) -> Resu
             })?;
         }
         Value::Tuple(items) => {
-            within(out, items.as_ptr() as usize, "(...)", parents, |out, parents| {
-                out.push('(');
-                write_items(out, items, parents)?;
-                out.push_str(if items.len() == 1 { ",)" } else { ")" });
-                Ok(())
-            })?;
+            within(
+                out,
+                items.as_ptr() as usize,
+                "(...)",
+                parents,
+                |out, parents| {
+                    out.push('(');
+                    write_items(out, items, parents)?;
+                    out.push_str(if items.len() == 1 { ",)" } else { ")" });
+                    Ok(())
+                },
+            )?;
         }
         Value::Dict(dict) => {
             within(out, dict.address(), "{...}", parents, |out, parents| {
@@ -114,7 +120,10 @@ fn within(
         return Ok(());
     }
     if parents.len() > MAX_DATA_DEPTH {
-        return Err(Error::new(ErrorKind::Recursion, "maximum recursion depth exceeded while getting the repr of an object"));
+        return Err(Error::new(
+            ErrorKind::Recursion,
+            "maximum recursion depth exceeded while getting the repr of an object",
+        ));
     }
     parents.push(address);
     write(out, parents)?;
@@ -130,7 +139,11 @@ pub(crate) fn str_repr(text: &str) -> String {
 }
 
 fn write_str_repr(out: &mut String, text: &str) {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
     out.push(quote);
     for c in text.chars() {
         match c {
@@ -168,7 +181,11 @@ fn is_printable(c: char) -> bool {
 }
 
 fn write_bytes_repr(out: &mut String, bytes: &[u8]) {
-    let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { b'"' } else { b'\'' };
+    let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') {
+        b'"'
+    } else {
+        b'\''
+    };
     out.push('b');
     out.push(quote as char);
     for byte in bytes {
@@ -202,7 +219,11 @@ pub(crate) fn float_repr(value: f64) -> String {
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if (-4..16).contains(&exponent) {
         let plain = format!("{value}");
-        if plain.contains('.') { plain } else { plain + ".0" }
+        if plain.contains('.') {
+            plain
+        } else {
+            plain + ".0"
+        }
     } else {
         let sign = if exponent < 0 { '-' } else { '+' };
         format!("{mantissa}e{sign}{:02}", exponent.abs())
@@ -241,6 +262,9 @@ mod tests {
         list.edit(|items| items.push(Value::List(list.clone())));
         assert_eq!(repr(&Value::List(list.clone())).unwrap(), "[1, [...]]");
         list.edit(Vec::clear);
-        assert_eq!(repr(&Value::tuple(vec![Value::str("a")])).unwrap(), "('a',)");
+        assert_eq!(
+            repr(&Value::tuple(vec![Value::str("a")])).unwrap(),
+            "('a',)"
+        );
     }
 }

@@ -18,19 +18,29 @@ pub struct Str {
 impl Str {
     /// Text that is data.
     pub fn plain(text: impl Into<Rc<str>>) -> Self {
-        Str { text: text.into(), marks: 0 }
+        Str {
+            text: text.into(),
+            marks: 0,
+        }
     }
 
     /// Text from a playbook or an inventory.
     pub fn trusted(text: impl Into<Rc<str>>) -> Self {
         let text = text.into();
-        let marks = if looks_like_template(&text) { TRUSTED | TEMPLATE } else { TRUSTED };
+        let marks = if looks_like_template(&text) {
+            TRUSTED | TEMPLATE
+        } else {
+            TRUSTED
+        };
         Str { text, marks }
     }
 
     /// Text that needs no more escaping (`Markup`).
     pub(crate) fn safe(text: impl Into<Rc<str>>) -> Self {
-        Str { text: text.into(), marks: SAFE }
+        Str {
+            text: text.into(),
+            marks: SAFE,
+        }
     }
 
     /// The text.
@@ -60,14 +70,19 @@ impl Str {
 
     /// The same text as data.
     pub fn untrusted(self) -> Str {
-        Str { text: self.text, marks: 0 }
+        Str {
+            text: self.text,
+            marks: 0,
+        }
     }
 }
 
 /// True if the text holds the beginning of an expression, a statement or a comment.
 pub(crate) fn looks_like_template(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.windows(2).any(|pair| pair[0] == b'{' && matches!(pair[1], b'{' | b'%' | b'#'))
+    bytes
+        .windows(2)
+        .any(|pair| pair[0] == b'{' && matches!(pair[1], b'{' | b'%' | b'#'))
 }
 
 impl Deref for Str {

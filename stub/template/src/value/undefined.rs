@@ -18,17 +18,32 @@ impl Undefined {
     /// A variable that nobody set.
     pub fn variable(name: Rc<str>) -> Self {
         let message = format!("'{name}' is undefined");
-        Undefined { name: Some(name), message, lenient: false, cause: None }
+        Undefined {
+            name: Some(name),
+            message,
+            lenient: false,
+            cause: None,
+        }
     }
 
     /// Something else that is missing, in words.
     pub fn message_only(name: Option<Rc<str>>, message: impl Into<String>) -> Self {
-        Undefined { name, message: message.into(), lenient: false, cause: None }
+        Undefined {
+            name,
+            message: message.into(),
+            lenient: false,
+            cause: None,
+        }
     }
 
     /// What `{{ x if false }}` gives: empty text, and no error when printed.
     pub(crate) fn lenient() -> Self {
-        Undefined { name: None, message: String::new(), lenient: true, cause: None }
+        Undefined {
+            name: None,
+            message: String::new(),
+            lenient: true,
+            cause: None,
+        }
     }
 
     /// A value whose template failed; using it is that failure.
@@ -37,7 +52,12 @@ impl Undefined {
             ErrorKind::Undefined { name } => name.clone(),
             _ => None,
         };
-        Undefined { name, message: error.message().to_owned(), lenient: false, cause: Some(error) }
+        Undefined {
+            name,
+            message: error.message().to_owned(),
+            lenient: false,
+            cause: Some(error),
+        }
     }
 
     /// The name that was looked up.
@@ -57,7 +77,9 @@ impl Undefined {
 
     /// True if the value exists but computing it failed for another reason than something undefined.
     pub(crate) fn is_failure(&self) -> bool {
-        self.cause.as_ref().is_some_and(|cause| !cause.is_undefined())
+        self.cause
+            .as_ref()
+            .is_some_and(|cause| !cause.is_undefined())
     }
 
     /// The error that any use is.

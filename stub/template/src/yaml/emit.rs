@@ -2,8 +2,8 @@
 
 use super::flow::{self, Scalar};
 use super::resolve::is_ambiguous;
-use crate::value::{Dict, MAX_DATA_DEPTH, Value, float_repr, iterate, to_text};
 use crate::Error;
+use crate::value::{Dict, MAX_DATA_DEPTH, Value, float_repr, iterate, to_text};
 
 /// The options of `to_yaml` and `to_nice_yaml`.
 pub(crate) struct Style {
@@ -36,13 +36,20 @@ impl Default for Style {
 
 /// A value as a YAML document.
 pub(crate) fn emit(value: &Value, style: &Style) -> Result<String, Error> {
-    let mut emitter = Emitter { out: String::new(), column: 0, whitespace: true, indention: true, style };
+    let mut emitter = Emitter {
+        out: String::new(),
+        column: 0,
+        whitespace: true,
+        indention: true,
+        style,
+    };
     if style.explicit_start {
         emitter.out.push_str("---");
         emitter.column = 3;
         emitter.whitespace = false;
         emitter.indention = false;
-        let block = matches!(value, Value::Dict(d) if !d.is_empty()) || matches!(value, Value::List(l) if !l.is_empty());
+        let block = matches!(value, Value::Dict(d) if !d.is_empty())
+            || matches!(value, Value::List(l) if !l.is_empty());
         if block && !emitter.is_flow(value)? {
             emitter.line_break();
         }
@@ -122,14 +129,23 @@ impl Emitter<'_> {
         if let Some(flow) = self.style.flow {
             return Ok(flow);
         }
-        let scalar = |value: &Value| !matches!(value, Value::List(_) | Value::Tuple(_) | Value::Dict(_));
+        let scalar =
+            |value: &Value| !matches!(value, Value::List(_) | Value::Tuple(_) | Value::Dict(_));
         Ok(match value {
-            Value::Dict(dict) => self.style.quote.is_none() && dict.pairs().iter().all(|(_, value)| scalar(value)),
+            Value::Dict(dict) => {
+                self.style.quote.is_none() && dict.pairs().iter().all(|(_, value)| scalar(value))
+            }
             other => self.style.quote.is_none() && iterate(other)?.iter().all(scalar),
         })
     }
 
-    fn node(&mut self, value: &Value, indent: Option<usize>, place: Place, depth: usize) -> Result<(), Error> {
+    fn node(
+        &mut self,
+        value: &Value,
+        indent: Option<usize>,
+        place: Place,
+        depth: usize,
+    ) -> Result<(), Error> {
         if depth > MAX_DATA_DEPTH {
             return Err(Error::value("the data is nested too deeply for YAML"));
         }
@@ -142,7 +158,11 @@ impl Emitter<'_> {
                     return self.flow_sequence(&items, indent, depth);
                 }
                 let indentless = place == Place::MappingValue;
-                let inner = if indentless { indent.unwrap_or(0) } else { self.deeper(indent, false) };
+                let inner = if indentless {
+                    indent.unwrap_or(0)
+                } else {
+                    self.deeper(indent, false)
+                };
                 for item in &items {
                     self.write_indent(inner);
                     self.indicator("-", true, false, true);
@@ -158,7 +178,10 @@ impl Emitter<'_> {
             }
             Value::Object(object) => match object.to_data() {
                 Some(data) => self.node(&data, indent, place, depth + 1),
-                None => Err(Error::type_error(format!("cannot represent an object of type '{}'", value.type_name()))),
+                None => Err(Error::type_error(format!(
+                    "cannot represent an object of type '{}'",
+                    value.type_name()
+                ))),
             },
             scalar => self.scalar(scalar, indent, place),
         }
@@ -169,7 +192,10 @@ impl Emitter<'_> {
         if !self.style.sort_keys {
             return pairs;
         }
-        let keyed = pairs.iter().map(|(k, v)| (k.clone(), Value::tuple(vec![k.clone(), v.clone()]))).collect();
+        let keyed = pairs
+            .iter()
+            .map(|(k, v)| (k.clone(), Value::tuple(vec![k.clone(), v.clone()])))
+            .collect();
         match crate::filters::sort_keyed(keyed, false) {
             Ok(sorted) => sorted
                 .into_iter()
@@ -184,13 +210,20 @@ impl Emitter<'_> {
 
     fn is_simple_key(&self, key: &Value) -> bool {
         match key {
-            Value::Str(text) => !text.is_empty() && text.chars().count() < 128 && !text.contains('\n'),
+            Value::Str(text) => {
+                !text.is_empty() && text.chars().count() < 128 && !text.contains('\n')
+            }
             Value::Tuple(items) => items.is_empty(),
             _ => true,
         }
     }
 
-    fn block_mapping(&mut self, dict: &Dict, indent: Option<usize>, depth: usize) -> Result<(), Error> {
+    fn block_mapping(
+        &mut self,
+        dict: &Dict,
+        indent: Option<usize>,
+        depth: usize,
+    ) -> Result<(), Error> {
         let inner = self.deeper(indent, false);
         for (key, value) in self.entries(dict) {
             self.write_indent(inner);
@@ -208,7 +241,12 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn flow_sequence(&mut self, items: &[Value], indent: Option<usize>, depth: usize) -> Result<(), Error> {
+    fn flow_sequence(
+        &mut self,
+        items: &[Value],
+        indent: Option<usize>,
+        depth: usize,
+    ) -> Result<(), Error> {
         let inner = self.deeper(indent, true);
         self.indicator("[", true, true, false);
         for (index, item) in items.iter().enumerate() {
@@ -224,7 +262,12 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn flow_mapping(&mut self, dict: &Dict, indent: Option<usize>, depth: usize) -> Result<(), Error> {
+    fn flow_mapping(
+        &mut self,
+        dict: &Dict,
+        indent: Option<usize>,
+        depth: usize,
+    ) -> Result<(), Error> {
         let inner = self.deeper(indent, true);
         self.indicator("{", true, true, false);
         for (index, (key, value)) in self.entries(dict).into_iter().enumerate() {
@@ -264,14 +307,21 @@ impl Emitter<'_> {
         };
         let scalar = Scalar::analyse(&text, self.style.unicode);
         let is_text = matches!(value, Value::Str(_));
-        let plain_allowed = if in_flow { scalar.flow_plain } else { scalar.block_plain };
+        let plain_allowed = if in_flow {
+            scalar.flow_plain
+        } else {
+            scalar.block_plain
+        };
         let plain = plain_allowed
             && !(is_text && is_ambiguous(&text))
             && !(is_key && scalar.multiline)
             && (self.style.quote.is_none() || !is_text);
         if plain {
             flow::write_plain(self, &text, inner, !is_key);
-        } else if scalar.single_quoted && !(is_key && scalar.multiline) && self.style.quote != Some('"') {
+        } else if scalar.single_quoted
+            && !(is_key && scalar.multiline)
+            && self.style.quote != Some('"')
+        {
             flow::write_single_quoted(self, &text, inner, !is_key);
         } else {
             flow::write_double_quoted(self, &text, inner, !is_key);
@@ -299,7 +349,15 @@ mod tests {
     use super::*;
 
     fn nice(json: serde_json::Value) -> String {
-        emit(&Value::from_json(&json, false), &Style { indent: 4, flow: Some(false), ..Style::default() }).unwrap()
+        emit(
+            &Value::from_json(&json, false),
+            &Style {
+                indent: 4,
+                flow: Some(false),
+                ..Style::default()
+            },
+        )
+        .unwrap()
     }
 
     #[test]

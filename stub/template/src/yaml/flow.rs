@@ -22,12 +22,18 @@ impl Scalar {
     /// Looks at a text.
     pub(super) fn analyse(text: &str, unicode: bool) -> Scalar {
         if text.is_empty() {
-            return Scalar { multiline: false, flow_plain: false, block_plain: true, single_quoted: true };
+            return Scalar {
+                multiline: false,
+                flow_plain: false,
+                block_plain: true,
+                single_quoted: true,
+            };
         }
         let chars: Vec<char> = text.chars().collect();
         let document = text.starts_with("---") || text.starts_with("...");
         let (mut flow, mut block) = (document, document);
-        let (mut special, mut breaks, mut break_space, mut space_break) = (false, false, false, false);
+        let (mut special, mut breaks, mut break_space, mut space_break) =
+            (false, false, false, false);
         for (index, c) in chars.iter().copied().enumerate() {
             let before_blank = index == 0 || is_blank(chars.get(index - 1));
             let after_blank = is_blank(chars.get(index + 1));
@@ -42,7 +48,8 @@ impl Scalar {
             }
             breaks |= is_break(c);
             if !(c == '\n' || (' '..='~').contains(&c)) {
-                let printable = (c == '\u{85}' || c >= '\u{a0}') && !matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+                let printable = (c == '\u{85}' || c >= '\u{a0}')
+                    && !matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}');
                 special |= !printable || !unicode;
             }
             if index > 0 {
@@ -103,7 +110,12 @@ fn runs(text: &str, kind: impl Fn(char) -> bool) -> Vec<(bool, &str)> {
     out
 }
 
-pub(super) fn write_single_quoted(emitter: &mut Emitter<'_>, text: &str, indent: usize, split: bool) {
+pub(super) fn write_single_quoted(
+    emitter: &mut Emitter<'_>,
+    text: &str,
+    indent: usize,
+    split: bool,
+) {
     emitter.space_before();
     emitter.write("'");
     emitter.whitespace = false;
@@ -178,7 +190,12 @@ fn escape(c: char) -> String {
     format!("\\{short}")
 }
 
-pub(super) fn write_double_quoted(emitter: &mut Emitter<'_>, text: &str, indent: usize, split: bool) {
+pub(super) fn write_double_quoted(
+    emitter: &mut Emitter<'_>,
+    text: &str,
+    indent: usize,
+    split: bool,
+) {
     emitter.space_before();
     emitter.write("\"");
     emitter.whitespace = false;
@@ -187,8 +204,13 @@ pub(super) fn write_double_quoted(emitter: &mut Emitter<'_>, text: &str, indent:
     let unicode = emitter.style.unicode;
     let plain = |c: char| {
         let shown = (' '..='~').contains(&c)
-            || unicode && (('\u{a0}'..='\u{d7ff}').contains(&c) || ('\u{e000}'..='\u{fffd}').contains(&c));
-        shown && !matches!(c, '"' | '\\' | '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}')
+            || unicode
+                && (('\u{a0}'..='\u{d7ff}').contains(&c) || ('\u{e000}'..='\u{fffd}').contains(&c));
+        shown
+            && !matches!(
+                c,
+                '"' | '\\' | '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}'
+            )
     };
     let mut start = 0;
     for end in 0..=chars.len() {
@@ -205,7 +227,11 @@ pub(super) fn write_double_quoted(emitter: &mut Emitter<'_>, text: &str, indent:
         }
         let inner = 0 < end && end + 1 < chars.len();
         let length = end.saturating_sub(start);
-        if inner && (current == Some(' ') || start >= end) && emitter.column + length > emitter.style.width && split {
+        if inner
+            && (current == Some(' ') || start >= end)
+            && emitter.column + length > emitter.style.width
+            && split
+        {
             if start < end {
                 emitter.write(&chars[start..end].iter().collect::<String>());
                 start = end;

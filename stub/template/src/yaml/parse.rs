@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use super::resolve::resolve;
-use crate::value::{Dict, Key, Value};
 use crate::Error;
+use crate::value::{Dict, Key, Value};
 
 /// How deep a document may nest.
 const MAX_DEPTH: usize = 100;
@@ -44,12 +44,19 @@ struct Text {
 
 impl<'t> Parser<'t> {
     fn error(&self, message: &str) -> Error {
-        Error::value(format!("{message}\n  in \"<unicode string>\", line {}, column {}", self.at + 1, self.column + 1))
+        Error::value(format!(
+            "{message}\n  in \"<unicode string>\", line {}, column {}",
+            self.at + 1,
+            self.column + 1
+        ))
     }
 
     /// The rest of the current line.
     fn rest(&self) -> &'t str {
-        self.lines.get(self.at).and_then(|line| line.get(self.column..)).unwrap_or("")
+        self.lines
+            .get(self.at)
+            .and_then(|line| line.get(self.column..))
+            .unwrap_or("")
     }
 
     fn at_end(&self) -> bool {
@@ -103,7 +110,11 @@ impl<'t> Parser<'t> {
             }
             self.anchors.clear();
             self.skip();
-            let value = if self.at_end() || self.at_document_mark() { Value::None } else { self.block(-1)? };
+            let value = if self.at_end() || self.at_document_mark() {
+                Value::None
+            } else {
+                self.block(-1)?
+            };
             documents.push(value);
             self.skip();
             if !self.at_end() && !self.at_document_mark() {
@@ -134,7 +145,11 @@ impl<'t> Parser<'t> {
             let line = self.at;
             self.skip();
             let outside = self.at_end() || (self.at != line && self.column as isize <= indent);
-            let value = if outside { Value::None } else { self.content(indent)? };
+            let value = if outside {
+                Value::None
+            } else {
+                self.content(indent)?
+            };
             let value = apply_tag(value, tag.as_deref()).map_err(|message| self.error(&message))?;
             if let Some(anchor) = anchor {
                 self.anchors.insert(anchor, value.clone());
@@ -185,14 +200,22 @@ impl<'t> Parser<'t> {
             return self.flow(0);
         }
         let text = self.scalar(indent, false)?;
-        Ok(if text.plain { resolve(&text.text) } else { Value::from(text.text) })
+        Ok(if text.plain {
+            resolve(&text.text)
+        } else {
+            Value::from(text.text)
+        })
     }
 
     fn alias(&mut self) -> Result<Value, Error> {
         let rest = &self.rest()[1..];
         let end = rest.find([' ', '\t', ',', ']', '}']).unwrap_or(rest.len());
         let name = &rest[..end];
-        let value = self.anchors.get(name).cloned().ok_or_else(|| self.error(&format!("found undefined alias '{name}'")))?;
+        let value = self
+            .anchors
+            .get(name)
+            .cloned()
+            .ok_or_else(|| self.error(&format!("found undefined alias '{name}'")))?;
         self.column += 1 + end;
         Ok(value)
     }
@@ -200,7 +223,11 @@ impl<'t> Parser<'t> {
     fn sequence(&mut self) -> Result<Value, Error> {
         let column = self.column;
         let mut items = Vec::new();
-        while !self.at_end() && self.column == column && is_entry(self.rest(), '-') && !self.at_document_mark() {
+        while !self.at_end()
+            && self.column == column
+            && is_entry(self.rest(), '-')
+            && !self.at_document_mark()
+        {
             self.column += 1;
             items.push(self.block(column as isize)?);
             self.skip();
@@ -216,12 +243,20 @@ impl<'t> Parser<'t> {
         let rest = self.rest();
         let (key, length) = match rest.chars().next() {
             Some(quote @ ('\'' | '"')) => {
-                let Some(length) = quoted_length(rest, quote) else { return Ok(None) };
+                let Some(length) = quoted_length(rest, quote) else {
+                    return Ok(None);
+                };
                 let inner = &rest[1..length - 1];
-                let key = if quote == '\'' { inner.replace("''", "'") } else { self.unescape(inner)? };
+                let key = if quote == '\'' {
+                    inner.replace("''", "'")
+                } else {
+                    self.unescape(inner)?
+                };
                 (Value::from(key), length)
             }
-            Some('[' | '{' | '#' | '|' | '>' | '%' | '@' | '`' | ',' | ']' | '}') | None => return Ok(None),
+            Some('[' | '{' | '#' | '|' | '>' | '%' | '@' | '`' | ',' | ']' | '}') | None => {
+                return Ok(None);
+            }
             Some('*') => {
                 let end = rest.find([' ', ':']).unwrap_or(rest.len());
                 match self.anchors.get(&rest[1..end]) {
@@ -230,7 +265,8 @@ impl<'t> Parser<'t> {
                 }
             }
             Some(_) => {
-                let Some(end) = plain_end(rest, false).filter(|end| rest[*end..].starts_with(':')) else {
+                let Some(end) = plain_end(rest, false).filter(|end| rest[*end..].starts_with(':'))
+                else {
                     return Ok(None);
                 };
                 (resolve(rest[..end].trim_end()), end)
@@ -238,7 +274,11 @@ impl<'t> Parser<'t> {
         };
         let after = rest[length..].trim_start_matches(' ');
         let colon = rest.len() - after.len();
-        let is_key = after.starts_with(':') && after[1..].chars().next().is_none_or(|c| c == ' ' || c == '\t');
+        let is_key = after.starts_with(':')
+            && after[1..]
+                .chars()
+                .next()
+                .is_none_or(|c| c == ' ' || c == '\t');
         Ok(is_key.then_some((key, colon + 1)))
     }
 
@@ -256,12 +296,20 @@ impl<'t> Parser<'t> {
             self.skip();
             let nested = self.at != line;
             // A sequence may stand as far left as the key that it belongs to.
-            let value = if nested && self.column == column && is_entry(self.rest(), '-') && !self.at_document_mark() {
+            let value = if nested
+                && self.column == column
+                && is_entry(self.rest(), '-')
+                && !self.at_document_mark()
+            {
                 self.sequence()?
             } else if self.at_end() || nested && self.column <= column {
                 Value::None
             } else {
-                if !nested && !self.rest().starts_with(['\'', '"', '[', '{', '*', '&', '!', '|', '>']) {
+                if !nested
+                    && !self
+                        .rest()
+                        .starts_with(['\'', '"', '[', '{', '*', '&', '!', '|', '>'])
+                {
                     let line_has_key = self.key_here()?.is_some();
                     if line_has_key || is_entry(self.rest(), '-') {
                         return Err(self.error("mapping values are not allowed here"));
@@ -269,7 +317,11 @@ impl<'t> Parser<'t> {
                 }
                 self.block(column as isize)?
             };
-            if is_merge { merges.push(value) } else { dict.insert(self.key(key)?, value) }
+            if is_merge {
+                merges.push(value)
+            } else {
+                dict.insert(self.key(key)?, value)
+            }
             self.skip();
         }
         if !self.at_end() && self.column > column && !self.at_document_mark() {
@@ -325,7 +377,11 @@ impl<'t> Parser<'t> {
             let end = plain_end(rest, in_flow).unwrap_or(rest.len());
             let piece = rest[..end].trim_end();
             if !text.is_empty() {
-                text.push_str(&if breaks > 1 { "\n".repeat(breaks - 1) } else { " ".to_owned() });
+                text.push_str(&if breaks > 1 {
+                    "\n".repeat(breaks - 1)
+                } else {
+                    " ".to_owned()
+                });
             }
             text.push_str(piece);
             self.column += piece.len();
@@ -366,7 +422,9 @@ impl<'t> Parser<'t> {
         let mut raw = String::new();
         loop {
             if self.at_end() {
-                return Err(self.error("found unexpected end of stream while scanning a quoted scalar"));
+                return Err(
+                    self.error("found unexpected end of stream while scanning a quoted scalar")
+                );
             }
             let rest = self.rest();
             if let Some(end) = quoted_end(rest, quote) {
@@ -379,7 +437,11 @@ impl<'t> Parser<'t> {
             self.next_line();
         }
         let folded = fold_quoted(&raw, quote == '"');
-        let text = if quote == '"' { self.unescape(&folded)? } else { folded.replace("''", "'") };
+        let text = if quote == '"' {
+            self.unescape(&folded)?
+        } else {
+            folded.replace("''", "'")
+        };
         Ok(Text { text, plain: false })
     }
 
@@ -420,9 +482,13 @@ impl<'t> Parser<'t> {
                         .ok()
                         .filter(|_| code.len() == digits)
                         .and_then(char::from_u32)
-                        .ok_or_else(|| self.error("expected escape sequence of hexadecimal numbers"))?
+                        .ok_or_else(|| {
+                            self.error("expected escape sequence of hexadecimal numbers")
+                        })?
                 }
-                other => return Err(self.error(&format!("found unknown escape character '{other}'"))),
+                other => {
+                    return Err(self.error(&format!("found unknown escape character '{other}'")));
+                }
             });
         }
         Ok(out)
@@ -448,7 +514,10 @@ impl<'t> Parser<'t> {
             let line = self.rest();
             let spaces = line.len() - line.trim_start_matches(' ').len();
             if line.trim_matches(' ').is_empty() {
-                lines.push(line.get(width.unwrap_or(isize::MAX).max(0) as usize..).unwrap_or(""));
+                lines.push(
+                    line.get(width.unwrap_or(isize::MAX).max(0) as usize..)
+                        .unwrap_or(""),
+                );
                 self.next_line();
                 continue;
             }
@@ -482,7 +551,11 @@ impl<'t> Parser<'t> {
             Some(',' | ']' | '}') => Value::None,
             Some(_) => {
                 let text = self.scalar(-1, true)?;
-                if text.plain { resolve(&text.text) } else { Value::from(text.text) }
+                if text.plain {
+                    resolve(&text.text)
+                } else {
+                    Value::from(text.text)
+                }
             }
         };
         let value = apply_tag(value, tag.as_deref()).map_err(|message| self.error(&message))?;
@@ -530,8 +603,16 @@ impl<'t> Parser<'t> {
             let is_merge = self.rest().starts_with("<<");
             let key = self.flow(depth + 1)?;
             self.skip();
-            let value = if self.take(':') { self.flow(depth + 1)? } else { Value::None };
-            if is_merge { merges.push(value) } else { dict.insert(self.key(key)?, value) }
+            let value = if self.take(':') {
+                self.flow(depth + 1)?
+            } else {
+                Value::None
+            };
+            if is_merge {
+                merges.push(value)
+            } else {
+                dict.insert(self.key(key)?, value)
+            }
             self.skip();
             if !self.take(',') && !self.rest().starts_with('}') {
                 return Err(self.error("expected ',' or '}'"));
@@ -547,12 +628,14 @@ impl<'t> Parser<'t> {
 }
 
 fn is_mark(line: &str, mark: &str) -> bool {
-    line.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
+    line.strip_prefix(mark)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
 }
 
 /// True for `- ` and `? ` at the beginning of a block entry.
 fn is_entry(text: &str, indicator: char) -> bool {
-    text.strip_prefix(indicator).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
+    text.strip_prefix(indicator)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
 }
 
 /// Where a plain scalar ends on its line; `None` if at the line's end.
@@ -612,12 +695,18 @@ fn fold_quoted(raw: &str, escapes: bool) -> String {
             continue;
         }
         if !first {
-            let escaped = escapes && out.ends_with('\\') && (out.len() - out.trim_end_matches('\\').len()) % 2 == 1;
+            let escaped = escapes
+                && out.ends_with('\\')
+                && (out.len() - out.trim_end_matches('\\').len()) % 2 == 1;
             if escaped {
                 out.pop();
                 out.push_str(&"\n".repeat(empty));
             } else {
-                out.push_str(&if empty > 0 { "\n".repeat(empty) } else { " ".to_owned() });
+                out.push_str(&if empty > 0 {
+                    "\n".repeat(empty)
+                } else {
+                    " ".to_owned()
+                });
             }
             empty = 0;
         }
@@ -627,7 +716,10 @@ fn fold_quoted(raw: &str, escapes: bool) -> String {
 }
 
 fn join_literal(lines: &[&str], folded: bool, chomp: char) -> String {
-    let content = lines.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
+    let content = lines
+        .iter()
+        .rposition(|line| !line.is_empty())
+        .map_or(0, |last| last + 1);
     let mut out = String::new();
     for (index, line) in lines[..content].iter().enumerate() {
         if index > 0 {
@@ -662,13 +754,17 @@ fn apply_tag(value: Value, tag: Option<&str>) -> Result<Value, String> {
         Some("!!str") => match value {
             Value::Str(_) => Ok(value),
             Value::None => Ok(Value::str("")),
-            other => crate::value::to_text(&other).map(Value::from).map_err(|error| error.message().to_owned()),
+            other => crate::value::to_text(&other)
+                .map(Value::from)
+                .map_err(|error| error.message().to_owned()),
         },
         Some("!!int" | "!!float" | "!!bool" | "!!null") => Ok(match &value {
             Value::Str(text) => resolve(text),
             _ => value,
         }),
-        Some(tag) => Err(format!("could not determine a constructor for the tag '{tag}'")),
+        Some(tag) => Err(format!(
+            "could not determine a constructor for the tag '{tag}'"
+        )),
     }
 }
 
@@ -685,15 +781,27 @@ mod tests {
 
     #[test]
     fn documents() {
-        assert_eq!(read("a: 1\nb:\n- x\n- y: 2\n  z: 'q'\nc: {d: [1, 2], e}\n"), "[{'a': 1, 'b': ['x', {'y': 2, 'z': 'q'}], 'c': {'d': [1, 2], 'e': None}}]");
+        assert_eq!(
+            read("a: 1\nb:\n- x\n- y: 2\n  z: 'q'\nc: {d: [1, 2], e}\n"),
+            "[{'a': 1, 'b': ['x', {'y': 2, 'z': 'q'}], 'c': {'d': [1, 2], 'e': None}}]"
+        );
         assert_eq!(read("--- 1\n--- 2\n"), "[1, 2]");
-        assert_eq!(read("a: |\n  x\n   y\n\n  z\nb: >-\n  x\n  y\n\n  z\n"), "[{'a': 'x\\n y\\n\\nz\\n', 'b': 'x y\\nz'}]");
-        assert_eq!(read("a: &x {b: 1}\nc:\n  <<: *x\n  d: 2 # two\n"), "[{'a': {'b': 1}, 'c': {'b': 1, 'd': 2}}]");
+        assert_eq!(
+            read("a: |\n  x\n   y\n\n  z\nb: >-\n  x\n  y\n\n  z\n"),
+            "[{'a': 'x\\n y\\n\\nz\\n', 'b': 'x y\\nz'}]"
+        );
+        assert_eq!(
+            read("a: &x {b: 1}\nc:\n  <<: *x\n  d: 2 # two\n"),
+            "[{'a': {'b': 1}, 'c': {'b': 1, 'd': 2}}]"
+        );
         assert_eq!(read("\"a\\tb\\u00e9\": 'it''s'"), "[{'a\\tbé': \"it's\"}]");
         assert_eq!(read("plain\n  text\n\n  more"), "['plain text\\nmore']");
         assert_eq!(read("- - 1\n  - 2\n-\n  a: b"), "[[[1, 2], {'a': 'b'}]]");
         assert_eq!(read("a: b: c"), "mapping values are not allowed here");
         assert_eq!(read("[1, 2"), "expected ',' or ']'");
-        assert_eq!(read("url: http://x:80/y\ntime: 12:30:45"), "[{'url': 'http://x:80/y', 'time': 45045}]");
+        assert_eq!(
+            read("url: http://x:80/y\ntime: 12:30:45"),
+            "[{'url': 'http://x:80/y', 'time': 45045}]"
+        );
     }
 }

@@ -6,11 +6,17 @@ use crate::value::{Value, parse_int};
 pub(super) fn resolve(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::None,
-        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return Value::Bool(true),
-        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => return Value::Bool(false),
+        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            return Value::Bool(true);
+        }
+        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            return Value::Bool(false);
+        }
         _ => {}
     }
-    integer(text).or_else(|| float(text)).unwrap_or_else(|| Value::str(text))
+    integer(text)
+        .or_else(|| float(text))
+        .unwrap_or_else(|| Value::str(text))
 }
 
 /// True if the text, written plainly, would be read as something else than text.
@@ -37,7 +43,8 @@ fn integer(text: &str) -> Option<Value> {
         (16, rest.to_owned())
     } else if clean == "0" || !clean.starts_with('0') {
         if clean.contains(':') {
-            return sexagesimal(&clean).map(|value| Value::Int(if sign == "-" { -value } else { value }));
+            return sexagesimal(&clean)
+                .map(|value| Value::Int(if sign == "-" { -value } else { value }));
         }
         (10, clean)
     } else {
@@ -49,7 +56,11 @@ fn integer(text: &str) -> Option<Value> {
         16 => all(&digits, |b| b.is_ascii_hexdigit()),
         _ => all(&digits, decimal),
     };
-    if fits { parse_int(&format!("{sign}{digits}"), base) } else { None }
+    if fits {
+        parse_int(&format!("{sign}{digits}"), base)
+    } else {
+        None
+    }
 }
 
 /// `1:30` is 90 in YAML 1.1.
@@ -61,7 +72,10 @@ fn sexagesimal(text: &str) -> Option<i64> {
     }
     let mut total: i64 = first.parse().ok()?;
     for part in parts {
-        let number: i64 = part.parse().ok().filter(|n| (0..60).contains(n) && part.len() <= 2)?;
+        let number: i64 = part
+            .parse()
+            .ok()
+            .filter(|n| (0..60).contains(n) && part.len() <= 2)?;
         total = total.checked_mul(60)?.checked_add(number)?;
     }
     Some(total)
@@ -78,10 +92,16 @@ fn float(text: &str) -> Option<Value> {
         ".nan" | ".NaN" | ".NAN" => return Some(Value::Float(f64::NAN)),
         _ => {}
     }
-    let (mantissa, exponent) = plain.find(['e', 'E']).map_or((plain, None), |at| (&plain[..at], Some(&plain[at + 1..])));
+    let (mantissa, exponent) = plain
+        .find(['e', 'E'])
+        .map_or((plain, None), |at| (&plain[..at], Some(&plain[at + 1..])));
     let (whole, fraction) = mantissa.split_once('.')?;
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'_');
-    if !digits(whole) || !digits(fraction) || whole.starts_with('_') || whole.is_empty() && !fraction.starts_with(|c: char| c.is_ascii_digit()) {
+    if !digits(whole)
+        || !digits(fraction)
+        || whole.starts_with('_')
+        || whole.is_empty() && !fraction.starts_with(|c: char| c.is_ascii_digit())
+    {
         return None;
     }
     if let Some(exponent) = exponent {
@@ -91,8 +111,15 @@ fn float(text: &str) -> Option<Value> {
         }
     }
     let number: String = plain.chars().filter(|c| *c != '_').collect();
-    let number = if number.ends_with('.') { number + "0" } else { number };
-    number.parse::<f64>().ok().map(|value| Value::Float(sign * value))
+    let number = if number.ends_with('.') {
+        number + "0"
+    } else {
+        number
+    };
+    number
+        .parse::<f64>()
+        .ok()
+        .map(|value| Value::Float(sign * value))
 }
 
 /// `2024-01-02`, with or without a time.
@@ -102,14 +129,25 @@ fn is_timestamp(text: &str) -> bool {
         return false;
     }
     let parts: Vec<&str> = text.splitn(3, '-').collect();
-    let [_, month, rest] = parts.as_slice() else { return false };
+    let [_, month, rest] = parts.as_slice() else {
+        return false;
+    };
     let day = rest.bytes().take_while(u8::is_ascii_digit).count();
-    let number = |text: &str| !text.is_empty() && text.len() <= 2 && text.bytes().all(|b| b.is_ascii_digit());
-    number(month) && (1..=2).contains(&day) && match rest.as_bytes().get(day) {
-        None => text.len() == 10,
-        Some(b'T' | b't' | b' ') => rest[day + 1..].trim_start().starts_with(|c: char| c.is_ascii_digit()) && rest[day + 1..].contains(':'),
-        _ => false,
-    }
+    let number = |text: &str| {
+        !text.is_empty() && text.len() <= 2 && text.bytes().all(|b| b.is_ascii_digit())
+    };
+    number(month)
+        && (1..=2).contains(&day)
+        && match rest.as_bytes().get(day) {
+            None => text.len() == 10,
+            Some(b'T' | b't' | b' ') => {
+                rest[day + 1..]
+                    .trim_start()
+                    .starts_with(|c: char| c.is_ascii_digit())
+                    && rest[day + 1..].contains(':')
+            }
+            _ => false,
+        }
 }
 
 #[cfg(test)]
