@@ -90,7 +90,7 @@ pub(crate) fn collect(input: &PlanInput, search: &Search) -> Result<Vec<AssetSou
         }
     }
     for request in asset_requests(plan) {
-        problems.extend(resolve(&request, search, &mut found).err());
+        problems.extend(resolve(&request, search, &mut found).err().map(|b| *b));
     }
     if problems.is_empty() {
         Ok(found.into_values().collect())
@@ -172,7 +172,7 @@ fn resolve(
     request: &AssetRequest,
     search: &Search,
     found: &mut BTreeMap<Vec<u8>, AssetSource>,
-) -> Result<(), Noted> {
+) -> Result<(), Box<Noted>> {
     let (src, folder) = match &request.wanted {
         Wanted::File(src) => (src, false),
         Wanted::Folder(src) => (src, true),
@@ -190,7 +190,7 @@ fn resolve(
         return Ok(());
     }
     let tried: Vec<PathBuf> = candidates.iter().flat_map(|n| search.places(n)).collect();
-    Err(missing(request, src, folder, &tried))
+    Err(Box::new(missing(request, src, folder, &tried)))
 }
 
 /// Whether something is packed under this name, or below it.

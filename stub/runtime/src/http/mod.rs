@@ -77,7 +77,10 @@ pub(crate) struct Error {
 
 impl Error {
     fn new(message: impl Into<String>) -> Error {
-        Error { message: message.into(), status: None }
+        Error {
+            message: message.into(),
+            status: None,
+        }
     }
 }
 
@@ -125,27 +128,46 @@ pub(crate) fn send(request: &Request, ctx: &Context<'_>) -> Result<Response, Err
     let mut eager = request.eager || (request.user.is_none() && credentials.is_some());
     let mut redirected = false;
     for _ in 0..=MAX_REDIRECTS {
-        let header = credentials.as_ref().filter(|_| eager).map(|(u, p)| credentials::basic(u, p));
+        let header = credentials
+            .as_ref()
+            .filter(|_| eager)
+            .map(|(u, p)| credentials::basic(u, p));
         let response = one(&current, header.as_deref(), ctx)?;
-        let asks = response.header("www-authenticate").is_some_and(|v| v.to_ascii_lowercase().contains("basic"));
+        let asks = response
+            .header("www-authenticate")
+            .is_some_and(|v| v.to_ascii_lowercase().contains("basic"));
         if response.status == 401 && credentials.is_some() && !eager && asks {
             eager = true;
             continue;
         }
         let Some(target) = next(&current, &response) else {
-            return Ok(Response { redirected, url: current.url, ..response });
+            return Ok(Response {
+                redirected,
+                url: current.url,
+                ..response
+            });
         };
         if !credentials::same_host(&current.url, &target) {
             credentials = None;
-            current.headers.retain(|(n, _)| !n.eq_ignore_ascii_case("authorization"));
+            current
+                .headers
+                .retain(|(n, _)| !n.eq_ignore_ascii_case("authorization"));
         }
-        let keep = matches!(response.status, 307 | 308) || matches!(current.method.as_str(), "GET" | "HEAD");
+        let keep = matches!(response.status, 307 | 308)
+            || matches!(current.method.as_str(), "GET" | "HEAD");
         if !keep {
             current.method = "GET".to_owned();
             current.body = Vec::new();
-            current.headers.retain(|(n, _)| !n.to_ascii_lowercase().starts_with("content-"));
+            current
+                .headers
+                .retain(|(n, _)| !n.to_ascii_lowercase().starts_with("content-"));
         }
-        let dropped = |name: &str| request.unredirected.iter().any(|u| u.eq_ignore_ascii_case(name));
+        let dropped = |name: &str| {
+            request
+                .unredirected
+                .iter()
+                .any(|u| u.eq_ignore_ascii_case(name))
+        };
         current.headers.retain(|(n, _)| !dropped(n));
         current.url = target;
         redirected = true;
@@ -193,10 +215,16 @@ pub(crate) fn resolve(base: &str, location: &str) -> String {
 fn open_other(url: &str) -> Result<Response, Error> {
     let scheme = url.split("://").next().unwrap_or_default();
     let Some(path) = url.strip_prefix("file://") else {
-        return Err(Error::new(format!("Request failed: <urlopen error unknown url type: {scheme}>")));
+        return Err(Error::new(format!(
+            "Request failed: <urlopen error unknown url type: {scheme}>"
+        )));
     };
-    let file = std::fs::File::open(path)
-        .map_err(|e| Error::new(format!("Request failed: <urlopen error {}: '{path}'>", crate::process::errno_text(&e))))?;
+    let file = std::fs::File::open(path).map_err(|e| {
+        Error::new(format!(
+            "Request failed: <urlopen error {}: '{path}'>",
+            crate::process::errno_text(&e)
+        ))
+    })?;
     Ok(Response {
         status: 200,
         headers: Vec::new(),
@@ -207,11 +235,18 @@ fn open_other(url: &str) -> Result<Response, Error> {
 }
 
 /// One request, one answer.
-fn one(request: &Request, authorization: Option<&str>, ctx: &Context<'_>) -> Result<Response, Error> {
+fn one(
+    request: &Request,
+    authorization: Option<&str>,
+    ctx: &Context<'_>,
+) -> Result<Response, Error> {
     let agent = agent(request, ctx)?;
     let method = http::Method::from_bytes(request.method.as_bytes())
         .map_err(|_| Error::new(format!("'{}' is no HTTP method", request.method)))?;
-    let bodiless = matches!(request.method.as_str(), "GET" | "HEAD" | "DELETE" | "OPTIONS");
+    let bodiless = matches!(
+        request.method.as_str(),
+        "GET" | "HEAD" | "DELETE" | "OPTIONS"
+    );
     let mut builder = http::Request::builder().method(method).uri(&request.url);
     for (name, value) in &request.headers {
         builder = builder.header(name, value);
@@ -220,7 +255,9 @@ fn one(request: &Request, authorization: Option<&str>, ctx: &Context<'_>) -> Res
         builder = builder.header("Authorization", value);
     }
     let result = if request.body.is_empty() {
-        let built = builder.body(()).map_err(|e| Error::new(format!("Request failed: {e}")))?;
+        let built = builder
+            .body(())
+            .map_err(|e| Error::new(format!("Request failed: {e}")))?;
         agent.run(built)
     } else if bodiless {
         send_forced(&agent, request, authorization)
@@ -235,7 +272,11 @@ fn one(request: &Request, authorization: Option<&str>, ctx: &Context<'_>) -> Res
     let text = |v: &http::HeaderValue| String::from_utf8_lossy(v.as_bytes()).into_owned();
     Ok(Response {
         status: parts.status.as_u16(),
-        headers: parts.headers.iter().map(|(n, v)| (n.as_str().to_owned(), text(v))).collect(),
+        headers: parts
+            .headers
+            .iter()
+            .map(|(n, v)| (n.as_str().to_owned(), text(v)))
+            .collect(),
         url: request.url.clone(),
         redirected: false,
         body: Box::new(body.into_reader()),
@@ -270,7 +311,12 @@ fn agent(request: &Request, ctx: &Context<'_>) -> Result<ureq::Agent, Error> {
         let left = deadline.saturating_duration_since(Instant::now());
         timeout = timeout.min(left.max(Duration::from_millis(1)));
     }
-    let given = |name: &str| request.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+    let given = |name: &str| {
+        request
+            .headers
+            .iter()
+            .any(|(n, _)| n.eq_ignore_ascii_case(name))
+    };
     let mut config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -301,7 +347,11 @@ fn proxy(request: &Request, ctx: &Context<'_>) -> Result<Option<ureq::Proxy>, Er
     if !request.proxy {
         return Ok(None);
     }
-    let scheme = if request.url.starts_with("https:") { "https" } else { "http" };
+    let scheme = if request.url.starts_with("https:") {
+        "https"
+    } else {
+        "http"
+    };
     let get = |name: &str| {
         variable(ctx, name)
             .or_else(|| variable(ctx, &name.to_ascii_uppercase()))
@@ -310,7 +360,9 @@ fn proxy(request: &Request, ctx: &Context<'_>) -> Result<Option<ureq::Proxy>, Er
     };
     // HTTP_PROXY in capitals may come from a request's header where a CGI program started us: only the small one counts.
     let named = match scheme {
-        "http" => variable(ctx, "http_proxy").map(|v| v.to_string_lossy().into_owned()).filter(|v| !v.is_empty()),
+        "http" => variable(ctx, "http_proxy")
+            .map(|v| v.to_string_lossy().into_owned())
+            .filter(|v| !v.is_empty()),
         _ => get("https_proxy"),
     };
     let Some(named) = named.or_else(|| get("all_proxy")) else {
@@ -320,21 +372,31 @@ fn proxy(request: &Request, ctx: &Context<'_>) -> Result<Option<ureq::Proxy>, Er
     if get("no_proxy").is_some_and(|list| bypasses(&list, &host)) {
         return Ok(None);
     }
-    let named = if named.contains("://") { named } else { format!("http://{named}") };
-    ureq::Proxy::new(&named)
-        .map(Some)
-        .map_err(|e| Error::new(format!("Request failed: the proxy {named} cannot be used: {e}")))
+    let named = if named.contains("://") {
+        named
+    } else {
+        format!("http://{named}")
+    };
+    ureq::Proxy::new(&named).map(Some).map_err(|e| {
+        Error::new(format!(
+            "Request failed: the proxy {named} cannot be used: {e}"
+        ))
+    })
 }
 
 /// Whether `no_proxy` names the host, or a domain that it lies in.
 fn bypasses(list: &str, host: &str) -> bool {
-    list.split(',').map(str::trim).filter(|e| !e.is_empty()).any(|entry| {
-        let entry = entry.trim_start_matches('.');
-        entry == "*" || host.eq_ignore_ascii_case(entry) || {
-            let (host, entry) = (host.to_ascii_lowercase(), entry.to_ascii_lowercase());
-            host.strip_suffix(&entry).is_some_and(|front| front.ends_with('.'))
-        }
-    })
+    list.split(',')
+        .map(str::trim)
+        .filter(|e| !e.is_empty())
+        .any(|entry| {
+            let entry = entry.trim_start_matches('.');
+            entry == "*" || host.eq_ignore_ascii_case(entry) || {
+                let (host, entry) = (host.to_ascii_lowercase(), entry.to_ascii_lowercase());
+                host.strip_suffix(&entry)
+                    .is_some_and(|front| front.ends_with('.'))
+            }
+        })
 }
 
 /// An error in the words of Ansible's modules.
@@ -342,10 +404,17 @@ fn describe(e: &ureq::Error, url: &str) -> Error {
     let host = credentials::host_of(url);
     Error::new(match e {
         ureq::Error::Timeout(_) => "Connection failure: timed out".to_owned(),
-        ureq::Error::HostNotFound => "Request failed: <urlopen error [Errno -2] Name or service not known>".to_owned(),
-        ureq::Error::Io(e) if e.kind() == io::ErrorKind::TimedOut => "Connection failure: timed out".to_owned(),
+        ureq::Error::HostNotFound => {
+            "Request failed: <urlopen error [Errno -2] Name or service not known>".to_owned()
+        }
+        ureq::Error::Io(e) if e.kind() == io::ErrorKind::TimedOut => {
+            "Connection failure: timed out".to_owned()
+        }
         ureq::Error::Io(e) if e.raw_os_error().is_some() => {
-            format!("Request failed: <urlopen error {}>", crate::process::errno_text(e))
+            format!(
+                "Request failed: <urlopen error {}>",
+                crate::process::errno_text(e)
+            )
         }
         ureq::Error::Io(e) => match io_kind(e) {
             Some(text) => format!("Request failed: <urlopen error {text}>"),
@@ -368,7 +437,9 @@ fn io_kind(e: &io::Error) -> Option<String> {
         io::ErrorKind::NetworkUnreachable => libc::ENETUNREACH,
         _ => return None,
     };
-    Some(crate::process::errno_text(&io::Error::from_raw_os_error(number)))
+    Some(crate::process::errno_text(&io::Error::from_raw_os_error(
+        number,
+    )))
 }
 
 #[cfg(test)]

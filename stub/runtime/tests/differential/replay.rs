@@ -81,7 +81,9 @@ const INSIDE: &str = "RUSTLE_TEST_NAMESPACE";
 fn in_namespace(name: &str) {
     let able = Command::new("unshare").args(["-m", "true"]).status();
     if !able.is_ok_and(|s| s.success()) {
-        eprintln!("skipped: {name} changes accounts, and no mount namespace can be made (root and unshare are needed)");
+        eprintln!(
+            "skipped: {name} changes accounts, and no mount namespace can be made (root and unshare are needed)"
+        );
         return;
     }
     let done = Command::new("unshare")
