@@ -1,5 +1,8 @@
 //! Packs plans behind the runner that was just built, and runs them with everything they write in one folder.
 
+// Every test program includes this file and uses a part of it.
+#![allow(dead_code)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
