@@ -34,4 +34,5 @@ modules! {
     command,
     wait_for,
     get_url,
+    accounts,
 }

@@ -27,7 +27,12 @@ pub(super) fn create(args: &Args, root: &Path, notes: &mut String) -> Result<(),
             policy.set(rule, id);
         }
     }
-    let mode = home_mode(args, &policy)?;
+    // A HOME_MODE of the machine's wins over the umask, as with useradd.
+    home_mode(args, &policy)?;
+    if let Some(umask) = args.str("umask") {
+        policy.set("UMASK", umask);
+    }
+    let mode = policy.home_mode();
     let mut editor = Editor::open(root).map_err(|e| files_failure(&e))?;
     let accounts = editor.accounts();
     let groups = group_names(&accounts, &wanted_groups(args).unwrap_or_default())?;
