@@ -334,17 +334,15 @@ impl<'p> Writer<'p> {
         })
     }
 
-    /// Writes frame table, overlay, header, slot and footer, and gives the files their names.
-    fn finish(
-        mut self,
-        request: PackRequest<'_>,
-        counts: Counts,
+    /// The header, all but the signature, for a payload whose last bytes, `table`, were just written.
+    fn header(
+        &mut self,
+        request: &PackRequest<'_>,
+        counts: &Counts,
         assets: u32,
-    ) -> Result<PackReport, PackError> {
+        table: &[u8],
+    ) -> Result<Header, PackError> {
         let payload_offset = self.layout.payload_offset();
-        let frame_table_offset = self.output.len() - payload_offset;
-        let table = std::mem::take(&mut self.table);
-        self.output.append(&table)?;
         let payload_len = self.output.len() - payload_offset;
         let sidecar_len = self.sidecar.as_ref().map_or(0, Output::len);
         self.layout.set_lengths(payload_len, 0)?;
@@ -368,13 +366,13 @@ impl<'p> Writer<'p> {
         } else {
             0
         };
-        let mut header = Header {
+        Ok(Header {
             asset_table_offset: counts.index_at,
             asset_count: assets,
             flags: bits,
             placement,
             payload_len,
-            frame_table_offset,
+            frame_table_offset: payload_len - table.len() as u64,
             frame_count: (table.len() / FrameRecord::LEN) as u32,
             data_frames: counts.data,
             index_frames: counts.index,
@@ -384,14 +382,30 @@ impl<'p> Writer<'p> {
             manifest_version: MANIFEST_VERSION,
             sidecar_len,
             outside_len: outside.len(),
-            table_digest: FrameTable::digest_of(&table),
+            table_digest: FrameTable::digest_of(table),
             outside_digest: outside_digest(self.layout.prefix.as_slice(), &outside)
                 .map_err(damaged)?,
             signer: request
                 .signer
                 .map_or([0; 32], |key| *key.public("").as_bytes()),
             signature: [0; 64],
-        };
+        })
+    }
+
+    /// Writes frame table, overlay, header, slot and footer, and gives the files their names.
+    fn finish(
+        mut self,
+        request: PackRequest<'_>,
+        counts: Counts,
+        assets: u32,
+    ) -> Result<PackReport, PackError> {
+        let payload_offset = self.layout.payload_offset();
+        let table = std::mem::take(&mut self.table);
+        self.output.append(&table)?;
+        let payload_len = self.output.len() - payload_offset;
+        let mut header = self.header(&request, &counts, assets, &table)?;
+        let (slot_offset, placement) = (self.layout.slot_offset, self.layout.placement);
+        let sidecar_len = header.sidecar_len;
         let root = header.root();
         if let Some(key) = request.signer {
             header.signature = sign_root(key, &root).bytes;

@@ -1,17 +1,19 @@
 //! Reading an artifact: opening it cheaply, looking assets up, and reading their contents with every digest checked.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::codec::Decoder;
 use super::frame::{FrameRecord, FrameTable};
 use super::header::{Header, flags};
 use super::index::{Chunk, Entry, Kind, PageInfo, decode_directory, decode_page};
+use super::locate::{check_footer, find_payload};
 use super::manifest::{MANIFEST_VERSION, Manifest};
+use super::recent::Cache;
 use super::sidecar::check_sidecar;
 use super::slot::{Placement, SLOT_LEN, Slot};
 use super::verify::overlay_digest;
-use super::{ArtifactError, MAX_OVERLAY, PAYLOAD_SECTION, ReadAt, SLOT_SECTION, section};
+use super::{ArtifactError, MAX_OVERLAY, ReadAt, SLOT_SECTION, section};
 use crate::plan::{ExecutionPlan, PLAN_VERSION};
 use crate::sign::Signature;
 
@@ -52,45 +54,6 @@ pub struct FrameScratch {
     stored: Vec<u8>,
     plain: Vec<u8>,
     decoder: Decoder,
-}
-
-/// The last few values that were made, by number.
-struct Cache<T> {
-    held: Mutex<Vec<(u32, Arc<T>)>>,
-    room: usize,
-}
-
-impl<T> Cache<T> {
-    fn new(room: usize) -> Self {
-        Self {
-            held: Mutex::new(Vec::with_capacity(room)),
-            room,
-        }
-    }
-
-    fn get_or(
-        &self,
-        key: u32,
-        make: impl FnOnce() -> Result<T, ArtifactError>,
-    ) -> Result<Arc<T>, ArtifactError> {
-        let lock = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        {
-            let mut held = lock();
-            if let Some(i) = held.iter().position(|(k, _)| *k == key) {
-                let hit = held.remove(i);
-                let value = Arc::clone(&hit.1);
-                held.push(hit);
-                return Ok(value);
-            }
-        }
-        let value = Arc::new(make()?);
-        let mut held = lock();
-        if held.len() >= self.room {
-            held.remove(0);
-        }
-        held.push((key, Arc::clone(&value)));
-        Ok(value)
-    }
 }
 
 impl<R: ReadAt> Container<R> {
@@ -628,43 +591,4 @@ impl<R: ReadAt> Container<R> {
             })?,
         )
     }
-}
-
-/// Finds the payload's header: where the slot says, or, when that is not it, in the section that `strip` may have moved.
-fn find_payload<R: ReadAt>(
-    file: &R,
-    slot: &Slot,
-) -> Result<(u64, [u8; Header::LEN]), ArtifactError> {
-    let mut bytes = [0; Header::LEN];
-    let mut read = |at: u64| match file.read_exact_at(&mut bytes, at) {
-        Ok(()) => Ok(bytes[..8] == Header::MAGIC),
-        Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(e) => Err(ArtifactError::Io(e)),
-    };
-    if read(slot.payload_offset)? {
-        return Ok((slot.payload_offset, bytes));
-    }
-    if slot.placement == Placement::ElfSection
-        && let Some(found) = section(file, PAYLOAD_SECTION)?
-        && found.len == slot.payload_len
-        && read(found.offset)?
-    {
-        return Ok((found.offset, bytes));
-    }
-    Err(ArtifactError::PayloadMissing)
-}
-
-/// The footer must repeat the slot, directly behind payload and overlay, as the file's last bytes.
-fn check_footer<R: ReadAt>(file: &R, slot: &Slot, size: u64) -> Result<(), ArtifactError> {
-    match slot.end().checked_add(SLOT_LEN as u64) {
-        Some(end) if end == size => {}
-        Some(end) if end < size => return Err(ArtifactError::malformed("bytes after the footer")),
-        _ => return Err(ArtifactError::PayloadMissing),
-    }
-    let mut bytes = [0; SLOT_LEN];
-    file.read_exact_at(&mut bytes, slot.end())?;
-    if bytes != slot.encode_footer() {
-        return Err(ArtifactError::damaged("slot and footer differ"));
-    }
-    Ok(())
 }
