@@ -283,6 +283,35 @@ fn default_text(default: Default) -> String {
     }
 }
 
+/// The one sentence that a task with these mistakes fails with: Ansible tells the first one, and unknown arguments last
+/// and together.
+pub(crate) fn first_message(spec: &Spec, errors: &[ArgError]) -> String {
+    let is_unknown = |e: &&ArgError| e.arg.as_deref().is_some_and(|a| spec.arg(a).is_none());
+    if let Some(error) = errors.iter().find(|e| !is_unknown(e)) {
+        return error.message.clone();
+    }
+    let sorted = |mut words: Vec<&str>| {
+        words.sort_unstable();
+        words.join(", ")
+    };
+    let given = sorted(errors.iter().filter_map(|e| e.arg.as_deref()).collect());
+    let names = sorted(spec.all_args().map(|a| a.name).collect());
+    let aliases = sorted(
+        spec.all_args()
+            .flat_map(|a| a.aliases.iter().copied())
+            .collect(),
+    );
+    let aliases = if aliases.is_empty() {
+        aliases
+    } else {
+        format!(" ({aliases})")
+    };
+    format!(
+        "Unsupported parameters for ({}) module: {given}. Supported parameters include: {names}{aliases}.",
+        spec.name
+    )
+}
+
 fn unknown(spec: &Spec, name: &str) -> ArgError {
     let mut names: Vec<&str> = spec.all_args().map(|a| a.name).collect();
     names.sort_unstable();
@@ -294,7 +323,7 @@ fn unknown(spec: &Spec, name: &str) -> ArgError {
         arg: Some(name.to_owned()),
         message: format!(
             "Unsupported parameters for ({}) module: {name}. Supported parameters include: {}.",
-            spec.full_name(),
+            spec.name,
             names.join(", ")
         ),
         hint: nearest(name, &all).map(str::to_owned),

@@ -129,3 +129,86 @@ fn timeouts_end_a_task() {
     assert_eq!(fake.run(&plan, Options::default()).exit_code, 0);
     assert_eq!(fake.result("slow").get("ping"), Some(&"pong".into()));
 }
+
+#[test]
+fn a_thousand_tasks_are_quick() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake::new(dir.path());
+    let tasks: Vec<_> = (0..1000)
+        .map(|i| {
+            json!({"name": format!("t{i}"), "module": "debug", "args": {"msg": "{{ x }} {{ i }}"},
+                   "vars": {"i": i}, "when": "x == 'y'"})
+        })
+        .collect();
+    let plan = play(json!({"name": "many", "vars": {"x": "y"}, "batches": [{"tasks": tasks}]}));
+    let start = std::time::Instant::now();
+    assert_eq!(fake.run(&plan, Options::default()).exit_code, 0);
+    // A few milliseconds when optimised; this guards against what grows with the number of tasks.
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+}
+
+#[test]
+fn root_becomes_another_user_without_sudo() {
+    let dir = tempfile::tempdir().unwrap();
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let fake = Fake::new(dir.path());
+    let plan = plan(json!([
+        {"name": "who", "module": "command", "args": {"argv": ["/usr/bin/env", "sh", "-c", "id -un; echo $HOME"]},
+         "become": true, "become_user": "daemon"},
+        {"name": "nobody there", "module": "command", "args": {"argv": ["true"]}, "become": true,
+         "become_user": "no-such-user", "ignore_errors": true}
+    ]));
+    assert_eq!(fake.run(&plan, Options::default()).exit_code, 0);
+    let out = fake
+        .result("who")
+        .get("stdout")
+        .and_then(|v| v.as_str().map(str::to_owned));
+    assert!(
+        out.as_deref().is_some_and(|o| o.starts_with("daemon\n/")),
+        "{out:?}"
+    );
+    let failed = fake.result("nobody there");
+    assert_eq!(
+        failed.get("msg"),
+        Some(
+            &"Task failed: cannot become 'no-such-user': there is no such user on this machine"
+                .into()
+        )
+    );
+}
+
+#[test]
+fn facts_are_gathered_and_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake::new(dir.path());
+    let plan = play(json!({
+        "name": "facts", "gather_facts": true, "gather_subset": ["min"],
+        "batches": [{"tasks": [
+            {"name": "show", "module": "debug",
+             "args": {"msg": "{{ ansible_system }} {{ ansible_facts.system }} {{ ansible_env.HOME }}"}}
+        ]}]
+    }));
+    assert_eq!(fake.run(&plan, Options::default()).exit_code, 0);
+    assert_eq!(
+        fake.result("show").get("msg"),
+        Some(&"Linux Linux /root".into())
+    );
+}
+
+#[test]
+fn variables_are_read_from_files_of_the_plan() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut fake = Fake::new(dir.path());
+    fake.files
+        .0
+        .insert("vars/v.yml".into(), b"k: \"{{ a }}\"\nyes_: yes\n".to_vec());
+    let plan = plan(json!([
+        {"name": "read", "module": "include_vars", "args": {"_raw_params": "v.yml"}},
+        {"name": "show", "module": "debug", "args": {"msg": "{{ k }} {{ yes_ }}"}, "vars": {"a": 5}},
+        {"name": "missing", "module": "include_vars", "args": {"file": "w.yml"}, "ignore_errors": true}
+    ]));
+    assert_eq!(fake.run(&plan, Options::default()).exit_code, 0);
+    assert_eq!(fake.result("show").get("msg"), Some(&"5 True".into()));
+}

@@ -32,3 +32,11 @@ pub use lookups::{LookupCall, Lookups};
 pub use syntax::{Analysis, Syntax};
 pub use templar::Templar;
 pub use value::{BigInt, Dict, Key, List, Object, Range, Str, StrKey, Undefined, Value};
+
+/// Reads a YAML document as Ansible reads its files of variables. An empty one is `None`, of several the first counts.
+///
+/// # Errors
+/// Where the text is no YAML.
+pub fn parse_yaml(text: &str) -> Result<Value, Error> {
+    Ok(yaml::parse(text)?.into_iter().next().unwrap_or(Value::None))
+}

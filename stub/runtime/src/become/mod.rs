@@ -30,6 +30,13 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// The name of the user that this process runs as, where the machine knows one.
+pub(crate) fn own_name() -> Option<String> {
+    let accounts = Accounts::load(Path::new("/")).ok()?;
+    let own = rustix::process::geteuid().as_raw();
+    accounts.user_by_id(own).map(|u| u.name.clone())
+}
+
 /// The user that a task becomes; `None` where this process is that user already.
 ///
 /// # Errors

@@ -14,16 +14,8 @@ use crate::spec::Spec;
 use crate::vars::Templar;
 
 /// Whether events hide the task's results. Who cannot tell hides them.
-pub(crate) fn no_log(play: &PlayRun<'_, '_>, frame: &Frame<'_>, templar: &Templar<'_, '_>) -> bool {
-    match keywords::flag(templar, "no_log", frame.no_log()) {
-        Ok(hidden) => hidden == Some(true),
-        Err(message) => {
-            play.run.warn(format!(
-                "Invalid no_log value for task, output will be masked: {message}"
-            ));
-            true
-        }
-    }
+pub(crate) fn no_log(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> bool {
+    keywords::flag(templar, "no_log", frame.no_log()).map_or(true, |hidden| hidden == Some(true))
 }
 
 /// Does a task for one item, or the one time that it has.
@@ -34,7 +26,8 @@ pub(crate) fn once<'r>(
     modes: (bool, bool),
     loop_error: Option<String>,
 ) -> Result<Ended, Abort> {
-    let no_log = no_log(play, frame, templar);
+    let hidden = keywords::flag(templar, "no_log", frame.no_log());
+    let no_log = hidden.as_ref().map_or(true, |h| *h == Some(true));
     let ended = |map: Map, delegated_to: Option<String>| Ended {
         map,
         looped: false,
@@ -49,6 +42,12 @@ pub(crate) fn once<'r>(
         }
     }
     if let Some(message) = loop_error {
+        return Ok(ended(result::task_failed(&message), None));
+    }
+    if let Err(message) = hidden {
+        play.run.warn(format!(
+            "Invalid no_log value for task, output will be masked: {message}"
+        ));
         return Ok(ended(result::task_failed(&message), None));
     }
     let keywords = match Keywords::evaluate(templar, frame, modes) {
@@ -124,20 +123,20 @@ fn arguments(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Result<Map, String
     Ok(args)
 }
 
-/// The defaults that plays, blocks and the task have for a module (`module_defaults`), not templated.
+/// The defaults for a module (`module_defaults`), not templated: those nearest to the task, as a whole.
 pub(crate) fn with_defaults(frame: &Frame<'_>, spec: &Spec) -> Map {
-    let mut args = Map::new();
+    let mut found = Map::new();
     for group in frame.module_defaults() {
         let Value::Map(by_module) = group else {
             continue;
         };
         for (name, defaults) in by_module {
             if let (true, Value::Map(defaults)) = (spec.is_called(name), defaults) {
-                args.extend(defaults.clone());
+                found = defaults.clone();
             }
         }
     }
-    args
+    found
 }
 
 /// Gives free-form text (`command: ls -l`) the name of the argument that it is.

@@ -27,8 +27,6 @@ pub struct Machine {
     pub async_dir: Option<PathBuf>,
     /// This program, for starting it again as another user where the engine is not root.
     pub program: Option<PathBuf>,
-    /// Other programs to be tried as escalation methods when packing chose none. Empty: `sudo`, `doas`, `su`.
-    pub become_methods: Vec<String>,
 }
 
 /// The outside of a run.

@@ -43,6 +43,16 @@ macro_rules! inherited_from_blocks {
 }
 
 impl<'p> Frame<'p> {
+    /// A handler in its play.
+    pub(crate) fn of_handler(play: &'p PlayPlan, task: &'p Task) -> Frame<'p> {
+        Frame {
+            play,
+            blocks: Vec::new(),
+            task,
+            handler: true,
+        }
+    }
+
     inherited! {
         /// `become`.
         become_: become_;
@@ -89,12 +99,13 @@ impl<'p> Frame<'p> {
             .chain(&self.task.when.0)
     }
 
-    /// The handlers to notify: the blocks' own and the task's.
-    pub(crate) fn notify(&self) -> impl Iterator<Item = &'p String> {
-        self.blocks
-            .iter()
-            .flat_map(|b| b.notify.iter())
-            .chain(&self.task.notify)
+    /// The handlers to notify: the task's, else those of the nearest block that has some.
+    pub(crate) fn notify(&self) -> &'p [String] {
+        let blocks = self.blocks.iter().rev().map(|b| b.notify.as_slice());
+        std::iter::once(self.task.notify.as_slice())
+            .chain(blocks)
+            .find(|names| !names.is_empty())
+            .unwrap_or_default()
     }
 
     /// Mappings (or lists of them) of a keyword that adds up, from the outside in.

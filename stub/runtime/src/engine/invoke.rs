@@ -11,7 +11,7 @@ use super::keywords::{Escalate, Keywords};
 use super::play::PlayRun;
 use super::runner::Abort;
 use super::{Frame, child, jobs, result};
-use crate::args::{Args, Moment};
+use crate::args::{Args, Moment, first_message};
 use crate::r#become::{self, Identity};
 use crate::context::Context;
 use crate::modules::{self, Module};
@@ -54,10 +54,8 @@ pub(crate) fn invoke(call: &Call<'_, '_, '_>) -> Result<Map, Abort> {
     let args = match Args::check(module.spec(), &call.args, Moment::Running) {
         Ok(args) => args,
         Err(errors) => {
-            let message = errors.into_iter().next().map(|e| e.message);
-            return Ok(result::of_module(Err(Failure::new(
-                message.unwrap_or_default(),
-            ))));
+            let message = first_message(module.spec(), &errors);
+            return Ok(result::of_module(Err(Failure::new(message))));
         }
     };
     let mut map = match ready(call, module, &args) {

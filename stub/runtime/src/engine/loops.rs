@@ -134,7 +134,7 @@ pub(crate) fn run<'r>(
     Ok(Ended {
         looped: !results.is_empty(),
         map: result::of_loop(results),
-        no_log: no_log || (items.is_empty() && attempt::no_log(play, frame, templar)),
+        no_log: no_log || (items.is_empty() && attempt::no_log(frame, templar)),
         delegated_to,
     })
 }

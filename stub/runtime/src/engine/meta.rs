@@ -97,10 +97,17 @@ fn skip(play: &PlayRun<'_, '_>, frame: &Frame<'_>, action: &str) {
             format!("end_host conditional evaluated to false, continuing execution for {host}"),
             format!("end_host conditional evaluated to False, continuing execution for {host}"),
         ),
-        _ => (
-            action.to_owned(),
-            format!("{action} conditional evaluated to False, continuing execution"),
-        ),
+        _ => {
+            let what = match action {
+                "end_play" => "play",
+                "end_batch" => "current batch",
+                _ => "role",
+            };
+            (
+                action.to_owned(),
+                format!("{action} conditional evaluated to False, continuing {what}"),
+            )
+        }
     };
     let mut result = Map::new();
     result.insert("msg".into(), msg.into());

@@ -1,6 +1,6 @@
 //! A play: its hosts, its facts, its batches with blocks, rescue and always, and its handlers.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 
 use rustle_formats::event::EventKind;
@@ -11,6 +11,7 @@ use super::driver::{Meeting, Position, Reply, Request};
 use super::runner::{Abort, Run};
 use super::task::{self, TaskEnd};
 use super::{Frame, batches, handlers, meta, tags};
+use crate::r#become;
 use crate::spec::Reach;
 use crate::vars::PlayVars;
 
@@ -42,8 +43,12 @@ pub(crate) struct PlayRun<'a, 'r> {
     pub index: usize,
     pub play: &'r PlayPlan,
     pub vars: PlayVars<'r>,
-    /// By handler: whether it was notified.
+    /// Names that tasks notified since handlers were last run.
+    pub notified_names: RefCell<Vec<String>>,
+    /// By handler: whether it is to be run.
     pub notified: RefCell<Vec<bool>>,
+    /// The handlers' names, templated when first needed.
+    pub handler_names: OnceCell<Vec<String>>,
     /// The role whose remaining tasks are passed over.
     ended_role: RefCell<Option<String>>,
     /// Whether others run this play too.
@@ -72,6 +77,7 @@ pub(crate) fn run_play<'r>(
     }
     let turns = batches::order(play).map_err(Abort::Error)?;
     run.store.begin_play();
+    refuse_impossible(play)?;
     let shared = hosts.len() > 1;
     let play_run = PlayRun {
         run,
@@ -82,7 +88,9 @@ pub(crate) fn run_play<'r>(
             hosts,
             failed: Cell::new(false),
         },
+        notified_names: RefCell::default(),
         notified: RefCell::new(vec![false; play.handlers.len()]),
+        handler_names: OnceCell::new(),
         ended_role: RefCell::default(),
         shared,
         positions: if shared {
@@ -130,6 +138,69 @@ fn hosts_of(run: &Run<'_>, play: &PlayPlan) -> Vec<String> {
     hosts
 }
 
+/// Tasks that become another user need root. It is said before the play changes anything, where it can be known then.
+fn refuse_impossible(play: &PlayPlan) -> Result<(), Abort> {
+    if r#become::is_root() {
+        return Ok(());
+    }
+    let Some(own) = r#become::own_name() else {
+        return Ok(());
+    };
+    for (frame, pinned) in frames(play) {
+        let wants = matches!(frame.become_(), Some(Value::Bool(true)));
+        let user = match frame.become_user() {
+            None => "root",
+            Some(Value::Str(user)) if !user.contains("{{") => user,
+            Some(_) => continue,
+        };
+        let on_target = crate::modules::find(&frame.task.module)
+            .is_some_and(|m| m.spec().place == crate::spec::Place::Target);
+        if wants && on_target && user != own && frame.task.hosts.is_empty() && !pinned {
+            return Err(Abort::Error(format!(
+                "task '{}' becomes the user '{user}', and this program runs as '{own}': start it as root or with sudo",
+                frame.written_name()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The tasks of a play that run in any case where their conditions hold, with their blocks; `true` for those that a tag
+/// keeps from running unless it is asked for.
+fn frames(play: &PlayPlan) -> Vec<(Frame<'_>, bool)> {
+    fn walk<'p>(
+        play: &'p PlayPlan,
+        item: &'p Item,
+        blocks: &mut Vec<&'p Block>,
+        out: &mut Vec<(Frame<'p>, bool)>,
+    ) {
+        match item {
+            Item::Task(task) => {
+                let never = tags::effective(play, blocks, task).contains(&"never");
+                let frame = Frame {
+                    play,
+                    blocks: blocks.clone(),
+                    task,
+                    handler: false,
+                };
+                out.push((frame, never));
+            }
+            Item::Block(block) => {
+                blocks.push(block);
+                for inner in block.block.iter().chain(&block.always) {
+                    walk(play, inner, blocks, out);
+                }
+                blocks.pop();
+            }
+        }
+    }
+    let mut out = Vec::new();
+    for item in play.batches.iter().flat_map(|b| &b.tasks) {
+        walk(play, item, &mut Vec::new(), &mut out);
+    }
+    out
+}
+
 fn positions(play: &PlayPlan) -> HashMap<*const Task, u32> {
     let mut tasks = Vec::new();
     for batch in &play.batches {
@@ -165,10 +236,14 @@ impl<'r> PlayRun<'_, 'r> {
         }
         let force = self.run.store.options.force_handlers || self.play.force_handlers == Some(true);
         if flow == Flow::Next || (flow == Flow::Failed && force) {
-            let end = handlers::flush(self)?;
-            if end == Flow::Failed {
-                flow = Flow::Failed;
-                self.vars.failed.set(true);
+            // Once after the tasks and once after what comes last in a play: what handlers notify gets a second turn.
+            for _ in 0..2 {
+                let end = handlers::flush(self)?;
+                if end == Flow::Failed {
+                    flow = Flow::Failed;
+                    self.vars.failed.set(true);
+                    break;
+                }
             }
         }
         self.meet(Meeting::PlayEnd, "")?;

@@ -71,10 +71,7 @@ pub(crate) fn run_task<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<
 
     let options = run.store.options;
     let ended = match keywords::modes(&templar, frame, (options.check, options.diff)) {
-        Ok((check, diff)) => {
-            vars.set_modes(check, diff);
-            execute(play, frame, &templar, (check, diff))?
-        }
+        Ok(modes) => execute(play, frame, &templar, modes)?,
         Err(message) => Ended {
             map: result::task_failed(&message),
             looped: false,
@@ -104,7 +101,7 @@ fn execute<'r>(
             return Ok(Ended {
                 map,
                 looped: false,
-                no_log: attempt::no_log(play, frame, templar),
+                no_log: attempt::no_log(frame, templar),
                 delegated_to: None,
             });
         }
@@ -117,7 +114,7 @@ fn execute<'r>(
         loops::Items::Wrong(map) => Ended {
             map,
             looped: false,
-            no_log: attempt::no_log(play, frame, templar),
+            no_log: attempt::no_log(frame, templar),
             delegated_to: None,
         },
         loops::Items::List(list) => loops::run(play, frame, templar, modes, list)?,
@@ -157,6 +154,10 @@ fn finish<'r>(
     if let Some(name) = &frame.task.register {
         run.store.set(name, Value::Map(map.clone()));
     }
+    let changed = status == Status::Changed || (ignored && result::is(&map, "changed"));
+    if changed {
+        notify(play, frame, templar)?;
+    }
     let rescued = play.rescued() && !frame.handler;
     run.count(&map, ignored, rescued);
     run.emit(EventKind::TaskResult {
@@ -169,9 +170,6 @@ fn finish<'r>(
         duration_ms: millis(started.elapsed()),
         delegated_to,
     });
-    if status == Status::Changed || (ignored && result::is(&map, "changed")) {
-        notify(play, frame, templar)?;
-    }
     if matches!(status, Status::Failed | Status::Unreachable) && !ignored {
         if rescued {
             run.emit(EventKind::Rescued {
@@ -205,5 +203,5 @@ fn notify(
             Err(e) => return Err(Abort::Error(e.message)),
         }
     }
-    handlers::notify(play, names.into_iter())
+    handlers::notify(play, names, frame.handler)
 }

@@ -45,6 +45,7 @@ modules! {
     getent::Getent,
     group::Group,
     lineinfile::LineInFile,
+    include_vars::IncludeVars,
     package::Package,
     pause::Pause,
     ping::Ping,

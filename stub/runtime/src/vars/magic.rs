@@ -3,7 +3,7 @@
 
 use rustle_formats::{Map, Value};
 
-use super::{TaskScope, TaskVars};
+use super::TaskScope;
 
 /// The version of Ansible whose behaviour this is; what `ansible_version` says.
 pub(crate) const ANSIBLE_VERSION: (i64, i64, i64) = (2, 19, 14);
@@ -37,18 +37,11 @@ pub(crate) const NAMES: &[&str] = &[
 ];
 
 /// The value of a magic variable.
-pub(super) fn value(vars: &TaskVars<'_, '_>, name: &str) -> Option<Value> {
-    let scope = vars.scope();
+pub(super) fn value(scope: &TaskScope<'_, '_>, name: &str) -> Option<Value> {
     let store = scope.store;
     let options = store.options;
     let texts = |list: &[String]| Value::from(list.to_vec());
     Some(match name {
-        "inventory_hostname" => store.host.into(),
-        "inventory_hostname_short" => store.host.split('.').next().unwrap_or_default().into(),
-        "group_names" => {
-            let names: Vec<&str> = store.groups.names_of(store.host);
-            Value::from(names)
-        }
         "groups" => {
             let mut map = Map::new();
             let all = store.groups.all();
@@ -83,8 +76,8 @@ pub(super) fn value(vars: &TaskVars<'_, '_>, name: &str) -> Option<Value> {
             .play
             .play
             .map_or(Value::Null, |p| p.name.as_str().into()),
-        "ansible_check_mode" => vars.modes().0.into(),
-        "ansible_diff_mode" => vars.modes().1.into(),
+        "ansible_check_mode" => options.check.into(),
+        "ansible_diff_mode" => options.diff.into(),
         "ansible_verbosity" => i64::from(options.verbosity).into(),
         "ansible_forks" => 5.into(),
         "ansible_version" => version(),
@@ -99,6 +92,20 @@ pub(super) fn value(vars: &TaskVars<'_, '_>, name: &str) -> Option<Value> {
                 .map(|f| f.environment().cloned().collect())
                 .unwrap_or_default(),
         ),
+        _ => return None,
+    })
+}
+
+/// Magic variables that plays, tasks and `set_fact` may set: they stand beside the inventory's.
+pub(super) fn weak(scope: &TaskScope<'_, '_>, name: &str) -> Option<Value> {
+    let store = scope.store;
+    Some(match name {
+        "inventory_hostname" => store.host.into(),
+        "inventory_hostname_short" => store.host.split('.').next().unwrap_or_default().into(),
+        "group_names" => {
+            let names: Vec<&str> = store.groups.names_of(store.host);
+            Value::from(names)
+        }
         _ => return None,
     })
 }

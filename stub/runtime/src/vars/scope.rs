@@ -1,6 +1,6 @@
 //! One task's view of the variables.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use rustle_formats::{Map, Value};
 use rustle_template::{Dict, Error, ErrorKind, Key, Scope, Value as Rendered};
@@ -26,28 +26,14 @@ pub(crate) struct TaskVars<'a, 'r> {
     scope: TaskScope<'a, 'r>,
     /// The loop's variables and the task's own result: data, and stronger than everything.
     top: RefCell<Map>,
-    /// Whether the task only predicts, and whether it shows differences.
-    modes: Cell<(bool, bool)>,
 }
 
 impl<'a, 'r> TaskVars<'a, 'r> {
     pub(crate) fn new(scope: TaskScope<'a, 'r>) -> TaskVars<'a, 'r> {
-        let options = scope.store.options;
         TaskVars {
             top: RefCell::default(),
-            modes: Cell::new((options.check, options.diff)),
             scope,
         }
-    }
-
-    /// Says in which modes the task runs.
-    pub(crate) fn set_modes(&self, check: bool, diff: bool) {
-        self.modes.set((check, diff));
-    }
-
-    /// The modes that the task runs in: check and diff.
-    pub(crate) fn modes(&self) -> (bool, bool) {
-        self.modes.get()
     }
 
     /// Forgets what [`TaskVars::set_top`] set.
@@ -88,7 +74,7 @@ impl<'a, 'r> TaskVars<'a, 'r> {
             return Some(look(value, false, None));
         }
         let store = self.scope.store;
-        if let Some(value) = magic::value(self, name) {
+        if let Some(value) = magic::value(&self.scope, name) {
             let layer = (name == "ansible_facts").then_some(Layer::Facts);
             return Some(look(&value, false, layer));
         }
@@ -106,6 +92,9 @@ impl<'a, 'r> TaskVars<'a, 'r> {
         }
         if let Some(value) = store.facts.borrow().get(name) {
             return Some(look(value, false, Some(Layer::Facts)));
+        }
+        if let Some(value) = magic::weak(&self.scope, name) {
+            return Some(look(&value, false, None));
         }
         if let Some(value) = store.inventory.get(name) {
             return Some(look(value, true, Some(Layer::Inventory)));
@@ -214,7 +203,6 @@ impl Scope for TaskVars<'_, '_> {
     fn get(&self, name: &str) -> Result<Option<Rendered>, Error> {
         let store = self.scope.store;
         match name {
-            "omit" => return Ok(Some(Rendered::Omit)),
             "hostvars" => {
                 let hosts = store.groups.all().get("all").cloned().unwrap_or_default();
                 let others = &self.scope.templates.others;
@@ -233,7 +221,10 @@ impl Scope for TaskVars<'_, '_> {
             store.keep(layer, name, &made);
             Ok(made)
         });
-        found.transpose()
+        match found {
+            None if name == "omit" => Ok(Some(Rendered::Omit)),
+            found => found.transpose(),
+        }
     }
 
     fn names(&self) -> Vec<String> {

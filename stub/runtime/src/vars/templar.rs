@@ -28,6 +28,23 @@ impl From<Error> for TemplateError {
     }
 }
 
+/// The error of a text that is a `kind`. Ansible finds unknown filters and tests while it reads the text, before it
+/// evaluates anything.
+fn in_text(kind: &str) -> impl Fn(Error) -> TemplateError {
+    move |error| match error.kind() {
+        ErrorKind::UnknownFilter(_) | ErrorKind::UnknownTest(_) => {
+            let message = error.message();
+            let message = message
+                .strip_prefix("Error while evaluating conditional: ")
+                .unwrap_or(message);
+            TemplateError {
+                message: format!("Syntax error in {kind}: {message}"),
+            }
+        }
+        _ => error.into(),
+    }
+}
+
 /// What all templating of a run shares: parsed templates, lookups, the other hosts' variables.
 pub(crate) struct Templates<'r> {
     engine: Engine<'r>,
@@ -120,7 +137,9 @@ impl<'t, 'r> Templar<'t, 'r> {
             return Ok(Some(value.clone()));
         }
         let raw = self.vars.convert(value, true)?;
-        let rendered = self.with(|inner| inner.template_value(&raw))?;
+        let rendered = self
+            .with(|inner| inner.template_value(&raw))
+            .map_err(in_text("template"))?;
         if matches!(rendered, Rendered::Omit) {
             return Ok(None);
         }
@@ -129,7 +148,9 @@ impl<'t, 'r> Templar<'t, 'r> {
 
     /// Evaluates an expression.
     pub(crate) fn expression(&self, text: &str) -> Result<Value, TemplateError> {
-        let rendered = self.with(|inner| inner.eval_expr(text))?;
+        let rendered = self
+            .with(|inner| inner.eval_expr(text))
+            .map_err(in_text("expression"))?;
         Ok(rendered.to_formats()?)
     }
 
@@ -140,7 +161,8 @@ impl<'t, 'r> Templar<'t, 'r> {
             Value::Null => Ok(true),
             Value::Str(text) => {
                 let condition = Rendered::trusted(text.as_str());
-                Ok(self.with(|inner| inner.eval_condition(&condition))?)
+                self.with(|inner| inner.eval_condition(&condition))
+                    .map_err(in_text("expression"))
             }
             _ => Err(TemplateError {
                 message: "Conditional expressions must be strings.".into(),

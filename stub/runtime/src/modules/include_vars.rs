@@ -1,0 +1,133 @@
+//! `include_vars`: reads variables from files that came with the plan. The engine keeps them.
+
+use rustle_formats::{Map, Value};
+
+use crate::args::Args;
+use crate::assets::{AssetEntry, AssetKind};
+use crate::context::Context;
+use crate::engine;
+use crate::modules::Module;
+use crate::outcome::{Failure, ModuleResult, Outcome};
+use crate::spec::{Arg, Default, Kind, Place, Reach, Rule, Spec, Support};
+
+/// See the module's page in Ansible's documentation.
+pub(super) struct IncludeVars;
+
+/// The largest file that is read.
+const MAX_FILE: u64 = 64 << 20;
+
+static SPEC: Spec = Spec {
+    name: "include_vars",
+    collection: "ansible.builtin",
+    summary: "Reads variables from YAML or JSON files of the plan.",
+    args: &[&[
+        Arg::new("file", Kind::Str, "The file.").asset(),
+        Arg::new("dir", Kind::Str, "A folder; its files are read in the order of their names.").asset(),
+        Arg::new("name", Kind::Str, "A variable to put them all into."),
+        Arg::new("depth", Kind::Int, "How deep folders are searched; 0: as deep as they go.")
+            .default(Default::Int(0)),
+        Arg::new("files_matching", Kind::Str, "A shell pattern; only files of `dir` that fit it are read."),
+        Arg::new("ignore_files", Kind::List(&Kind::Str), "Names of files that are passed over.")
+            .default(Default::EmptyList),
+        Arg::new("extensions", Kind::List(&Kind::Str), "Endings of files that are read. Default: json, yaml, yml."),
+        Arg::new("ignore_unknown_extensions", Kind::Bool, "Whether other files in `dir` are passed over.")
+            .default(Default::Bool(false)),
+    ]],
+    free_form: Some("file"),
+    open: false,
+    rules: &[
+        Rule::MutuallyExclusive(&["file", "dir"]),
+        Rule::RequiredOneOf(&["file", "dir"]),
+    ],
+    check: Support::Full,
+    diff: Support::None,
+    reach: Reach::Local,
+    place: Place::Engine,
+};
+
+impl Module for IncludeVars {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn run(&self, args: &Args, ctx: &Context<'_>) -> ModuleResult {
+        let mut vars = Map::new();
+        let mut names = Vec::new();
+        if let Some(file) = args.str("file") {
+            let entry = ctx.find_asset(file, "vars")?;
+            vars = read(ctx, &entry)?;
+            names.push(String::from_utf8_lossy(&entry.path).into_owned());
+        } else if let Some(dir) = args.str("dir") {
+            let folder = ctx.find_asset(dir, "vars")?;
+            for entry in files(args, ctx, &folder)? {
+                vars.extend(read(ctx, &entry)?);
+                names.push(String::from_utf8_lossy(&entry.path).into_owned());
+            }
+        }
+        let facts = match args.str("name") {
+            Some(name) => Map::from_iter([(name.to_owned(), Value::Map(vars))]),
+            None => vars,
+        };
+        Ok(Outcome {
+            facts,
+            ..Outcome::ok().with("ansible_included_var_files", names)
+        })
+    }
+}
+
+/// The files of a folder that are meant, in the order of their names.
+fn files(args: &Args, ctx: &Context<'_>, folder: &AssetEntry) -> Result<Vec<AssetEntry>, Failure> {
+    let below = ctx
+        .assets
+        .below(&folder.path)
+        .map_err(|e| Failure::new(format!("cannot read the assets: {e}")))?;
+    let depth = args.int("depth").unwrap_or(0);
+    let endings = args
+        .list("extensions")
+        .unwrap_or_else(|| ["json", "yaml", "yml"].map(str::to_owned).to_vec());
+    let ignored = args.list("ignore_files").unwrap_or_default();
+    let mut out = Vec::new();
+    for entry in below {
+        if !matches!(entry.kind, AssetKind::File { .. }) {
+            continue;
+        }
+        let path = String::from_utf8_lossy(entry.path.get(folder.path.len() + 1..).unwrap_or_default()).into_owned();
+        let levels = path.split('/').count();
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if (depth > 0 && i64::try_from(levels).is_ok_and(|l| l > depth))
+            || ignored.iter().any(|i| i == name)
+            || args.str("files_matching").is_some_and(|p| !engine::fits(p, name))
+        {
+            continue;
+        }
+        let ending = name.rsplit_once('.').map_or("", |(_, e)| e);
+        if endings.iter().any(|e| e.trim_start_matches('.') == ending) {
+            out.push(entry);
+        } else if !args.bool("ignore_unknown_extensions") {
+            return Err(Failure::new(format!(
+                "{path} does not have a valid extension: {}",
+                endings.join(", ")
+            )));
+        }
+    }
+    Ok(out)
+}
+
+fn read(ctx: &Context<'_>, entry: &AssetEntry) -> Result<Map, Failure> {
+    let name = String::from_utf8_lossy(&entry.path).into_owned();
+    let bytes = ctx
+        .assets
+        .read_to_vec(&entry.path, MAX_FILE)
+        .map_err(|e| Failure::new(format!("cannot read {name}: {e}")))?;
+    let text = String::from_utf8(bytes).map_err(|_| Failure::new(format!("{name} is not UTF-8")))?;
+    let value = rustle_template::parse_yaml(&text)
+        .and_then(|v| v.to_formats())
+        .map_err(|e| Failure::new(format!("{name}: {}", e.message())))?;
+    match value {
+        Value::Map(map) => Ok(map),
+        Value::Null => Ok(Map::new()),
+        _ => Err(Failure::new(format!(
+            "{name} must be stored as a dictionary/hash"
+        ))),
+    }
+}
