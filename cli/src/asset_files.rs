@@ -76,15 +76,7 @@ pub(crate) fn collect(input: &PlanInput, search: &Search) -> Result<Vec<AssetSou
                 found.insert(source.name.clone(), source);
             }
             Err((message, notes)) => problems.push(Noted {
-                problem: Problem {
-                    task: None,
-                    name: None,
-                    source: None,
-                    pointer: format!("/assets/{i}"),
-                    key: false,
-                    message,
-                    hint: None,
-                },
+                problem: Problem::new(format!("/assets/{i}"), message),
                 notes,
             }),
         }
@@ -240,10 +232,11 @@ fn missing(request: &AssetRequest, src: &str, folder: bool, tried: &[PathBuf]) -
             task: Some(request.task.clone()),
             name: Some(request.name.clone()),
             source: request.source.clone(),
-            pointer: request.pointer.clone(),
-            key: false,
-            message: format!("{what} `{src}` is missing"),
             hint: Some(hint.to_owned()),
+            ..Problem::new(
+                request.pointer.clone(),
+                format!("{what} `{src}` is missing"),
+            )
         },
         notes,
     }

@@ -1,9 +1,9 @@
 //! Places what is wrong with a plan: in the playbook that it was made from where that is known, else in the plan itself.
 
 use rustle_formats::plan::Source;
-use rustle_runtime::check::Problem;
+use rustle_runtime::check::{Problem, Severity};
 
-use crate::diagnostic::{Diagnostic, Location};
+use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::plan_input::{PlanInput, SourceLines, limited};
 
 /// A problem, and more about it, one line each.
@@ -28,10 +28,9 @@ impl From<Problem> for Noted {
                     .iter()
                     .any(|q| problem.message.contains(&format!("{q}{n}{q}")))
             });
-        Noted {
-            notes: label.filter(|_| !told).into_iter().collect(),
-            problem,
-        }
+        let mut notes: Vec<String> = label.filter(|_| !told).into_iter().collect();
+        notes.extend(problem.notes.iter().cloned());
+        Noted { notes, problem }
     }
 }
 
@@ -64,7 +63,11 @@ pub(crate) fn diagnostics(input: &PlanInput, problems: Vec<Noted>) -> Vec<Diagno
                 }
                 _ => place,
             };
-            let mut out = Diagnostic::error(problem.message).at(location);
+            let level = match problem.severity {
+                Severity::Error => Level::Error,
+                Severity::Warning => Level::Warning,
+            };
+            let mut out = Diagnostic::new(level, problem.message).at(location);
             out.notes = notes;
             out.hint = problem.hint;
             (order.0, order.1, out)

@@ -194,8 +194,9 @@ pub(crate) fn limited(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let count = diagnostics.len();
     if count > MAX_SHOWN {
         diagnostics.truncate(MAX_SHOWN);
+        let level = diagnostics.first().map_or(Level::Error, |d| d.level);
         diagnostics.push(Diagnostic::new(
-            Level::Error,
+            level,
             format!("{count} mistakes in all; the first {MAX_SHOWN} are shown"),
         ));
     }

@@ -11,7 +11,7 @@ use rustle_formats::sign::SecretKey;
 use rustle_packer::keys::{Existing, OsRandom, write_file};
 use rustle_packer::overlay::{HostData, OverlayOptions, build_overlay};
 use rustle_packer::{AssetSource, Method, PackReport, PackRequest, Placement, Recorded, pack};
-use rustle_runtime::check::{CheckOptions, check};
+use rustle_runtime::check::{CheckOptions, Problem, Severity, check};
 
 use super::{Output, bytes};
 use crate::asset_files::{self, Search};
@@ -148,7 +148,7 @@ impl Pack {
         let mut input = PlanInput::read(&self.plan, console)?;
         let mut failures = Vec::new();
         let search = Search::new(&input, &self.asset_root);
-        failures.extend(self.check(&input, &search).err());
+        failures.extend(self.check(&input, &search, console).err());
         failures.extend(seal::check(&input).err());
         let assets = asset_files::collect(&input, &search);
         let assets = assets.map_err(|f| failures.push(f)).unwrap_or_default();
@@ -200,19 +200,26 @@ impl Pack {
     }
 
     /// Asks the runtime what is wrong with the plan.
-    fn check(&self, input: &PlanInput, search: &Search) -> Result<(), Failure> {
+    fn check(&self, input: &PlanInput, search: &Search, console: &Console) -> Result<(), Failure> {
         let options = CheckOptions {
             known_variables: self.run_var.clone(),
             attached: false,
             template_text: Some(&|request| search.template_text(request)),
         };
-        let problems = check(input.plan(), &options);
-        if problems.is_empty() {
+        let (errors, warnings): (Vec<Problem>, Vec<Problem>) = check(input.plan(), &options)
+            .into_iter()
+            .partition(|p| p.severity == Severity::Error);
+        let shown = |problems: Vec<Problem>| {
+            checks::diagnostics(input, problems.into_iter().map(Into::into).collect())
+        };
+        for warning in shown(warnings) {
+            console.say(&warning);
+        }
+        if errors.is_empty() {
             return Ok(());
         }
-        let problems = problems.into_iter().map(Into::into).collect();
         Err(Failure {
-            diagnostics: checks::diagnostics(input, problems),
+            diagnostics: shown(errors),
             exit: Exit::Plan,
         })
     }

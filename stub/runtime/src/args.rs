@@ -5,7 +5,7 @@
 
 mod coerce;
 
-pub(crate) use coerce::{boolean, text};
+pub(crate) use coerce::{boolean, may_be_template, text};
 pub use rustle_formats::nearest;
 use rustle_formats::{Map, Value};
 
@@ -127,10 +127,15 @@ impl Args {
                 hint: None,
             });
         };
+        // Before templating, what may turn out as `omit` is not surely there.
+        let surely = |name: &str| {
+            self.has(name)
+                && !(moment == Moment::Packing && self.values.get(name).is_some_and(may_be_omitted))
+        };
         for rule in spec.rules {
             match rule {
                 Rule::MutuallyExclusive(names) => {
-                    if names.iter().filter(|n| self.has(n)).count() > 1 {
+                    if names.iter().filter(|n| surely(n)).count() > 1 {
                         fail(format!(
                             "parameters are mutually exclusive: {}",
                             names.join("|")
@@ -138,8 +143,8 @@ impl Args {
                     }
                 }
                 Rule::RequiredTogether(names) => {
-                    let given = names.iter().filter(|n| self.has(n)).count();
-                    if given > 0 && given < names.len() {
+                    let some = names.iter().any(|n| surely(n));
+                    if some && !names.iter().all(|n| self.has(n)) {
                         fail(format!(
                             "parameters are required together: {}",
                             names.join(", ")
@@ -187,7 +192,7 @@ impl Args {
                 Rule::RequiredBy(name, needs) => {
                     let missing: Vec<&str> =
                         needs.iter().copied().filter(|n| !self.has(n)).collect();
-                    if self.has(name) && !missing.is_empty() {
+                    if surely(name) && !missing.is_empty() {
                         fail(format!(
                             "missing parameter(s) required by '{name}': {}",
                             missing.join(", ")
@@ -272,6 +277,11 @@ impl Args {
             .and_then(Value::as_list)
             .map(|l| l.iter().map(coerce::text).collect())
     }
+}
+
+/// Whether a value is a template that may resolve to `omit`.
+fn may_be_omitted(value: &Value) -> bool {
+    matches!(value, Value::Str(text) if coerce::may_be_template(value) && text.contains("omit"))
 }
 
 fn default_text(default: Default) -> String {

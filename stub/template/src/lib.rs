@@ -17,6 +17,7 @@ mod header;
 mod host;
 mod lookups;
 mod methods;
+pub mod names;
 mod predicates;
 mod syntax;
 mod templar;

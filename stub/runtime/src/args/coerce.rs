@@ -5,7 +5,7 @@ use rustle_formats::{Map, Value};
 use crate::spec::{Arg, Kind};
 
 /// Whether the value holds a template, so that its final type is not known yet.
-pub(super) fn may_be_template(value: &Value) -> bool {
+pub(crate) fn may_be_template(value: &Value) -> bool {
     match value {
         Value::Str(s) => s.contains("{{") || s.contains("{%"),
         Value::Secret(_) => true,

@@ -1,18 +1,26 @@
 //! The controller's files that tasks name, which packing must put into the artifact.
 
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
 use rustle_formats::plan::{ExecutionPlan, Source};
 use rustle_formats::{Map, Value};
-use rustle_template::{Engine, Value as Rendered};
+use rustle_template::{Engine, Error, Scope, Value as Rendered};
 
-use super::names::Names;
-use super::walk::{self, Placed, escaped};
+use super::defined::Defined;
+use super::escaped;
+use super::places::Tree;
 use crate::args::boolean;
+use crate::engine::Frame;
 use crate::modules;
+use crate::spec::Spec;
+use crate::vars::Groups;
 
 /// More names than this from one argument are not told one by one; their folder is asked for.
 const MAX_NAMES: usize = 4096;
+
+/// The variables of more hosts than this are not asked: a name that differs among so many is as good as unknown.
+const MAX_HOSTS: usize = 256;
 
 /// What packing must look for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,34 +54,43 @@ pub struct AssetRequest {
 
 /// All files that the tasks of a plan name.
 pub fn asset_requests(plan: &ExecutionPlan) -> Vec<AssetRequest> {
-    let placed = walk::tasks(plan);
-    let names = Names::of(plan, &placed, &[]);
-    requests(plan, &placed, &names)
+    let tree = Tree::of(plan);
+    let defined = Defined::of(plan, &tree, &[]);
+    requests(plan, &tree, &defined)
 }
 
-pub(super) fn requests(
-    plan: &ExecutionPlan,
-    placed: &[Placed<'_>],
-    names: &Names,
+pub(super) fn requests<'p>(
+    plan: &'p ExecutionPlan,
+    tree: &Tree<'p>,
+    defined: &Defined<'p>,
 ) -> Vec<AssetRequest> {
-    let engine = Engine::new();
+    let mut known = Known {
+        plan,
+        defined,
+        engine: Engine::new(),
+        groups: None,
+        plays: HashMap::new(),
+    };
     let mut out = Vec::new();
-    for (index, task) in placed.iter().enumerate() {
-        let Some(module) = modules::find(&task.frame.task.module) else {
+    for (index, placed) in tree.tasks.iter().enumerate() {
+        let Some(module) = modules::find(&placed.task.module) else {
             continue;
         };
         let spec = module.spec();
-        let mut args = crate::engine::with_defaults(&task.frame, spec);
-        args.extend(task.frame.task.args.clone());
+        let Some(frame) = spec
+            .all_args()
+            .any(|a| a.asset)
+            .then(|| tree.frame(plan, placed))
+            .flatten()
+        else {
+            continue;
+        };
+        let mut args = crate::engine::with_defaults(&frame, spec);
+        args.extend(placed.task.args.clone());
         crate::engine::name_free_form(spec, &mut args);
         if args.get("remote_src").and_then(boolean) == Some(true) {
             continue;
         }
-        let kind = if spec.name == "template" {
-            "templates"
-        } else {
-            "files"
-        };
         for arg in spec.all_args().filter(|a| a.asset) {
             let found = std::iter::once(arg.name)
                 .chain(arg.aliases.iter().copied())
@@ -86,27 +103,30 @@ pub(super) fn requests(
                 "script" => first_word(text),
                 _ => text.clone(),
             };
-            let fixed = Static {
-                plan,
-                task,
-                names,
-                engine: &engine,
-            };
-            for wanted in fixed.names_of(&text) {
+            let pointer = format!("{}/args/{}", placed.pointer, escaped(written));
+            for wanted in known.names_of(&frame, placed.play, &text) {
                 out.push(AssetRequest {
                     wanted,
-                    kind,
-                    folders: task.frame.task.asset_paths.clone(),
-                    task: task.frame.task.id.clone(),
-                    name: task.frame.task.name.clone(),
-                    source: task.frame.task.source.clone(),
-                    pointer: format!("{}/args/{}", task.pointer, escaped(written)),
+                    kind: kind_of(spec),
+                    folders: placed.task.asset_paths.clone(),
+                    task: placed.task.id.clone(),
+                    name: placed.task.name.clone(),
+                    source: placed.task.source.clone(),
+                    pointer: pointer.clone(),
                     index,
                 });
             }
         }
     }
     out
+}
+
+/// The conventional folder of a module's files.
+fn kind_of(spec: &Spec) -> &'static str {
+    match spec.name {
+        "template" => "templates",
+        _ => "files",
+    }
 }
 
 /// The first word of a command, quotes taken off. A template counts as one word.
@@ -131,48 +151,72 @@ pub(super) fn first_word(text: &str) -> String {
     text[..end].to_owned()
 }
 
+type Variables = HashMap<String, Rendered>;
+
 /// Renders names with what is known before running.
-struct Static<'s, 'p> {
-    plan: &'s ExecutionPlan,
-    task: &'s Placed<'p>,
-    names: &'s Names,
-    engine: &'s Engine<'static>,
+struct Known<'s, 'p> {
+    plan: &'p ExecutionPlan,
+    defined: &'s Defined<'p>,
+    engine: Engine<'static>,
+    groups: Option<Groups>,
+    /// What each host knows in a play.
+    plays: HashMap<usize, Rc<[Variables]>>,
 }
 
-impl Static<'_, '_> {
+/// A task's own variables over those of its play.
+struct Layered<'s> {
+    own: Variables,
+    play: &'s Variables,
+}
+
+impl Scope for Layered<'_> {
+    fn get(&self, name: &str) -> Result<Option<Rendered>, Error> {
+        Ok(self.own.get(name).or_else(|| self.play.get(name)).cloned())
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.own.keys().chain(self.play.keys()).cloned().collect()
+    }
+}
+
+impl Known<'_, '_> {
     /// All names that a text can stand for.
-    fn names_of(&self, text: &str) -> Vec<Wanted> {
+    fn names_of(&mut self, frame: &Frame<'_>, play: usize, text: &str) -> Vec<Wanted> {
         if !text.contains("{{") && !text.contains("{%") {
             return vec![Wanted::File(text.to_owned())];
         }
-        match self.rendered(text) {
+        match self.rendered(frame, play, text) {
             Some(names) if !names.is_empty() => names.into_iter().map(Wanted::File).collect(),
             _ => vec![Wanted::Folder(static_folder(text))],
         }
     }
 
     /// The names, if they depend on nothing but what the plan says. Each host has its own variables.
-    fn rendered(&self, text: &str) -> Option<BTreeSet<String>> {
+    fn rendered(&mut self, frame: &Frame<'_>, play: usize, text: &str) -> Option<BTreeSet<String>> {
         let analysis = self.engine.check_syntax(text).ok()?;
-        let task = self.task.frame.task;
+        let task = frame.task;
         let control = task.loop_control.as_ref();
         let item = control
             .and_then(|c| c.loop_var.as_deref())
             .unwrap_or("item");
         let looped = task.loop_.is_some() && analysis.mentioned.iter().any(|n| &**n == item);
-        let dynamic = |n: &str| self.names.is_dynamic(n) && !(looped && n == item);
+        let dynamic = |n: &str| self.defined.is_dynamic(n) && !(looped && n == item);
         if analysis.mentioned.iter().any(|n| dynamic(n)) || !analysis.lookups.is_empty() {
             return None;
         }
         let mut out = BTreeSet::new();
-        for scope in self.scopes() {
+        let hosts = self.hosts(frame, play);
+        for host in hosts.iter() {
+            let mut scope = Layered {
+                own: self.own(frame),
+                play: host,
+            };
             if !looped {
                 out.insert(self.render(&scope, text)?);
                 continue;
             }
-            for value in self.items(&scope)? {
-                let mut scope = scope.clone();
-                scope.insert(item.to_owned(), value);
+            for value in self.items(frame, &scope)? {
+                scope.own.insert(item.to_owned(), value);
                 out.insert(self.render(&scope, text)?);
                 if out.len() > MAX_NAMES {
                     return None;
@@ -182,11 +226,15 @@ impl Static<'_, '_> {
         Some(out)
     }
 
-    fn items(&self, scope: &HashMap<String, Rendered>) -> Option<Vec<Rendered>> {
-        let written = self.task.frame.task.loop_.as_ref()?;
+    fn items(&self, frame: &Frame<'_>, scope: &Layered<'_>) -> Option<Vec<Rendered>> {
+        let written = frame.task.loop_.as_ref()?;
         if let Value::Str(text) = written {
             let analysis = self.engine.check_syntax(text).ok()?;
-            if analysis.mentioned.iter().any(|n| self.names.is_dynamic(n)) {
+            if analysis
+                .mentioned
+                .iter()
+                .any(|n| self.defined.is_dynamic(n))
+            {
                 return None;
             }
         }
@@ -197,44 +245,56 @@ impl Static<'_, '_> {
         }
     }
 
-    fn render(&self, scope: &HashMap<String, Rendered>, text: &str) -> Option<String> {
+    fn render(&self, scope: &Layered<'_>, text: &str) -> Option<String> {
         let raw = Rendered::trusted(text);
         let value = self.engine.template_value(scope, &raw).ok()?;
         value.as_str().map(str::to_owned)
     }
 
-    /// What each host of the plan knows: one scope where hosts have no variables of their own.
-    fn scopes(&self) -> Vec<HashMap<String, Rendered>> {
-        let groups = crate::vars::Groups::of(self.plan);
-        let hosts: Vec<&str> = groups
-            .all()
-            .get("all")
-            .map(|l| l.iter().map(String::as_str).take(256).collect())
-            .unwrap_or_default();
-        let hosts = if hosts.is_empty() {
-            vec!["localhost"]
-        } else {
-            hosts
-        };
-        hosts.iter().map(|host| self.scope(&groups, host)).collect()
+    /// What each host of the plan knows in a play; one scope where there are no hosts.
+    fn hosts(&mut self, frame: &Frame<'_>, play: usize) -> Rc<[Variables]> {
+        if let Some(known) = self.plays.get(&play) {
+            return known.clone();
+        }
+        let plan = self.plan;
+        let groups = self.groups.get_or_insert_with(|| Groups::of(plan));
+        let all = groups.all().get("all").map_or(&[][..], Vec::as_slice);
+        let mut hosts: Vec<&str> = all.iter().map(String::as_str).take(MAX_HOSTS).collect();
+        if hosts.is_empty() {
+            hosts.push("localhost");
+        }
+        let scopes: Rc<[Variables]> = hosts
+            .iter()
+            .map(|host| {
+                let mut scope = Variables::new();
+                add(&mut scope, &crate::vars::inventory_of(plan, groups, host));
+                add(&mut scope, &frame.play.vars);
+                for vars in &frame.play.vars_files {
+                    add(&mut scope, vars);
+                }
+                scope.insert("inventory_hostname".into(), Rendered::str(*host));
+                scope
+            })
+            .collect();
+        self.plays.insert(play, scopes.clone());
+        scopes
     }
 
-    fn scope(&self, groups: &crate::vars::Groups, host: &str) -> HashMap<String, Rendered> {
-        let mut scope = HashMap::new();
-        let mut add = |vars: &Map| {
-            for (name, value) in vars {
-                scope.insert(name.clone(), Rendered::from_formats(value, true));
-            }
-        };
-        add(&crate::vars::inventory_of(self.plan, groups, host));
-        let frame = &self.task.frame;
-        add(&frame.play.vars);
-        frame.play.vars_files.iter().for_each(&mut add);
-        frame.blocks.iter().for_each(|b| add(&b.vars));
-        add(&frame.task.vars);
-        add(&self.plan.extra_vars);
-        scope.insert("inventory_hostname".into(), Rendered::str(host));
-        scope
+    /// The variables of a task and of the blocks around it, and what is stronger.
+    fn own(&self, frame: &Frame<'_>) -> Variables {
+        let mut own = Variables::new();
+        for block in &frame.blocks {
+            add(&mut own, &block.vars);
+        }
+        add(&mut own, &frame.task.vars);
+        add(&mut own, &self.plan.extra_vars);
+        own
+    }
+}
+
+fn add(scope: &mut Variables, vars: &Map) {
+    for (name, value) in vars {
+        scope.insert(name.clone(), Rendered::from_formats(value, true));
     }
 }
 

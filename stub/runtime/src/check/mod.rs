@@ -1,24 +1,48 @@
-//! What is wrong with a plan, as far as it can be known before it runs: asked when packing, so that nothing that can
-//! only fail is shipped.
+//! What can be known to be wrong with a plan before it is packed: an artifact that is sure to fail on its target should
+//! not be made.
 //!
-//! Each finding says which task, where in the plan document and where in the playbook. What depends on the machine, or
-//! on variables that only exist there, is left to the run.
+//! The rules are the engine's own (its modules' SPECs, its layers of variables, its order of tasks), asked without
+//! running anything. What a run decides (which branch of a template, which item, which host) is left to the run; what
+//! would fail in a task that may be skipped is a [`Severity::Warning`].
+//!
+//! All problems are reported, in time linear in the plan: what is said about a text is worked out once for all tasks
+//! that hold it.
 
 mod assets;
-mod expressions;
-mod names;
+mod defined;
+mod files;
+mod handlers;
+mod keywords;
+mod modules;
+mod offline;
 mod order;
+mod places;
 mod scan;
-mod tasks;
-mod walk;
+mod texts;
+mod variables;
 
 use rustle_formats::plan::{ExecutionPlan, Source};
 
 pub use assets::{AssetRequest, Wanted, asset_requests};
 
-/// One finding.
-#[derive(Debug, Clone, PartialEq)]
+use defined::Defined;
+use places::{Placed, Tree};
+use scan::Scan;
+
+/// How sure it is that a run would fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The plan cannot run as it is meant.
+    Error,
+    /// It may be meant so, but probably is not.
+    Warning,
+}
+
+/// Something wrong with a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// How grave it is.
+    pub severity: Severity,
     /// The task's id, where one is concerned.
     pub task: Option<String>,
     /// The task's name.
@@ -27,12 +51,62 @@ pub struct Problem {
     pub source: Option<Source>,
     /// The place in the plan document, a JSON pointer: `/plays/0/batches/0/tasks/3/args/onwer`.
     pub pointer: String,
-    /// Whether the pointer means the key rather than its value.
+    /// Whether the key there is to blame, rather than its value.
     pub key: bool,
     /// What is wrong.
     pub message: String,
+    /// More about it, a sentence each.
+    pub notes: Vec<String>,
     /// What may help.
     pub hint: Option<String>,
+}
+
+impl Problem {
+    /// An error that no task is to blame for.
+    pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Problem {
+        Problem {
+            severity: Severity::Error,
+            task: None,
+            name: None,
+            source: None,
+            pointer: pointer.into(),
+            key: false,
+            message: message.into(),
+            notes: Vec::new(),
+            hint: None,
+        }
+    }
+
+    /// An error of a task; `below` is appended to the task's own pointer.
+    fn of(placed: &Placed<'_>, below: &str, message: impl Into<String>) -> Problem {
+        let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+        Problem {
+            task: some(&placed.task.id),
+            name: some(&placed.task.name),
+            source: placed.task.source.clone().filter(|s| s.line > 0),
+            ..Problem::new(format!("{}{below}", placed.pointer), message)
+        }
+    }
+
+    fn at_key(mut self) -> Problem {
+        self.key = true;
+        self
+    }
+
+    fn warning(mut self) -> Problem {
+        self.severity = Severity::Warning;
+        self
+    }
+
+    fn note(mut self, note: impl Into<String>) -> Problem {
+        self.notes.push(note.into());
+        self
+    }
+
+    fn hint(mut self, hint: Option<String>) -> Problem {
+        self.hint = hint;
+        self
+    }
 }
 
 /// Gives the text of a file that a task names, where the caller has it.
@@ -49,18 +123,30 @@ pub struct CheckOptions<'a> {
     pub template_text: Option<&'a TextOf<'a>>,
 }
 
-/// Everything that is wrong with a plan, in the order of the document.
+/// Everything that is wrong with a plan.
 pub fn check(plan: &ExecutionPlan, options: &CheckOptions<'_>) -> Vec<Problem> {
+    let tree = Tree::of(plan);
+    let defined = Defined::of(plan, &tree, &options.known_variables);
     let mut out = Vec::new();
-    let placed = walk::tasks(plan);
-    let names = names::Names::of(plan, &placed, &options.known_variables);
-    let expressions = expressions::Expressions::new(names);
-    tasks::check(plan, &placed, options, &expressions, &mut out);
-    order::check(plan, &placed, &mut out);
-    if let Some(text) = options.template_text {
-        expressions.files(&placed, plan, text, &mut out);
+    modules::check(plan, &tree, &mut out);
+    keywords::check(plan, &tree, &mut out);
+    handlers::check(plan, &tree, &mut out);
+    if !options.attached {
+        offline::check(plan, &tree, &mut out);
     }
+    Scan::new(plan, &tree, defined, options).run(&mut out);
+    order::check(plan, &tree, &mut out);
     out
+}
+
+/// A key as it stands in a JSON pointer.
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// The question about the name that was probably meant.
+fn did_you_mean(meant: Option<&str>) -> Option<String> {
+    meant.map(|meant| format!("did you mean `{meant}`?"))
 }
 
 #[cfg(test)]

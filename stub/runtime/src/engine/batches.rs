@@ -12,14 +12,6 @@ pub(crate) struct Turn<'p> {
     pub content: &'p Item,
 }
 
-/// Whether a play's dependencies can be honoured.
-///
-/// # Errors
-/// As [`order`].
-pub(crate) fn check(play: &PlayPlan) -> Result<(), String> {
-    order(play).map(|_| ())
-}
-
 /// The items of a play in the order in which they run.
 ///
 /// # Errors

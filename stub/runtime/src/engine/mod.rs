@@ -25,7 +25,6 @@ mod tags;
 mod task;
 
 pub(crate) use attempt::{name_free_form, with_defaults};
-pub(crate) use batches::check as check_order;
 pub use driver::{Driver, Machine, Meeting, Position, Reply, Request};
 pub(crate) use frame::Frame;
 pub use hosts::choose_host;

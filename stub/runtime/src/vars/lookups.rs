@@ -17,6 +17,21 @@ use crate::engine::Driver;
 /// The largest file that a lookup or an include reads.
 const MAX_FILE: u64 = 64 << 20;
 
+/// The lookups that [`Plugins`] has.
+pub(crate) const NAMES: &[&str] = &["env", "file", "fileglob", "first_found", "template", "unvault"];
+
+/// The lookups that only a controller could answer.
+pub(crate) const CONTROLLER: &[&str] = &[
+    "config",
+    "csvfile",
+    "ini",
+    "inventory_hostnames",
+    "lines",
+    "password",
+    "pipe",
+    "url",
+];
+
 /// The plan's files, searched as the current task would.
 #[derive(Clone)]
 pub(super) struct Files<'r> {
@@ -94,14 +109,7 @@ impl Lookups for Plugins<'_> {
             "template" => self.template(&call).map(Some),
             "fileglob" => self.glob(&call).map(Some),
             "first_found" => self.first_found(&call).map(Some),
-            "lines"
-            | "pipe"
-            | "password"
-            | "url"
-            | "ini"
-            | "csvfile"
-            | "inventory_hostnames"
-            | "config" => Err(Error::new(
+            _ if CONTROLLER.contains(&name) => Err(Error::new(
                 ErrorKind::Plugin,
                 format!("The lookup '{name}' needs the controller, and this run has none."),
             )),

@@ -8,12 +8,15 @@ mod hostvars;
 mod lookups;
 mod machine;
 mod magic;
+mod names;
 mod scope;
 mod store;
 mod templar;
 
 pub(crate) use groups::Groups;
+pub(crate) use lookups::{CONTROLLER as CONTROLLER_LOOKUPS, NAMES as LOOKUPS};
 pub(crate) use magic::NAMES as MAGIC_NAMES;
+pub(crate) use names::is_variable_name;
 pub(crate) use scope::{TaskScope, TaskVars};
 pub(crate) use store::{PlayVars, Store, inventory_of};
-pub(crate) use templar::{Templar, Templates};
+pub(crate) use templar::{Templar, Templates, apply_options};

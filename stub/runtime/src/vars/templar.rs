@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use rustle_formats::Value;
+use rustle_formats::{Map, Value};
 use rustle_template::{Engine, Error, ErrorKind, FileOptions, Templar as Inner, Value as Rendered};
 
 use super::hostvars::Others;
@@ -202,7 +202,7 @@ impl<'t, 'r> Templar<'t, 'r> {
     /// Renders a template file.
     pub(crate) fn render(&self, request: &RenderRequest<'_>) -> Result<String, String> {
         let mut options = FileOptions::default();
-        apply_options(request, &mut options)?;
+        apply_options(&request.options, &mut options)?;
         for (name, value) in &request.extra {
             self.vars.set_top(name, value.clone());
         }
@@ -236,9 +236,9 @@ fn may_render(text: &str) -> bool {
 }
 
 /// The options of the module `template`, by Ansible's names.
-fn apply_options(request: &RenderRequest<'_>, options: &mut FileOptions) -> Result<(), String> {
+pub(crate) fn apply_options(given: &Map, options: &mut FileOptions) -> Result<(), String> {
     let syntax = &mut options.syntax;
-    for (name, value) in &request.options {
+    for (name, value) in given {
         let flag = || {
             value
                 .as_bool()

@@ -100,6 +100,11 @@ pub(crate) fn find(name: &str) -> Option<Filter> {
         .copied()
 }
 
+/// The names of all filters.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().flat_map(|table| table.iter()).map(|filter| filter.name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,8 @@
 mod plain;
 mod sequence;
 
+pub(crate) use plain::NAMES;
+
 use std::rc::Rc;
 
 use crate::eval::{Args, Interp};

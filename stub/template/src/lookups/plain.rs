@@ -8,6 +8,22 @@ use crate::eval::{Args, Interp};
 use crate::filters;
 use crate::value::{Value, get_attr, iterate, to_text};
 
+/// The lookups of this file.
+pub(crate) const NAMES: &[&str] = &[
+    "dict",
+    "flattened",
+    "indexed_items",
+    "items",
+    "list",
+    "nested",
+    "random_choice",
+    "sequence",
+    "subelements",
+    "together",
+    "varnames",
+    "vars",
+];
+
 /// Runs a lookup of this file; `None` if it has none of that name.
 pub(super) fn run(
     interp: &mut Interp<'_>,

@@ -72,6 +72,11 @@ pub(crate) fn find(name: &str) -> Option<Predicate> {
         .copied()
 }
 
+/// The names of all tests.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().flat_map(|table| table.iter()).map(|test| test.name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,6 +21,16 @@ pub struct Analysis {
     pub lookups: Vec<(Rc<str>, u32, u32)>,
     /// Templates included, imported or extended by literal name.
     pub templates: Vec<Rc<str>>,
+    /// Where each of `required` is used first.
+    places: Vec<(u32, u32)>,
+}
+
+impl Analysis {
+    /// The line and column where a required variable is used first.
+    pub fn place_of(&self, name: &str) -> Option<(u32, u32)> {
+        let index = self.required.iter().position(|known| &**known == name)?;
+        self.places.get(index).copied()
+    }
 }
 
 /// Looks at a whole template.
@@ -33,7 +43,7 @@ pub(crate) fn analyse_template(template: &Template) -> Analysis {
 /// Looks at an expression.
 pub(crate) fn analyse_expression(expr: &Expr) -> Analysis {
     let mut walk = Walk::default();
-    walk.expr(expr);
+    walk.result(expr);
     walk.found
 }
 
@@ -94,13 +104,14 @@ impl Walk {
         }
     }
 
-    fn name(&mut self, name: &Rc<str>) {
+    fn name(&mut self, name: &Rc<str>, at: (u32, u32)) {
         if self.local.iter().flatten().any(|known| known == name) || is_global(name) {
             return;
         }
         note(&mut self.found.mentioned, name.clone());
-        if self.lenient == 0 && !self.asked.contains(name) {
-            note(&mut self.found.required, name.clone());
+        if self.lenient == 0 && !self.asked.contains(name) && !self.found.required.contains(name) {
+            self.found.required.push(name.clone());
+            self.found.places.push(at);
         }
     }
 
@@ -130,16 +141,12 @@ impl Walk {
         let at = (expr.pos.line, expr.pos.column);
         match &expr.kind {
             ExprKind::Const(_) => {}
-            ExprKind::Name(name) => self.name(name),
-            ExprKind::List(items) | ExprKind::Tuple(items) | ExprKind::Concat(items) => {
-                items.iter().for_each(|item| self.expr(item));
+            ExprKind::Name(name) => self.name(name, at),
+            // An undefined element does no harm until somebody looks at it: `[a, b] | select('defined')`.
+            ExprKind::List(_) | ExprKind::Tuple(_) | ExprKind::Dict(_) => {
+                self.leniently(|walk| walk.elements(expr))
             }
-            ExprKind::Dict(items) => {
-                for (key, value) in items {
-                    self.expr(key);
-                    self.expr(value);
-                }
-            }
+            ExprKind::Concat(items) => items.iter().for_each(|item| self.expr(item)),
             ExprKind::Sign(_, inner) | ExprKind::Not(inner) | ExprKind::Attr(inner, _) => {
                 self.expr(inner)
             }
@@ -210,6 +217,30 @@ impl Walk {
         }
     }
 
+    /// The elements of a list or mapping that is written out.
+    fn elements(&mut self, expr: &Expr) {
+        match &expr.kind {
+            ExprKind::List(items) | ExprKind::Tuple(items) => {
+                items.iter().for_each(|item| self.result(item))
+            }
+            ExprKind::Dict(items) => {
+                for (key, value) in items {
+                    self.expr(key);
+                    self.result(value);
+                }
+            }
+            _ => self.expr(expr),
+        }
+    }
+
+    /// An expression whose value is the result: every element of it is looked at.
+    fn result(&mut self, expr: &Expr) {
+        match expr.kind {
+            ExprKind::List(_) | ExprKind::Tuple(_) | ExprKind::Dict(_) => self.elements(expr),
+            _ => self.expr(expr),
+        }
+    }
+
     /// In `a is defined and a.b`, the right side is safe.
     fn and(&mut self, a: &Expr, b: &Expr) {
         self.expr(a);
@@ -242,7 +273,17 @@ impl Walk {
             note(&mut self.found.lookups, (plugin.shared(), at.0, at.1));
         }
         self.expr(function);
-        self.args(args);
+        // A macro may ask whether its arguments are defined; so may some functions.
+        let strict = match &function.kind {
+            ExprKind::Name(name) => crate::globals::find(name)
+                .is_some_and(|known| !crate::globals::takes_undefined(&known)),
+            _ => false,
+        };
+        if strict {
+            self.args(args)
+        } else {
+            self.leniently(|walk| walk.args(args))
+        }
     }
 
     fn template_name(&mut self, name: &Expr) {
@@ -272,7 +313,8 @@ impl Walk {
     fn node(&mut self, node: &Node) {
         match node {
             Node::Text(_) | Node::Break | Node::Continue => {}
-            Node::Output(expr) | Node::Do(expr) => self.expr(expr),
+            Node::Output(expr) => self.result(expr),
+            Node::Do(expr) => self.expr(expr),
             Node::If {
                 branches,
                 otherwise,
@@ -303,7 +345,7 @@ impl Walk {
                 self.define_target(target);
             }
             Node::With { bindings, body } => {
-                bindings.iter().for_each(|(_, value)| self.expr(value));
+                self.leniently(|walk| bindings.iter().for_each(|(_, value)| walk.expr(value)));
                 self.scope(|walk| {
                     bindings
                         .iter()

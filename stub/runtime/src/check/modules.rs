@@ -1,0 +1,195 @@
+//! Modules exist, and their arguments are those that their SPECs declare.
+
+use rustle_formats::plan::ExecutionPlan;
+use rustle_formats::{Map, Value, nearest};
+
+use super::places::Tree;
+use super::{Placed, Problem, did_you_mean, escaped, offline};
+use crate::args::{ArgError, Args, Moment};
+use crate::engine::{Frame, META_ACTIONS, is_meta, meta_action, name_free_form, with_defaults};
+use crate::modules::{MODULES, find};
+use crate::spec::Spec;
+use crate::vars::is_variable_name;
+
+/// Looks at every task's module and arguments.
+pub(super) fn check(plan: &ExecutionPlan, tree: &Tree<'_>, out: &mut Vec<Problem>) {
+    for placed in &tree.tasks {
+        let task = placed.task;
+        if task.module.is_empty() {
+            out.push(Problem::of(placed, "", "the task has no module"));
+        } else if is_meta(&task.module) {
+            check_meta(placed, out);
+        } else if let Some(module) = find(&task.module) {
+            if let Some(frame) = tree.frame(plan, placed) {
+                check_args(placed, &frame, module.spec(), out);
+            }
+        } else {
+            out.push(unknown(placed));
+        }
+    }
+    check_defaults(plan, tree, out);
+}
+
+fn unknown(placed: &Placed<'_>) -> Problem {
+    let module = &placed.task.module;
+    let problem = |message: String| Problem::of(placed, "/module", message);
+    if module.contains("{{") {
+        return problem(format!("`{module}` is no name of a module"))
+            .note("which module a task runs must be known when packing");
+    }
+    if let Some(why) = offline::reason(module) {
+        return problem(format!(
+            "an artifact cannot run the module `{module}`: {why}"
+        ));
+    }
+    let names: Vec<&str> = MODULES
+        .iter()
+        .map(|m| m.spec().name)
+        .chain(["meta"])
+        .collect();
+    let short = module.rsplit('.').next().unwrap_or(module);
+    problem(format!("unknown module `{module}`")).hint(
+        did_you_mean(nearest(short, &names))
+            .or_else(|| Some("docs/modules.md lists the modules that there are".to_owned())),
+    )
+}
+
+fn check_meta(placed: &Placed<'_>, out: &mut Vec<Problem>) {
+    let action = meta_action(&placed.task.args);
+    if META_ACTIONS.contains(&action) {
+        return;
+    }
+    let problem = match action {
+        "" => Problem::of(placed, "", "`meta` needs an action"),
+        _ => {
+            let below = if placed.task.args.contains_key("_raw_params") {
+                "/args/_raw_params"
+            } else {
+                "/args/free_form"
+            };
+            Problem::of(placed, below, format!("`meta` has no action `{action}`"))
+        }
+    };
+    let hint = did_you_mean(nearest(action, META_ACTIONS))
+        .unwrap_or_else(|| format!("the actions are {}", META_ACTIONS.join(", ")));
+    out.push(problem.hint(Some(hint)));
+}
+
+/// A mapping, or the mappings of a list.
+fn mappings(value: &Value) -> impl Iterator<Item = &Map> {
+    let list = match value {
+        Value::List(list) => list.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    list.iter().filter_map(Value::as_map)
+}
+
+fn check_args(placed: &Placed<'_>, frame: &Frame<'_>, spec: &Spec, out: &mut Vec<Problem>) {
+    let mut args = with_defaults(frame, spec);
+    args.extend(placed.task.args.clone());
+    name_free_form(spec, &mut args);
+    if let Err(errors) = Args::check(spec, &args, Moment::Packing) {
+        out.extend(errors.into_iter().map(|e| argument(placed, spec, e)));
+    }
+    if spec.name == "set_fact" {
+        for name in placed.task.args.keys() {
+            if name != "cacheable" && !name.contains("{{") && !is_variable_name(name) {
+                let below = format!("/args/{}", escaped(name));
+                let message = format!("`set_fact` sets variables, and `{name}` is no name of one");
+                out.push(Problem::of(placed, &below, message).at_key());
+            }
+        }
+    }
+}
+
+fn argument(placed: &Placed<'_>, spec: &Spec, error: ArgError) -> Problem {
+    let module = spec.name;
+    let unknown = error.message.starts_with("Unsupported parameters");
+    let hint = did_you_mean(error.hint.as_deref()).or_else(|| {
+        let list = error
+            .message
+            .split("Supported parameters include: ")
+            .nth(1)?;
+        unknown.then(|| format!("the arguments are {}", list.trim_end_matches('.')))
+    });
+    let Some(arg) = &error.arg else {
+        let message = format!("module `{module}`: {}", error.message);
+        return Problem::of(placed, "", message).hint(hint);
+    };
+    let given = &placed.task.args;
+    let free = spec.free_form == Some(arg.as_str()) && given.contains_key("_raw_params");
+    // What a default brought in is blamed on the task, which is where it has no place.
+    let own = given.contains_key(arg) || free;
+    let below = match own {
+        true if given.contains_key(arg) => format!("/args/{}", escaped(arg)),
+        true => "/args/_raw_params".to_owned(),
+        false => String::new(),
+    };
+    let message = if unknown {
+        format!("unknown argument `{arg}` for module `{module}`")
+    } else {
+        format!("argument `{arg}` of module `{module}`: {}", error.message)
+    };
+    let mut problem = Problem::of(placed, &below, message).hint(hint);
+    problem.key = unknown && own;
+    if own {
+        problem
+    } else {
+        problem.note("`module_defaults` gives it")
+    }
+}
+
+/// The modules that `module_defaults` names.
+fn check_defaults(plan: &ExecutionPlan, tree: &Tree<'_>, out: &mut Vec<Problem>) {
+    let plays = plan.plays.iter().enumerate();
+    for (p, play) in plays {
+        let new =
+            |below: &str, message: String| Problem::new(format!("/plays/{p}{below}"), message);
+        named_defaults(play.module_defaults.as_ref(), &new, out);
+    }
+    for placed in &tree.blocks {
+        let new = |below: &str, message: String| {
+            Problem::new(format!("{}{below}", placed.pointer), message)
+        };
+        named_defaults(placed.block.module_defaults.as_ref(), &new, out);
+    }
+    for placed in &tree.tasks {
+        let new = |below: &str, message: String| Problem::of(placed, below, message);
+        named_defaults(placed.task.module_defaults.as_ref(), &new, out);
+    }
+}
+
+fn named_defaults(
+    value: Option<&Value>,
+    new: &dyn Fn(&str, String) -> Problem,
+    out: &mut Vec<Problem>,
+) {
+    let Some(value) = value else { return };
+    let list = matches!(value, Value::List(_));
+    for (i, by_module) in mappings(value).enumerate() {
+        for name in by_module.keys() {
+            let below = match list {
+                true => format!("/module_defaults/{i}/{}", escaped(name)),
+                false => format!("/module_defaults/{}", escaped(name)),
+            };
+            if name.starts_with("group/") {
+                let message =
+                    format!("`module_defaults` has no groups of modules, such as `{name}`");
+                out.push(
+                    new(&below, message)
+                        .at_key()
+                        .hint(Some("name each module".into())),
+                );
+            } else if !name.contains("{{") && find(name).is_none() && !is_meta(name) {
+                let names: Vec<&str> = MODULES.iter().map(|m| m.spec().name).collect();
+                let message = format!("`module_defaults` for the unknown module `{name}`");
+                out.push(
+                    new(&below, message)
+                        .at_key()
+                        .warning()
+                        .hint(did_you_mean(nearest(name, &names))),
+                );
+            }
+        }
+    }
+}
