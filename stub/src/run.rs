@@ -140,7 +140,6 @@ impl Ready {
                 work_dir: work.path().to_owned(),
                 async_dir: None,
                 program: self.program.clone(),
-                become_methods: Vec::new(),
             },
         };
         Ok(Runner::new(&self.plan, &self.host, options, &driver).run())

@@ -40,7 +40,10 @@ mod tests {
         let scope: HashMap<String, Value> = HashMap::new();
         for name in super::lookups() {
             if let Err(error) = engine.eval_expr(&scope, &format!("lookup('{name}')")) {
-                assert!(!matches!(error.kind(), ErrorKind::UnknownLookup(_)), "{name}");
+                assert!(
+                    !matches!(error.kind(), ErrorKind::UnknownLookup(_)),
+                    "{name}"
+                );
             }
         }
     }

@@ -18,7 +18,14 @@ use crate::engine::Driver;
 const MAX_FILE: u64 = 64 << 20;
 
 /// The lookups that [`Plugins`] has.
-pub(crate) const NAMES: &[&str] = &["env", "file", "fileglob", "first_found", "template", "unvault"];
+pub(crate) const NAMES: &[&str] = &[
+    "env",
+    "file",
+    "fileglob",
+    "first_found",
+    "template",
+    "unvault",
+];
 
 /// The lookups that only a controller could answer.
 pub(crate) const CONTROLLER: &[&str] = &[

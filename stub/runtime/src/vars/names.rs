@@ -3,7 +3,9 @@
 /// Python's rule for names, without its words.
 pub(crate) fn is_variable_name(name: &str) -> bool {
     let mut chars = name.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+    chars
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
         && !matches!(name, "True" | "False" | "None" | "true" | "false" | "none")
         && !PYTHON_WORDS.contains(&name)

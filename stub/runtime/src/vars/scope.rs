@@ -53,11 +53,6 @@ impl<'a, 'r> TaskVars<'a, 'r> {
         self.scope.store
     }
 
-    /// What the view is made of.
-    pub(crate) fn scope(&self) -> &TaskScope<'a, 'r> {
-        &self.scope
-    }
-
     /// Whether there is a variable of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.with(name, |_, _, _| ()).is_some()
@@ -202,13 +197,10 @@ impl<'a, 'r> TaskVars<'a, 'r> {
 impl Scope for TaskVars<'_, '_> {
     fn get(&self, name: &str) -> Result<Option<Rendered>, Error> {
         let store = self.scope.store;
-        match name {
-            "hostvars" => {
-                let hosts = store.groups.all().get("all").cloned().unwrap_or_default();
-                let others = &self.scope.templates.others;
-                return Ok(Some(others.object(store.host, self.all()?, hosts)));
-            }
-            _ => {}
+        if name == "hostvars" {
+            let hosts = store.groups.all().get("all").cloned().unwrap_or_default();
+            let others = &self.scope.templates.others;
+            return Ok(Some(others.object(store.host, self.all()?, hosts)));
         }
         let found = self.with(name, |value, trusted, layer| {
             let Some(layer) = layer else {

@@ -102,7 +102,10 @@ pub(crate) fn find(name: &str) -> Option<Filter> {
 
 /// The names of all filters.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    TABLES.iter().flat_map(|table| table.iter()).map(|filter| filter.name)
+    TABLES
+        .iter()
+        .flat_map(|table| table.iter())
+        .map(|filter| filter.name)
 }
 
 #[cfg(test)]

@@ -74,7 +74,10 @@ pub(crate) fn find(name: &str) -> Option<Predicate> {
 
 /// The names of all tests.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    TABLES.iter().flat_map(|table| table.iter()).map(|test| test.name)
+    TABLES
+        .iter()
+        .flat_map(|table| table.iter())
+        .map(|test| test.name)
 }
 
 #[cfg(test)]
