@@ -32,6 +32,8 @@ impl Setup {
             "--known-hosts",
             &known,
             "-v",
+            "--wait-lock",
+            "60",
         ];
         args.extend_from_slice(more);
         run_rustle(self.dir.path(), &args)

@@ -178,7 +178,11 @@ impl<'a, 'p> Scan<'a, 'p> {
     /// Conditions of one keyword, in the order in which they are asked: from the second on, they may not be.
     fn conditions(&mut self, name: &str, conditions: &Conditions, spot: &mut Spot<'_, 'p>) {
         let root = Path::Root("");
-        let list = Path::Key(&root, name);
+        self.conditions_at(Path::Key(&root, name), conditions, spot);
+    }
+
+    /// Conditions that stand at a place.
+    fn conditions_at(&mut self, list: Path<'_>, conditions: &Conditions, spot: &mut Spot<'_, 'p>) {
         for (i, condition) in conditions.0.iter().enumerate() {
             // Documents write one condition, or a list of them; which of them cannot be told any more.
             let path = if conditions.0.len() == 1 {

@@ -117,15 +117,25 @@ fn start(
         -1 => Err(std::io::Error::last_os_error()),
         0 => {
             // SAFETY: a fresh child with one thread; plain system calls.
-            let second = unsafe {
+            unsafe {
                 libc::setsid();
                 child::default_signals();
-                libc::fork()
-            };
+            }
+            detach_streams();
+            // The state is written before anybody can ask for it.
+            let assumed = ready.identity.as_ref().map_or(Ok(()), |who| who.assume());
+            if assumed.is_err()
+                || jobs::prepare(folder).is_err()
+                || jobs::write_running(file, id).is_err()
+            {
+                child::exit(1);
+            }
+            // SAFETY: as above.
+            let second = unsafe { libc::fork() };
             if second != 0 {
                 child::exit(i32::from(second < 0));
             }
-            watch(call, ready, folder, file, id, limit)
+            watch(call, ready, folder, file, limit)
         }
         pid => {
             let mut status = 0;
@@ -139,21 +149,8 @@ fn start(
     }
 }
 
-/// The background process: writes "running", runs the module in a child with a time limit, writes the result.
-fn watch(
-    call: &Call<'_, '_, '_>,
-    ready: &Ready<'_>,
-    folder: &Path,
-    file: &Path,
-    id: &str,
-    limit: u64,
-) -> ! {
-    detach_streams();
-    let assumed = ready.identity.as_ref().map_or(Ok(()), |who| who.assume());
-    if assumed.is_err() || jobs::prepare(folder).is_err() || jobs::write_running(file, id).is_err()
-    {
-        child::exit(1);
-    }
+/// The background process: runs the module in a child with a time limit, and writes the result.
+fn watch(call: &Call<'_, '_, '_>, ready: &Ready<'_>, folder: &Path, file: &Path, limit: u64) -> ! {
     let deadline = Instant::now().checked_add(Duration::from_secs(limit));
     let private = Ready {
         identity: None,

@@ -213,6 +213,6 @@ impl<'p> Scan<'_, 'p> {
                 self.value(value, Path::Key(&root, name), spot);
             }
         }
-        self.conditions("loop_control/break_when", &control.break_when, spot);
+        self.conditions_at(Path::Key(&root, "break_when"), &control.break_when, spot);
     }
 }
