@@ -5,6 +5,25 @@ import os
 import random
 
 
+def in_child(make):
+    """Runs a maker of inputs in a process of its own: the peak memory of this process is counted as that of every
+    program that it starts later."""
+
+    def run(*args, **kwargs):
+        child = os.fork()
+        if child == 0:
+            try:
+                make(*args, **kwargs)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        if os.waitpid(child, 0)[1] != 0:
+            raise SystemExit(f"bench: {make.__name__} failed")
+        return args[0]
+
+    return run
+
+
 def words(rng, size):
     """Text that compresses about as well as configuration files do."""
     vocabulary = [
@@ -49,7 +68,8 @@ def task(number, root):
     return {"name": name, "module": "file", "args": {"path": f"{root}/d{number - 4}/x", "state": "touch"}}
 
 
-def plan_of_tasks(folder, count, root, assets_bytes=0, asset_count=100):
+@in_child
+def _plan_of_tasks(folder, count, root, assets_bytes=0, asset_count=100):
     """A plan of `count` trivial tasks, with `assets_bytes` of files that it copies."""
     rng = random.Random(count)
     tasks = [task(n, root) for n in range(count)]
@@ -60,6 +80,11 @@ def plan_of_tasks(folder, count, root, assets_bytes=0, asset_count=100):
         tasks[-1] = {"name": "the assets", "module": "copy", "args": {"src": "assets/", "dest": f"{root}/assets/"}}
     plan = {"version": 1, "plays": [{"name": "bench", "batches": [{"tasks": tasks}]}]}
     write(f"{folder}/plan.json", json.dumps(plan))
+
+
+def plan_of_tasks(folder, count, root, assets_bytes=0, asset_count=100):
+    """Gives the path of a plan of `count` trivial tasks, with `assets_bytes` of files that it copies."""
+    _plan_of_tasks(folder, count, root, assets_bytes, asset_count)
     return f"{folder}/plan.json"
 
 
@@ -79,6 +104,7 @@ def plan_of_tree(folder, tree, dest):
     return f"{folder}/plan.json"
 
 
+@in_child
 def mixed_tree(folder, size, seed=1):
     """A tree of `size` bytes: many small texts, some large ones, a third that does not compress."""
     rng = random.Random(seed)
@@ -98,4 +124,3 @@ def mixed_tree(folder, size, seed=1):
         write(f"{folder}/{n % 97}/{n}.dat", data)
         made += len(data)
         n += 1
-    return folder
