@@ -6,7 +6,7 @@ use rustle_formats::{Map, Value};
 
 use super::keywords::{self, Keywords};
 use super::play::PlayRun;
-use super::runner::Abort;
+use super::runner::{Abort, Run};
 use super::task::Ended;
 use super::{Frame, invoke, result};
 use crate::modules;
@@ -191,7 +191,7 @@ fn tries(call: &invoke::Call<'_, '_, '_>) -> Result<Map, Abort> {
             name: call.templar.lenient_text(call.frame.written_name()),
             host: play.run.store.host.to_owned(),
             left: total - attempt,
-            result: play.run.told(&map, call.no_log),
+            result: Run::told(&map, call.no_log),
         });
         attempt += 1;
         play.run.sleep(call.keywords.delay)?;

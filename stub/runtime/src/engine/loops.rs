@@ -7,7 +7,7 @@ use rustle_formats::plan::LoopControl;
 use rustle_formats::{Map, Value};
 
 use super::play::PlayRun;
-use super::runner::{Abort, millis};
+use super::runner::{Abort, Run, millis};
 use super::task::Ended;
 use super::{Frame, attempt, keywords, result};
 use crate::vars::Templar;
@@ -219,15 +219,13 @@ fn tell_item(
     let label = if one.no_log {
         result::CENSORED_LABEL.into()
     } else {
-        let mut label = frame
+        frame
             .task
             .loop_control
             .as_ref()
             .and_then(|c| c.label.as_ref())
             .and_then(|l| templar.value(l).ok().flatten())
-            .unwrap_or_else(|| item.clone());
-        result::hide_secrets(&mut label, &run.store.secrets.borrow());
-        label
+            .unwrap_or_else(|| item.clone())
     };
     run.emit(EventKind::ItemResult {
         task: frame.task.id.clone(),
@@ -235,7 +233,7 @@ fn tell_item(
         status,
         ignored,
         label,
-        result: run.told(&one.map, one.no_log),
+        result: Run::told(&one.map, one.no_log),
         duration_ms: millis(started.elapsed()),
         delegated_to: one.delegated_to.clone(),
     });

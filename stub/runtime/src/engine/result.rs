@@ -150,12 +150,12 @@ pub(crate) fn censored(map: &Map) -> Map {
 /// What Ansible shows in place of a whole value that an argument marked secret had.
 const NO_LOG_VALUE: &str = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
 
-/// Takes texts out of a result: whole values become `whole`, parts of longer texts stars.
-fn hide(value: &mut Value, texts: &[&str], whole: &str) {
+/// Takes texts out of a result: whole values become [`NO_LOG_VALUE`], parts of longer texts stars.
+fn hide(value: &mut Value, texts: &[&str]) {
     match value {
         Value::Str(text) | Value::Unsafe(text) => {
             if texts.contains(&text.as_str()) {
-                whole.clone_into(text);
+                NO_LOG_VALUE.clone_into(text);
                 return;
             }
             for secret in texts.iter().filter(|t| !t.is_empty()) {
@@ -164,17 +164,17 @@ fn hide(value: &mut Value, texts: &[&str], whole: &str) {
                 }
             }
         }
-        Value::List(list) => list.iter_mut().for_each(|v| hide(v, texts, whole)),
+        Value::List(list) => list.iter_mut().for_each(|v| hide(v, texts)),
         Value::Map(map) => {
             hide_keys(map, texts);
-            map.values_mut().for_each(|v| hide(v, texts, whole));
+            map.values_mut().for_each(|v| hide(v, texts));
         }
         Value::Pairs(pairs) => pairs.iter_mut().for_each(|(k, v)| {
-            hide(k, texts, whole);
-            hide(v, texts, whole);
+            hide(k, texts);
+            hide(v, texts);
         }),
         Value::Int(n) if texts.contains(&n.to_string().as_str()) => {
-            *value = Value::Str(whole.to_owned());
+            *value = Value::Str(NO_LOG_VALUE.to_owned());
         }
         _ => {}
     }
@@ -204,18 +204,7 @@ pub(crate) fn hide_arguments(map: &mut Map, texts: &[String]) {
     }
     let texts: Vec<&str> = longest_first(texts.iter().map(String::as_str));
     for value in map.values_mut() {
-        hide(value, &texts, NO_LOG_VALUE);
-    }
-}
-
-/// Takes the texts of secrets out of what an event will carry.
-pub(crate) fn hide_secrets<S: AsRef<str>>(value: &mut Value, texts: &[S]) {
-    if !texts.is_empty() {
-        hide(
-            value,
-            &longest_first(texts.iter().map(AsRef::as_ref)),
-            "********",
-        );
+        hide(value, &texts);
     }
 }
 
@@ -262,13 +251,13 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_hidden_wherever_they_stand() {
-        let mut value: Value =
+    fn secret_arguments_are_hidden_wherever_they_stand() {
+        let mut value: Map =
             serde_json::from_str(r#"{"a":"pw","b":["x pw y"],"kpwk":1,"n":1234}"#).unwrap();
-        hide_secrets(&mut value, &["pw", "1234"]);
+        hide_arguments(&mut value, &["pw".into(), "1234".into()]);
         assert_eq!(
-            value.to_string(),
-            r#"{"a":"********","b":["x ******** y"],"k********k":1,"n":"********"}"#
+            Value::Map(value).to_string(),
+            r#"{"a":"VALUE_SPECIFIED_IN_NO_LOG_PARAMETER","b":["x ******** y"],"kpwk":1,"n":"VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"}"#
         );
     }
 }

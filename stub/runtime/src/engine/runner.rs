@@ -166,7 +166,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Tells something.
+    /// Tells something. Nothing leaves the engine but through here, without the secrets that were used so far.
     pub(crate) fn emit(&self, kind: EventKind) {
         let seq = self.seq.get() + 1;
         self.seq.set(seq);
@@ -176,37 +176,26 @@ impl<'r> Run<'r> {
             .now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, millis);
-        self.store.driver.emit(Event { seq, time_ms, kind });
+        let mut event = Event { seq, time_ms, kind };
+        self.store.redactor.borrow().event(&mut event);
+        self.store.driver.emit(event);
     }
 
     /// Warns.
     pub(crate) fn warn(&self, message: impl Into<String>) {
-        let message = self.without_secrets(message.into());
         self.emit(EventKind::Warning {
-            message,
+            message: message.into(),
             host: Some(self.store.host.to_owned()),
         });
     }
 
-    /// A text without any secret that was used so far.
-    pub(crate) fn without_secrets(&self, text: String) -> String {
-        let mut value = Value::Str(text);
-        result::hide_secrets(&mut value, &self.store.secrets.borrow());
-        match value {
-            Value::Str(text) => text,
-            _ => String::new(),
-        }
-    }
-
     /// A result as events may carry it.
-    pub(crate) fn told(&self, map: &Map, no_log: bool) -> Value {
-        let mut value = Value::Map(if no_log {
+    pub(crate) fn told(map: &Map, no_log: bool) -> Value {
+        Value::Map(if no_log {
             result::censored(map)
         } else {
             map.clone()
-        });
-        result::hide_secrets(&mut value, &self.store.secrets.borrow());
-        value
+        })
     }
 
     /// Counts a result. A failure that a rescue catches counts as rescued alone.

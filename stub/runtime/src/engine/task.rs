@@ -7,7 +7,7 @@ use rustle_formats::{Map, Value};
 
 use super::driver::{Reply, Request};
 use super::play::PlayRun;
-use super::runner::{Abort, millis};
+use super::runner::{Abort, Run, millis};
 use super::{Frame, attempt, handlers, keywords, loops, result};
 use crate::vars::{TaskScope, TaskVars, Templar};
 
@@ -52,7 +52,7 @@ pub(crate) fn tell_start(play: &PlayRun<'_, '_>, frame: &Frame<'_>, templar: &Te
     let name = templar.lenient_text(frame.written_name());
     play.run.emit(EventKind::TaskStarted {
         task: frame.task.id.clone(),
-        name: play.run.without_secrets(name),
+        name,
         role: frame.task.role.clone(),
         module: frame.task.module.clone(),
         handler: frame.handler,
@@ -166,7 +166,7 @@ fn finish<'r>(
         status,
         ignored,
         looped,
-        result: run.told(&map, no_log),
+        result: Run::told(&map, no_log),
         duration_ms: millis(started.elapsed()),
         delegated_to,
     });

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use rustle_formats::plan::{ExecutionPlan, PlayPlan};
+use rustle_formats::redact::Redactor;
 use rustle_formats::{Map, Value};
 use rustle_template::Value as Rendered;
 
@@ -26,8 +27,10 @@ pub(crate) struct Store<'r> {
     pub fresh: RefCell<Map>,
     /// `include_vars`: text in it may be a template.
     pub included: RefCell<Map>,
-    /// Texts of secrets that were used, to be kept out of events.
-    pub secrets: RefCell<Vec<zeroize::Zeroizing<String>>>,
+    /// Texts of secrets that were used.
+    secrets: RefCell<Vec<zeroize::Zeroizing<String>>>,
+    /// Keeps them out of events.
+    pub redactor: RefCell<Redactor>,
     /// Counts changes, so that what was computed from variables can tell whether it is still right.
     pub generation: Cell<u64>,
     /// How far the run has come, for questions about other hosts.
@@ -80,6 +83,7 @@ impl<'r> Store<'r> {
             fresh: RefCell::default(),
             included: RefCell::default(),
             secrets: RefCell::default(),
+            redactor: RefCell::default(),
             generation: Cell::new(0),
             position: Cell::new(Position { play: 0, task: 0 }),
             made: RefCell::default(),
@@ -147,6 +151,7 @@ impl<'r> Store<'r> {
         let mut known = self.secrets.borrow_mut();
         if !known.contains(&text) {
             known.push(text);
+            *self.redactor.borrow_mut() = Redactor::new(known.iter().map(|s| s.as_bytes()));
         }
         Ok(out)
     }
