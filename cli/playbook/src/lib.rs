@@ -1,0 +1,10 @@
+//! The language: what a repository of playbooks says, read exactly as Ansible reads it, with the place of every value.
+//!
+//! Nothing here prints, reads the environment or ends the process: what the process knows is handed in, and what is
+//! wrong comes back as [`Problem`]s.
+
+mod problem;
+mod source;
+
+pub use problem::{Problem, Severity};
+pub use source::{FileId, Position, Sources};
