@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rustle_formats::seal::{Argon2Cost, KeySource, Lock, Passphrase, RawKey};
+use rustle_formats::seal::{Argon2Cost, KeySource, Lock, Passphrase};
 use rustle_formats::sign::SecretKey;
 use rustle_packer::keys::{load_key_source, load_recipients, load_signing_key};
 use rustle_packer::overlay::{OverlayOptions, SecretProblem, SecretSources, check_secrets};
@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan_input::PlanInput;
 
-/// The environment variable that holds a key in hexadecimal.
+/// The environment variable that holds a key.
 const KEY_VARIABLE: &str = "RUSTLE_ENCRYPTION_KEY";
 /// The iterations of `--pbkdf2`.
 const PBKDF2_ITERATIONS: u32 = 600_000;
@@ -64,19 +64,9 @@ impl SealOptions {
                     locks.push(Lock::Passphrase(passphrase, Argon2Cost::default()));
                 }
             }
-        } else if let Some(text) = std::env::var_os(KEY_VARIABLE) {
+        } else if let Some(text) = std::env::var_os(KEY_VARIABLE).filter(|t| !t.is_empty()) {
             let text = Zeroizing::new(text.into_encoded_bytes());
-            let key = std::str::from_utf8(&text)
-                .ok()
-                .and_then(|t| RawKey::parse(t).ok())
-                .ok_or_else(|| {
-                    Failure::text(
-                        Exit::Key,
-                        format!("{KEY_VARIABLE} does not hold 64 hexadecimal digits"),
-                    )
-                    .hint("`rustle keygen --symmetric` makes such a key")
-                })?;
-            locks.push(Lock::Key(key));
+            locks.push(environment_lock(&text)?);
         }
         Ok(locks)
     }
@@ -92,6 +82,26 @@ impl SealOptions {
             signer,
             ..OverlayOptions::default()
         })
+    }
+}
+
+/// The lock of the key that [`KEY_VARIABLE`] holds: what opens an overlay there also seals one here.
+fn environment_lock(text: &[u8]) -> Result<Lock, Failure> {
+    let refused = |why: &str| {
+        Failure::text(
+            Exit::Key,
+            format!(
+                "{KEY_VARIABLE}: {why} (it takes a key of 32 bytes as 64 hexadecimal digits or 44 characters of base64, \
+                 or the text of an X25519 secret key file)"
+            ),
+        )
+        .hint("`rustle keygen --symmetric -o FILE` makes such a key")
+    };
+    let text = std::str::from_utf8(text).map_err(|_| refused("not text"))?;
+    match KeySource::parse(text).map_err(|e| refused(&e.to_string()))? {
+        KeySource::Key(key) => Ok(Lock::Key(key)),
+        KeySource::Identity(identity) => Ok(Lock::Recipient(identity.recipient(""))),
+        KeySource::Passphrase(_) => Err(refused("a passphrase")),
     }
 }
 

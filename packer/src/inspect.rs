@@ -5,8 +5,9 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustle_formats::artifact::{Container, Entry, Kind, Manifest, Placement, flags};
+use rustle_formats::artifact::{ArtifactError, Container, Entry, Kind, Manifest, Placement, flags};
 use rustle_formats::plan::ExecutionPlan;
+use rustle_formats::seal::Overlay;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -59,6 +60,8 @@ pub struct Inspection {
     pub sidecar_present: Option<bool>,
     /// Bytes of the overlay; 0 without one.
     pub overlay_size: u64,
+    /// What the overlay in it says of itself; `None` without one.
+    pub overlay: Option<OverlayLine>,
     /// Whether it runs only with an overlay.
     pub needs_overlay: bool,
     /// The public key of who claims to have signed, in hexadecimal. Not checked here.
@@ -73,6 +76,19 @@ pub struct Inspection {
     pub plays: Vec<PlayLine>,
     /// The assets.
     pub assets: Vec<AssetLine>,
+}
+
+/// The overlay that lies in an artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OverlayLine {
+    /// The host that it is for; empty: any.
+    pub host: String,
+    /// The id of the key of who claims to have signed it. Not checked here.
+    pub signer_id: Option<String>,
+    /// What opens it, for people.
+    pub locks: Vec<String>,
+    /// Why a runner that was told no trusted keys refuses it, if it does.
+    pub refused: Option<String>,
 }
 
 /// Sums over frames.
@@ -197,6 +213,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, PackError> {
             .has(flags::SIDECAR)
             .then(|| !container.lacks_sidecar()),
         overlay_size: slot.overlay_len,
+        overlay: overlay_of(&container).map_err(PackError::artifact(path))?,
         needs_overlay: header.has(flags::NEEDS_OVERLAY),
         signer: signature.map(|s| hex(&s.signer)),
         signer_id: signature.map(|s| s.key_id().to_string()),
@@ -209,6 +226,34 @@ pub fn inspect(path: &Path) -> Result<Inspection, PackError> {
         plays: plays_of(&plan),
         assets,
     })
+}
+
+/// Reads the overlay in an artifact. One that is damaged in itself, though its digest is right, is told as refused.
+fn overlay_of(container: &OpenArtifact) -> Result<Option<OverlayLine>, ArtifactError> {
+    let Some(bytes) = container.attached_overlay()? else {
+        return Ok(None);
+    };
+    let overlay = match Overlay::parse(&bytes) {
+        Ok(overlay) => overlay,
+        Err(e) => {
+            return Ok(Some(OverlayLine {
+                host: String::new(),
+                signer_id: None,
+                locks: Vec::new(),
+                refused: Some(e.to_string()),
+            }));
+        }
+    };
+    let checked = overlay
+        .check_for(&container.root(), None)
+        .and_then(|()| overlay.verify_items())
+        .and_then(|()| overlay.verify_beside(&[], container.signature().as_ref()));
+    Ok(Some(OverlayLine {
+        host: overlay.host().to_owned(),
+        signer_id: overlay.signature().map(|s| s.key_id().to_string()),
+        locks: overlay.section().locks(),
+        refused: checked.err().map(|e| e.to_string()),
+    }))
 }
 
 fn plays_of(plan: &ExecutionPlan) -> Vec<PlayLine> {

@@ -34,7 +34,8 @@ pub use collect::{AssetFrom, AssetSource, Recorded};
 pub use diff::{Changes, DiffReport, diff};
 pub use error::PackError;
 pub use inspect::{
-    AssetLine, FrameSums, Inspection, OpenArtifact, PlayLine, TaskLine, inspect, open_artifact,
+    AssetLine, FrameSums, Inspection, OpenArtifact, OverlayLine, PlayLine, TaskLine, inspect,
+    open_artifact,
 };
 pub use pack::{OverlayMaker, PackReport, PackRequest, level_for, pack};
 pub use progress::{Phase, Progress, Silent};

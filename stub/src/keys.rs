@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-use rustle_formats::artifact::Container;
+use rustle_formats::artifact::{Container, MAX_OVERLAY};
 use rustle_formats::seal::{
     Identity, KeySource, OpenOverlay, Overlay, OverlayError, Passphrase, SealError,
 };
@@ -19,6 +19,9 @@ use crate::terminal;
 
 /// The variable that may hold the key.
 const VARIABLE: &str = "RUSTLE_ENCRYPTION_KEY";
+/// What [`VARIABLE`] may hold, for messages.
+const FORMS: &str = "it takes a key of 32 bytes as 64 hexadecimal digits or 44 characters of base64, or the text of an \
+                     X25519 secret key file";
 /// The most bytes of a key file.
 const LARGEST: u64 = 64 << 10;
 
@@ -65,10 +68,9 @@ pub(crate) fn given(
         ));
     }
     if let Some(text) = environment {
-        out.push(
-            KeySource::parse(text)
-                .map_err(|e| Failure::new(exit::LOCKED_SECRETS, format!("{VARIABLE}: {e}")))?,
-        );
+        out.push(KeySource::parse(text).map_err(|e| {
+            Failure::new(exit::LOCKED_SECRETS, format!("{VARIABLE}: {e} ({FORMS})"))
+        })?);
     }
     Ok(out)
 }
@@ -108,50 +110,98 @@ fn secret_text(path: &Path, option: &str) -> Result<Zeroizing<String>, Failure> 
 /// An open overlay, if there is one, and the host that it is for.
 pub(crate) type Opened = (Option<OpenOverlay<'static>>, Option<String>);
 
-/// Opens the overlay: the file that was named, else the one that is packed. `None` where there is neither.
+/// The bytes of the overlay that counts: the file that was named, else the one that is packed. `None` where there is
+/// neither.
 ///
 /// # Errors
-/// An overlay that is damaged, for another base or host, not signed by a trusted key, or that no key opens.
+/// Where they cannot be read, or those in the artifact do not have their digest.
+pub(crate) fn overlay_bytes(
+    container: &Container<fs::File>,
+    named: Option<&Path>,
+) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(path) = named else {
+        return Ok(container.attached_overlay()?);
+    };
+    let failed = |e| Failure::io(format!("--overlay {}", path.display()), &e);
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(MAX_OVERLAY + 1).read_to_end(&mut bytes))
+        .map_err(failed)?;
+    if bytes.len() as u64 > MAX_OVERLAY {
+        return Err(Failure::new(
+            exit::DAMAGED,
+            format!("--overlay {}: too large for an overlay", path.display()),
+        ));
+    }
+    Ok(Some(bytes))
+}
+
+/// Checks all of an overlay that can be checked before it is opened: form, base, host, and who signed it. Without trusted
+/// keys it must be signed by the key of a signed base.
+///
+/// # Errors
+/// An overlay that is damaged, for another base or host, or not signed by whom it must be.
+pub(crate) fn accept<'a>(
+    bytes: &'a [u8],
+    container: &Container<fs::File>,
+    host: Option<&str>,
+    trusted: &[PublicKey],
+) -> Result<Overlay<'a>, Failure> {
+    let overlay = Overlay::parse(bytes).map_err(refused)?;
+    overlay
+        .check_for(&container.root(), host)
+        .map_err(refused)?;
+    overlay
+        .verify_beside(trusted, container.signature().as_ref())
+        .map_err(refused)?;
+    Ok(overlay)
+}
+
+/// Checks the overlay that counts without opening it, every sealed byte too, and gives the host that it is for (empty: any).
+///
+/// # Errors
+/// As [`overlay_bytes`] and [`accept`]; and damage.
+pub(crate) fn verify_overlay(
+    container: &Container<fs::File>,
+    command: &Command,
+    trusted: &[PublicKey],
+) -> Result<Option<String>, Failure> {
+    let Some(bytes) = overlay_bytes(container, command.overlay.as_deref())? else {
+        return Ok(None);
+    };
+    let overlay = accept(&bytes, container, command.host.as_deref(), trusted)?;
+    overlay.verify_items().map_err(refused)?;
+    Ok(Some(overlay.host().to_owned()))
+}
+
+/// Opens the overlay that counts. `None` where there is none.
+///
+/// # Errors
+/// As [`overlay_bytes`] and [`accept`]; and an overlay that no key opens.
 pub(crate) fn open_overlay(
     container: &Container<fs::File>,
     command: &Command,
     environment: Option<&str>,
     trusted: &[PublicKey],
 ) -> Result<Opened, Failure> {
-    let bytes = match &command.overlay {
-        Some(path) => Some(
-            fs::read(path).map_err(|e| Failure::io(format!("--overlay {}", path.display()), &e))?,
-        ),
-        None => container.overlay()?,
-    };
-    let Some(bytes) = bytes else {
+    let Some(bytes) = overlay_bytes(container, command.overlay.as_deref())? else {
         return Ok((None, None));
     };
-    let overlay = Overlay::parse(&bytes).map_err(refused)?;
-    overlay
-        .check_for(&container.root(), command.host.as_deref())
-        .map_err(refused)?;
-    if !trusted.is_empty() {
-        overlay.verify(trusted).map_err(refused)?;
-    }
+    let overlay = accept(&bytes, container, command.host.as_deref(), trusted)?;
     let host = Some(overlay.host().to_owned());
     let mut keys = given(command, environment)?;
     match overlay.open(&keys) {
-        Ok(open) => return Ok((Some(open.into_owned()), host)),
         Err(OverlayError::Sealed(SealError::NoKey { locks, given })) => {
-            let asked =
-                locks.iter().any(|l| l.contains("passphrase")) && command.passphrase_file.is_none();
-            let typed = if asked { ask()? } else { None };
-            match typed {
-                Some(passphrase) => keys.push(KeySource::Passphrase(passphrase)),
-                None => {
-                    return Err(refused(OverlayError::Sealed(SealError::NoKey {
-                        locks,
-                        given,
-                    })));
-                }
-            }
+            let worth_asking =
+                overlay.section().takes_passphrase() && command.passphrase_file.is_none();
+            let typed = if worth_asking { ask()? } else { None };
+            let Some(passphrase) = typed else {
+                let none = SealError::NoKey { locks, given };
+                return Err(refused(OverlayError::Sealed(none)));
+            };
+            keys.push(KeySource::Passphrase(passphrase));
         }
+        Ok(open) => return Ok((Some(open.into_owned()), host)),
         Err(e) => return Err(refused(e)),
     }
     overlay
@@ -170,7 +220,8 @@ fn ask() -> Result<Option<Passphrase>, Failure> {
         .transpose()
 }
 
-fn refused(error: OverlayError) -> Failure {
+/// The failure of an overlay that is refused, with the exit code of its kind.
+pub(crate) fn refused(error: OverlayError) -> Failure {
     let code = match &error {
         OverlayError::Malformed(_) => exit::DAMAGED,
         OverlayError::Version(_) | OverlayError::OtherBase | OverlayError::OtherHost { .. } => {

@@ -30,6 +30,7 @@ use std::path::Path;
 use command::{Action, Command};
 use exit::Failure;
 use payload::{Payload, trusted_keys};
+use rustle_formats::artifact::flags;
 
 /// The whole program: reads the command line, does what it says, and gives the exit code.
 pub fn main() -> u8 {
@@ -93,13 +94,8 @@ fn act(command: &Command, name: &str, environment_key: Option<&str>) -> Result<u
     match &command.action {
         Action::Verify => {
             payload.check_everything()?;
-            let root = look::hex(&payload.container.root());
-            print(&match signer {
-                Some(key) => format!("verified: {root}, signed by {key}\n"),
-                None => {
-                    format!("undamaged: {root} (whether to trust it only --trusted FILE can say)\n")
-                }
-            })
+            let overlay = keys::verify_overlay(&payload.container, command, &trusted)?;
+            print(&verdict(&payload, signer.as_deref(), overlay.as_deref()))
         }
         Action::Extract(dir) => {
             let count = extract::all(&payload.container, dir)?;
@@ -125,6 +121,23 @@ fn act(command: &Command, name: &str, environment_key: Option<&str>) -> Result<u
             offline::run(ready, command)
         }
     }
+}
+
+/// What `--verify` found: the signer of the artifact, and the host that its overlay is for.
+fn verdict(payload: &Payload, signer: Option<&str>, overlay: Option<&str>) -> String {
+    let root = look::hex(&payload.container.root());
+    let mut out = match signer {
+        Some(key) => format!("verified: {root}, signed by {key}\n"),
+        None => format!("undamaged: {root} (whether to trust it only --trusted FILE can say)\n"),
+    };
+    let needed = payload.container.header().has(flags::NEEDS_OVERLAY);
+    match overlay {
+        Some("") => out.push_str("the overlay is for any host\n"),
+        Some(host) => out.push_str(&format!("the overlay is for the host {host}\n")),
+        None if needed => out.push_str("it runs only with a host's overlay, and has none\n"),
+        None => {}
+    }
+    out
 }
 
 /// Prints to standard output. A reader that has gone away is no failure.

@@ -87,6 +87,22 @@ fn text(name: &str, i: &Inspection, all: bool) -> String {
         };
         line("overlay", format!("{}{needed}", bytes(i.overlay_size)));
     }
+    if let Some(overlay) = &i.overlay {
+        let host = match overlay.host.as_str() {
+            "" => "any host",
+            host => host,
+        };
+        let signer = overlay.signer_id.as_deref().unwrap_or("nobody");
+        let locks = match overlay.locks.as_slice() {
+            [] => "nothing".to_owned(),
+            locks => locks.join(", "),
+        };
+        let signed = format!("for {host}, opens with {locks}, signed by {signer} (not checked)");
+        line("", signed);
+        if let Some(why) = &overlay.refused {
+            line("", format!("it will not run: {why}"));
+        }
+    }
     line(
         "contents",
         format!(

@@ -49,7 +49,8 @@ pub(crate) struct Pack {
     /// Stage and check all files of a play before the first is put into place.
     #[arg(long)]
     atomic: bool,
-    /// The artifact refuses to run without a host's overlay.
+    /// The artifact refuses to run without a host's overlay, even where the plan has no secrets and no variables of
+    /// hosts, which make it refuse by themselves.
     #[arg(long)]
     require_overlay: bool,
     /// Sign with this key (`rustle keygen`).
@@ -327,7 +328,8 @@ impl Pack {
         }
         request.stream = payload.stream;
         request.signer = overlays.options.signer.as_ref();
-        request.needs_overlay = self.require_overlay;
+        // Without its overlay such a base would fail in the middle of the first play that meets a secret.
+        request.needs_overlay = self.require_overlay || input.hosts.needs_overlay();
         request.base.clone_from(&payload.base);
         request.cache = payload.cache();
         request.recorded = Recorded {

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use rustle_formats::seal::Overlay;
+use rustle_formats::artifact::{MAX_OVERLAY, flags};
+use rustle_formats::seal::{Overlay, OverlayError};
 use rustle_formats::sign::{PublicKey, verify_root};
 use rustle_packer::keys::load_trusted_keys;
 use rustle_packer::{OpenArtifact, open_artifact};
@@ -24,6 +25,9 @@ pub(crate) struct Verify {
     /// Check the bytes alone: whoever made the artifact may have made the digests too.
     #[arg(long, conflicts_with = "trusted")]
     integrity_only: bool,
+    /// Check this overlay of a host in place of one in the artifact.
+    #[arg(long, value_name = "FILE")]
+    overlay: Option<PathBuf>,
     /// How many threads work; 0: as many as there are cores.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
@@ -40,6 +44,8 @@ struct Verdict {
     signer: Option<String>,
     overlay_signer: Option<String>,
     overlay_host: Option<String>,
+    /// Whether it runs only with an overlay, and none was there to be checked.
+    overlay_missing: bool,
 }
 
 /// Checks every byte of an artifact and that trusted keys signed it, before it is sent anywhere.
@@ -48,6 +54,7 @@ pub(crate) fn trusted_and_intact(artifact: &Path, trusted: &[PathBuf]) -> Result
         artifact: artifact.to_owned(),
         trusted: trusted.to_vec(),
         integrity_only: false,
+        overlay: None,
         threads: 0,
         output: Output { json: false },
     }
@@ -76,7 +83,9 @@ impl Verify {
             None
         } else {
             let key = verify_root(&trusted, &artifact.root(), artifact.signature().as_ref())
-                .map_err(|e| self.untrusted(&e.to_string()))?;
+                .map_err(|e| {
+                    self.untrusted(&self.artifact.display().to_string(), &e.to_string())
+                })?;
             Some(key.to_line())
         };
         artifact
@@ -88,48 +97,59 @@ impl Verify {
             signer,
             overlay_signer: None,
             overlay_host: None,
+            overlay_missing: false,
         };
         self.check_overlay(&artifact, &trusted, &mut verdict)?;
         Ok(verdict)
     }
 
+    /// Checks the overlay in the artifact, or the one that was named, by the rules that the runner has.
     fn check_overlay(
         &self,
         artifact: &OpenArtifact,
         trusted: &[PublicKey],
         verdict: &mut Verdict,
     ) -> Result<(), Failure> {
-        let bytes = artifact
-            .overlay()
-            .map_err(|e| failure::artifact(&self.artifact, &e))?;
-        let Some(bytes) = bytes else { return Ok(()) };
-        let damaged = |e: &dyn std::fmt::Display| {
-            Failure::text(
-                Exit::Damaged,
-                format!("{}: overlay: {e}", self.artifact.display()),
-            )
+        let (name, bytes) = match &self.overlay {
+            Some(file) => (
+                file.display().to_string(),
+                Some(read_overlay(file).map_err(Failure::io("read", file))?),
+            ),
+            None => (
+                format!("{}: overlay", self.artifact.display()),
+                artifact
+                    .attached_overlay()
+                    .map_err(|e| failure::artifact(&self.artifact, &e))?,
+            ),
         };
-        let overlay = Overlay::parse(&bytes).map_err(|e| damaged(&e))?;
-        overlay
-            .check_for(&artifact.root(), None)
-            .map_err(|e| damaged(&e))?;
-        overlay.verify_items().map_err(|e| damaged(&e))?;
+        verdict.overlay_missing = bytes.is_none() && artifact.header().has(flags::NEEDS_OVERLAY);
+        let Some(bytes) = bytes else { return Ok(()) };
+        let refused = |e: OverlayError| {
+            let exit = match e {
+                OverlayError::Signature(_) => return self.untrusted(&name, &e.to_string()),
+                OverlayError::OtherBase | OverlayError::OtherHost { .. } => Exit::Unfit,
+                _ => Exit::Damaged,
+            };
+            Failure::text(exit, format!("{name}: {e}"))
+        };
+        let overlay = Overlay::parse(&bytes).map_err(refused)?;
+        overlay.check_for(&artifact.root(), None).map_err(refused)?;
+        overlay.verify_items().map_err(refused)?;
+        // Without trusted keys: what the runner refuses is not intact, though nothing is said about whose key it is.
+        let key = overlay
+            .verify_beside(trusted, artifact.signature().as_ref())
+            .map_err(refused)?;
         verdict.overlay_host = Some(overlay.host().to_owned());
         if !self.integrity_only {
-            let key = overlay
-                .verify(trusted)
-                .map_err(|e| self.untrusted(&format!("overlay: {e}")))?;
-            verdict.overlay_signer = Some(key.to_line());
+            let key = key.and_then(|id| trusted.iter().find(|k| k.id() == id));
+            verdict.overlay_signer = key.map(PublicKey::to_line);
         }
         Ok(())
     }
 
-    fn untrusted(&self, why: &str) -> Failure {
-        Failure::text(
-            Exit::Untrusted,
-            format!("{}: {why}", self.artifact.display()),
-        )
-        .hint("`rustle inspect` shows the signer; trust a key only when you know whose it is")
+    fn untrusted(&self, name: &str, why: &str) -> Failure {
+        Failure::text(Exit::Untrusted, format!("{name}: {why}"))
+            .hint("`rustle inspect` shows the signer; trust a key only when you know whose it is")
     }
 
     fn report(&self, verdict: &Verdict) -> Result<Exit, Failure> {
@@ -154,7 +174,20 @@ impl Verify {
             };
             text.push_str(&format!("overlay for {host}: intact{by}\n"));
         }
+        if verdict.overlay_missing {
+            text.push_str("it runs only with a host's overlay, and has none\n");
+        }
         print(&text)?;
         Ok(Exit::Done)
     }
+}
+
+/// Reads a file that holds an overlay, at most as much as one may have.
+fn read_overlay(file: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)?
+        .take(MAX_OVERLAY + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustle_formats::Value;
 use rustle_formats::artifact::Container;
 use rustle_formats::event::{Event, EventKind};
-use rustle_formats::seal::{KeySource, OpenOverlay, Overlay};
+use rustle_formats::seal::KeySource;
 use rustle_formats::session::{Start, Up, encode_frame};
 use rustle_runtime::engine::{Reply, Request};
 use rustle_runtime::report::ReportBuilder;
@@ -22,7 +22,7 @@ use crate::journal::Journal;
 use crate::payload::{self, Payload};
 use crate::places::Surroundings;
 use crate::run::{Outside, Ready, new_run_id, now_ms};
-use crate::{lock, signals};
+use crate::{keys, lock, signals};
 
 /// The runner's side of a session, with the cache in this folder: gives the exit code.
 pub(crate) fn main(folder: &Path) -> u8 {
@@ -119,27 +119,22 @@ fn command(start: &Start, folder: &Path) -> Command {
     }
 }
 
-type Opened = (Option<OpenOverlay<'static>>, Option<String>);
-
-/// Opens the overlay that came with the artifact with the keys that came over the channel. Who signed it was checked by the
-/// controller, before anything was sent.
-fn open_overlay(payload: &Payload, start: &Start) -> Result<Opened, Failure> {
-    let Some(bytes) = payload.container.overlay()? else {
+/// Opens the overlay that came with the artifact with the keys that came over the channel. Whether its signer is trusted was
+/// checked by the controller, before anything was sent; here it is held against the base's.
+fn open_overlay(payload: &Payload, start: &Start) -> Result<keys::Opened, Failure> {
+    let container = &payload.container;
+    let Some(bytes) = keys::overlay_bytes(container, None)? else {
         return Ok((None, None));
     };
-    let refused = |e: &dyn std::fmt::Display| Failure::new(exit::LOCKED_SECRETS, e.to_string());
-    let overlay = Overlay::parse(&bytes).map_err(|e| refused(&e))?;
-    overlay
-        .check_for(&payload.container.root(), start.host.as_deref())
-        .map_err(|e| Failure::new(exit::UNFIT, e.to_string()))?;
-    let keys = start
+    let overlay = keys::accept(&bytes, container, start.host.as_deref(), &[])?;
+    let sources = start
         .keys
         .iter()
         .map(KeySource::from_session)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|e| refused(&e))?;
+        .map_err(|e| Failure::new(exit::LOCKED_SECRETS, e.to_string()))?;
     let host = overlay.host().to_owned();
-    let open = overlay.open(&keys).map_err(|e| refused(&e))?;
+    let open = overlay.open(&sources).map_err(keys::refused)?;
     Ok((Some(open.into_owned()), Some(host)))
 }
 

@@ -13,6 +13,7 @@ use indexmap::IndexMap;
 
 use crate::accounts::Accounts;
 use crate::engine::Escalate;
+use crate::hardening::harden;
 
 /// A user to become.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,6 +117,8 @@ impl Identity {
             check("setgid", libc::setgid(self.gid))?;
             check("setuid", libc::setuid(self.uid))?;
         }
+        // The kernel takes the protection back when a process changes its user, and this one may hold secrets.
+        harden();
         // A folder that only root may enter would make every relative path fail.
         let readable =
             std::env::current_dir().is_ok_and(|d| std::fs::metadata(d.join(".")).is_ok());

@@ -68,7 +68,10 @@ fn in_child(
     body: impl FnOnce() -> ModuleResult,
 ) -> ! {
     own_group();
-    let result = match identity.map_or(Ok(()), Identity::assume) {
+    let assumed = identity.map_or(Ok(()), Identity::assume);
+    // Changing the user made the kernel forget it.
+    end_with_parent();
+    let result = match assumed {
         Ok(()) => std::panic::catch_unwind(std::panic::AssertUnwindSafe(body))
             .unwrap_or_else(|_| Err(Failure::new("the module broke off with an internal error"))),
         Err(message) => Err(Failure::new(message)),
@@ -104,8 +107,16 @@ fn own_group() {
     // SAFETY: plain system calls on this process alone.
     unsafe {
         libc::setpgid(0, 0);
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         default_signals();
+    }
+    end_with_parent();
+}
+
+/// The system ends this child when its parent ends.
+fn end_with_parent() {
+    // SAFETY: a plain system call on this process alone.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
     }
 }
 
@@ -225,6 +236,44 @@ mod tests {
         });
         assert_eq!(end, Err(End::TimedOut));
         assert!(start.elapsed() < Duration::from_secs(5));
+    }
+
+    /// Root can become anybody; without root there is nothing to see.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn another_user_is_as_protected_as_this_one() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root can become another user");
+            return;
+        }
+        let nobody = Identity {
+            name: "somebody".into(),
+            uid: 65_533,
+            gid: 65_533,
+            groups: vec![65_533],
+            home: "/".into(),
+            shell: "/bin/sh".into(),
+        };
+        let told = run(Some(&nobody), None, &|| false, || {
+            let (mut signal, mut limit) = (0, [0u64; 2]);
+            // SAFETY: a number that may be read, one that is written, and a structure of two numbers that is written.
+            let dumpable = unsafe {
+                libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut signal);
+                libc::getrlimit(libc::RLIMIT_CORE, limit.as_mut_ptr().cast());
+                libc::prctl(libc::PR_GET_DUMPABLE)
+            };
+            Ok(Outcome::ok()
+                .with("uid", i64::from(rustix::process::geteuid().as_raw()))
+                .with("dumpable", i64::from(dumpable))
+                .with("core", i64::try_from(limit[0]).unwrap_or(-1))
+                .with("signal", i64::from(signal)))
+        });
+        let expected = Outcome::ok()
+            .with("uid", 65_533)
+            .with("dumpable", 0)
+            .with("core", 0)
+            .with("signal", i64::from(libc::SIGKILL));
+        assert_eq!(told, Ok(Ok(expected)));
     }
 
     #[test]
