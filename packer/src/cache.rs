@@ -2,12 +2,13 @@
 //!
 //! `stamps` holds, for every file that was packed, its device, inode, size and times, and the digests that it had. A file that was
 //! changed only just before it was read is not kept: it could change again without its times showing it. `frames/` holds
-//! frames by name. Everything may be deleted at any time; a damaged file is as good as none.
+//! frames by name, the most recent ones. Everything may be deleted at any time; a damaged file is as good as none.
 
 use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use rustle_formats::artifact::{FrameRecord, Method};
@@ -25,6 +26,10 @@ const RECORD: usize = 8 * 7 + 32 + 1 + 4;
 const MAX_STAMPS: usize = 2 << 20;
 /// A file changed this shortly before it was packed is not remembered.
 const SETTLED: Duration = Duration::from_secs(2);
+/// The most bytes of frames that are kept; above, the oldest go.
+const MAX_FRAMES: u64 = 512 << 20;
+/// A frame that is used again this long after it was kept counts as new.
+const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An open cache folder.
 pub(crate) struct Cache {
@@ -32,6 +37,7 @@ pub(crate) struct Cache {
     stamps: HashMap<(u64, u64), (Stamp, Known)>,
     opened: SystemTime,
     keep_frames: bool,
+    kept_some: AtomicBool,
 }
 
 impl Cache {
@@ -47,6 +53,7 @@ impl Cache {
             stamps,
             opened: SystemTime::now(),
             keep_frames,
+            kept_some: AtomicBool::new(false),
         })
     }
 
@@ -61,7 +68,8 @@ impl Cache {
     }
 
     pub(crate) fn find(&self, key: &[u8; 32]) -> Option<Made> {
-        let mut bytes = fs::read(self.frame_path(key)).ok()?;
+        let path = self.frame_path(key);
+        let mut bytes = fs::read(&path).ok()?;
         let head = bytes.get(..FrameRecord::LEN)?;
         let number = |at: usize| Some(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?));
         let method = [
@@ -82,7 +90,22 @@ impl Cache {
         let stored = bytes.split_off(FrameRecord::LEN);
         let whole =
             stored.len() == record.stored_len as usize && FrameRecord::digest_of(&stored) == digest;
-        whole.then_some(Made::Kept { record, stored })
+        if !whole {
+            return None;
+        }
+        self.freshen(&path);
+        Some(Made::Kept { record, stored })
+    }
+
+    /// Keeps a frame that is in use from being among the oldest.
+    fn freshen(&self, path: &Path) {
+        let old = fs::metadata(path)
+            .and_then(|m| m.modified())
+            .is_ok_and(|at| self.opened.duration_since(at).is_ok_and(|age| age > FRESH));
+        if old && let Ok(file) = fs::File::options().write(true).open(path) {
+            // A cache that cannot be written saves nothing and harms nothing.
+            let _ = file.set_modified(self.opened);
+        }
     }
 
     pub(crate) fn keep(&self, key: &[u8; 32], record: &FrameRecord, stored: &[u8]) {
@@ -101,12 +124,46 @@ impl Cache {
             temp.persist(&path)?;
             Ok(())
         };
-        // A cache that cannot be written saves nothing and harms nothing.
-        let _ = write();
+        // As in `freshen`.
+        if write().is_ok() {
+            self.kept_some.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Deletes the oldest frames where there are too many.
+    fn trim(&self) {
+        if !self.kept_some.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut frames: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
+        for dir in fs::read_dir(self.dir.join("frames"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            for file in fs::read_dir(dir.path()).into_iter().flatten().flatten() {
+                if let Ok(meta) = file.metadata()
+                    && let Ok(at) = meta.modified()
+                {
+                    frames.push((at, meta.len(), file.path()));
+                }
+            }
+        }
+        let mut total: u64 = frames.iter().map(|(_, len, _)| len).sum();
+        frames.sort_unstable();
+        for (_, len, path) in frames {
+            if total <= MAX_FRAMES {
+                break;
+            }
+            // As above; another run may have deleted it first.
+            let _ = fs::remove_file(path);
+            total -= len;
+        }
     }
 
     /// Remembers the digests of the files that were packed.
     pub(crate) fn remember(mut self, nodes: &[Node], placed: &[Placed]) {
+        self.trim();
         let mut changed = false;
         if self.stamps.len() > MAX_STAMPS {
             self.stamps.clear();

@@ -37,7 +37,7 @@ pub use inspect::{
     AssetLine, FrameSums, Inspection, OpenArtifact, OverlayLine, PlayLine, TaskLine, inspect,
     open_artifact,
 };
-pub use pack::{OverlayMaker, PackReport, PackRequest, level_for, pack};
+pub use pack::{FRAMES_WORTH_KEEPING, OverlayMaker, PackReport, PackRequest, level_for, pack};
 pub use progress::{Phase, Progress, Silent};
 pub use rustle_formats::artifact::{Method, Placement};
 

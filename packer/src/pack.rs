@@ -1,6 +1,7 @@
 //! The whole of packing, step by step.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rustle_formats::artifact::{
     Encoder, FrameRecord, FrameTable, Header, MANIFEST_VERSION, MAX_FRAMES, MAX_OVERLAY, MAX_PLAN,
@@ -19,13 +20,17 @@ use crate::reuse::{Base, Reuse};
 use crate::units::plan_units;
 use crate::{PackError, Phase, Progress, sidecar_path, tables};
 
+/// Frames of at most so many bytes of assets are kept in the cache folder. For more, writing everything twice costs more
+/// than it saves; an earlier artifact does as well there.
+pub const FRAMES_WORTH_KEEPING: u64 = 50_000_000;
+
 /// Makes the overlay of an artifact once its root is known.
 pub type OverlayMaker<'a> = Box<dyn FnOnce(&[u8; 32]) -> Result<Vec<u8>, PackError> + 'a>;
 
 /// What to pack, and how. [`PackRequest::new`] gives the defaults.
 pub struct PackRequest<'a> {
-    /// The plan.
-    pub plan: ExecutionPlan,
+    /// The plan: shared, because a large one is packed for several targets.
+    pub plan: Arc<ExecutionPlan>,
     /// The files that its tasks need.
     pub assets: Vec<AssetSource>,
     /// The runner's bytes.
@@ -54,7 +59,7 @@ pub struct PackRequest<'a> {
     pub base: Option<PathBuf>,
     /// A folder for digests of unchanged files.
     pub cache: Option<PathBuf>,
-    /// Whether compressed frames are kept in the cache folder too. Default: no; an earlier artifact does as well.
+    /// Whether compressed frames are kept in the cache folder too, up to [`FRAMES_WORTH_KEEPING`]. Default: no.
     pub cache_frames: bool,
     /// What is recorded of assets beyond content and mode.
     pub recorded: Recorded,
@@ -63,13 +68,13 @@ pub struct PackRequest<'a> {
 impl PackRequest<'_> {
     /// A request with nothing but the defaults.
     pub fn new(
-        plan: ExecutionPlan,
+        plan: impl Into<Arc<ExecutionPlan>>,
         stub: Vec<u8>,
         target: impl Into<String>,
         output: impl Into<PathBuf>,
     ) -> Self {
         Self {
-            plan,
+            plan: plan.into(),
             assets: Vec::new(),
             stub,
             target: target.into(),
@@ -168,7 +173,12 @@ pub fn pack(
         cache: request
             .cache
             .as_deref()
-            .map(|dir| Cache::open(dir, request.cache_frames))
+            .map(|dir| {
+                Cache::open(
+                    dir,
+                    request.cache_frames && total_bytes <= FRAMES_WORTH_KEEPING,
+                )
+            })
             .transpose()?,
     };
     let layout = Layout::new(&request.stub, request.placement)?;

@@ -23,7 +23,7 @@ fn sample(what: &'static str, change: impl FnOnce(&mut PackRequest<'_>)) -> Samp
     let key = key();
     let mut request = request(&output);
     request.signer = Some(&key);
-    request.plan = common::plan(1);
+    request.plan = common::plan(1).into();
     request.assets = vec![
         AssetSource::bytes("a", *b"some text, some text, some text, some text"),
         AssetSource::bytes("b/c", *b"other"),

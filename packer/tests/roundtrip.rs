@@ -34,7 +34,7 @@ fn a_small_artifact_holds_what_was_put_in() {
 fn an_artifact_without_assets_or_tasks_works() {
     let dir = tempfile::tempdir().unwrap();
     let mut request = request(&dir.path().join("out"));
-    request.plan = plan(0);
+    request.plan = plan(0).into();
     request.stream = true;
     let container = Container::open_file(packed(request).1).unwrap();
     container.verify_all(1).unwrap();

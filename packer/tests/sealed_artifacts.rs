@@ -51,7 +51,7 @@ fn packed(placement: Placement) -> Vec<u8> {
     let output = dir.path().join("out");
     let key = signer();
     let mut request = request(&output);
-    request.plan = plan;
+    request.plan = plan.into();
     request.placement = placement;
     request.needs_overlay = true;
     request.signer = Some(&key);

@@ -146,7 +146,7 @@ fn good() -> Vec<Vector> {
         valid("lz4", "LZ4 blocks", |r| r.method = Method::Lz4),
         valid("stored", "not compressed", |r| r.method = Method::None),
         valid("nothing", "no tasks and no assets", |r| {
-            r.plan = plan(0);
+            r.plan = plan(0).into();
             r.assets.clear();
         }),
         valid("chunks", "a file of two chunks, the first all zeros", |r| {

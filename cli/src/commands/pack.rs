@@ -4,7 +4,9 @@
 //! plan, missing files, keys, runners.
 
 use std::ffi::OsString;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::sign::SecretKey;
@@ -137,7 +139,7 @@ impl Payload {
 
 /// What is packed, whatever the target.
 struct Input {
-    plan: ExecutionPlan,
+    plan: Arc<ExecutionPlan>,
     assets: Vec<AssetSource>,
     hosts: HostData,
     folder: PathBuf,
@@ -149,14 +151,18 @@ impl Pack {
         let mut input = PlanInput::read(&self.plan, console)?;
         let mut failures = Vec::new();
         let search = Search::new(&input, &self.asset_root);
-        failures.extend(self.check(&input, &search, console).err());
+        // Unpacking the runner takes as long as checking a thousand tasks.
+        let (runners, checked, assets) = std::thread::scope(|scope| {
+            let runners = scope.spawn(|| self.runners());
+            let checked = self.check(&input, &search, console);
+            let assets = asset_files::collect(&input, &search);
+            let runners = runners.join().unwrap_or_else(|p| resume_unwind(p));
+            (runners, checked, assets)
+        });
+        failures.extend(checked.err());
         failures.extend(seal::check(&input).err());
-        let assets = asset_files::collect(&input, &search);
         let assets = assets.map_err(|f| failures.push(f)).unwrap_or_default();
-        let runners = self
-            .runners()
-            .map_err(|f| failures.push(f))
-            .unwrap_or_default();
+        let runners = runners.map_err(|f| failures.push(f)).unwrap_or_default();
         let signer = match &self.sign {
             Some(file) => seal::signing_key(file, console)
                 .map_err(|f| failures.push(f))
@@ -173,7 +179,7 @@ impl Pack {
             play.atomic = Some(true);
         }
         let input = Input {
-            plan,
+            plan: Arc::new(plan),
             assets,
             hosts,
             folder,
@@ -314,7 +320,7 @@ impl Pack {
         let mut refused = None;
         let payload = &self.payload;
         let mut request = PackRequest::new(
-            input.plan.clone(),
+            Arc::clone(&input.plan),
             runner.bytes,
             runner.triple.clone(),
             &output,
@@ -332,6 +338,7 @@ impl Pack {
         request.needs_overlay = self.require_overlay || input.hosts.needs_overlay();
         request.base.clone_from(&payload.base);
         request.cache = payload.cache();
+        request.cache_frames = true;
         request.recorded = Recorded {
             times: payload.record_times,
             owners: payload.record_owners,
