@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rustle_formats::event::Event;
 
 use crate::places::{Surroundings, private_dir};
+use crate::whole_file::WholeFile;
 
 /// How many runs are kept.
 const KEPT: usize = 20;
@@ -23,6 +24,8 @@ pub(crate) struct Journal {
     file: File,
     path: PathBuf,
     line: String,
+    /// Bytes of whole lines.
+    len: u64,
     broken: Option<io::Error>,
 }
 
@@ -65,6 +68,7 @@ impl Journal {
             file,
             path,
             line: String::new(),
+            len: 0,
             broken: None,
         })
     }
@@ -83,8 +87,13 @@ impl Journal {
             }
         }
         self.line.push('\n');
-        if let Err(e) = self.file.write_all(self.line.as_bytes()) {
-            self.broken = Some(e);
+        match self.file.write_all(self.line.as_bytes()) {
+            Ok(()) => self.len += self.line.len() as u64,
+            Err(e) => {
+                // Half a line would be no event. Cutting a file takes no room.
+                let _ = self.file.set_len(self.len);
+                self.broken = Some(e);
+            }
         }
     }
 
@@ -93,22 +102,19 @@ impl Journal {
     /// # Errors
     /// What the system says.
     pub(crate) fn keep_report(&self, json: &[u8]) -> io::Result<()> {
-        let path = self.path.with_extension(REPORT_EXTENSION);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path)?;
+        let mut file = WholeFile::create(&self.path.with_extension(REPORT_EXTENSION))?;
         file.write_all(json)?;
-        file.sync_all()
+        file.finish()
     }
 
-    /// Ends it: what was reported is on the disk.
+    /// Ends it: what was reported is on the disk. A journal of nothing, that of a run which did not begin, goes.
     ///
     /// # Errors
     /// What went wrong first.
     pub(crate) fn end(mut self) -> io::Result<()> {
+        if self.len == 0 {
+            let _ = fs::remove_file(&self.path);
+        }
         match self.broken.take() {
             Some(e) => Err(e),
             None => self.file.sync_all(),

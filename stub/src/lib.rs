@@ -21,6 +21,7 @@ pub mod session;
 mod signals;
 mod sinks;
 mod terminal;
+mod whole_file;
 mod work;
 
 use std::ffi::OsString;

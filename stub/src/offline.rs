@@ -93,7 +93,8 @@ pub(crate) fn run(ready: Ready, command: &Command) -> Result<u8, Failure> {
         sinks: RefCell::new(Sinks::open(command, &config, &run_id, journal)?),
     };
     let outcome = ready.run(command, &run_id, &alone);
-    for sentence in alone.sinks.into_inner().end() {
+    let (wrong, lacking) = alone.sinks.into_inner().end();
+    for sentence in wrong {
         let _ = writeln!(std::io::stderr(), "[WARNING]: {sentence}");
     }
     let summary = outcome?;
@@ -101,7 +102,12 @@ pub(crate) fn run(ready: Ready, command: &Command) -> Result<u8, Failure> {
     if code == exit::OK && !command.check && config.cleanup_on_completion == Some(true) {
         remove_self(program.as_deref());
     }
-    Ok(code)
+    // The work is done, but what was asked for beside it is not there.
+    Ok(if code == exit::OK && lacking {
+        exit::IO
+    } else {
+        code
+    })
 }
 
 fn exit_code(summary: &RunSummary) -> u8 {

@@ -2,11 +2,11 @@
 //! stream.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use rustle_formats::event::{Event, EventKind};
+use rustle_formats::event::Event;
 use rustle_formats::plan::RuntimeConfig;
 use rustle_runtime::report::{ReportBuilder, Stream, TextOptions, TextReporter};
 
@@ -15,13 +15,24 @@ use crate::endpoint::Endpoint;
 use crate::exit::Failure;
 use crate::journal::Journal;
 use crate::terminal;
+use crate::whole_file::WholeFile;
+
+/// Where the report goes.
+enum ReportTo {
+    Stdout,
+    File(WholeFile),
+}
 
 /// All of them.
 pub(crate) struct Sinks {
     text: Option<TextReporter>,
     events: Option<Box<dyn Write>>,
+    /// Why events are no longer written.
+    events_broken: Option<io::Error>,
     builder: Option<ReportBuilder>,
-    report: Option<Box<dyn Write>>,
+    report: Option<ReportTo>,
+    /// Whether the run has begun: there is something to report.
+    begun: bool,
     journal: Option<Journal>,
     endpoint: Option<Endpoint>,
     /// Whether standard output still takes text; a reader that went away does not end a run.
@@ -44,7 +55,15 @@ impl Sinks {
         let silent = on_stdout(&command.events) || on_stdout(&command.report);
         let endpoint =
             Endpoint::begin(config, run_id).map_err(|e| Failure::new(crate::exit::ERROR, e))?;
-        let report = open(command.report.as_deref(), "--report")?;
+        let report = match command.report.as_deref() {
+            None => None,
+            Some(path) if path == Path::new("-") => Some(ReportTo::Stdout),
+            Some(path) => {
+                Some(ReportTo::File(WholeFile::create(path).map_err(|e| {
+                    Failure::io(format!("--report {}", path.display()), &e)
+                })?))
+            }
+        };
         let wanted = report.is_some() || endpoint.is_some();
         let debug = config.log_level.as_deref() == Some("debug");
         Ok(Sinks {
@@ -56,8 +75,10 @@ impl Sinks {
                 })
             }),
             events: open(command.events.as_deref(), "--events")?,
+            events_broken: None,
             builder: wanted.then(ReportBuilder::new),
             report,
+            begun: false,
             journal,
             endpoint,
             printing: true,
@@ -66,16 +87,20 @@ impl Sinks {
 
     /// Takes an event.
     pub(crate) fn take(&mut self, event: &Event) {
+        self.begun = true;
         if let Some(journal) = &mut self.journal {
             journal.add(event);
         }
         if let Some(out) = &mut self.events
             && let Ok(line) = event.to_json_line()
         {
-            let ended = matches!(event.kind, EventKind::RunFinished { .. });
-            let written = writeln!(out, "{line}").and_then(|()| out.flush());
-            if written.is_err() && !ended {
+            // A reader that went away is no failure; a disk that is full is.
+            if let Err(e) = out
+                .write_all(format!("{line}\n").as_bytes())
+                .and_then(|()| out.flush())
+            {
                 self.events = None;
+                self.events_broken = Some(e).filter(|e| e.kind() != io::ErrorKind::BrokenPipe);
             }
         }
         if let Some(builder) = &mut self.builder {
@@ -111,22 +136,23 @@ impl Sinks {
         self.printing = printing;
     }
 
-    /// Ends all of them: the journal is on the disk, the report written and posted. Gives what went wrong, as sentences.
-    pub(crate) fn end(mut self) -> Vec<String> {
+    /// Ends all of them: the journal is on the disk, the report written and posted. Gives what went wrong, as sentences, and
+    /// whether a file that the command line asked for is not there.
+    pub(crate) fn end(mut self) -> (Vec<String>, bool) {
         let mut wrong = Vec::new();
         let json = self
             .builder
             .as_mut()
             .and_then(|b| serde_json::to_vec_pretty(b.report()).ok());
-        if let (Some(out), Some(json)) = (&mut self.report, &json) {
-            let written = out
-                .write_all(json)
-                .and_then(|()| out.write_all(b"\n"))
-                .and_then(|()| out.flush());
-            if let Err(e) = written {
-                wrong.push(format!("--report: {e}"));
-            }
+        if let Some(e) = self.events_broken.take() {
+            wrong.push(format!("--events: {e}"));
         }
+        if let (Some(to), Some(json), true) = (self.report.take(), &json, self.begun)
+            && let Err(e) = write_report(to, json)
+        {
+            wrong.push(format!("--report: {e}"));
+        }
+        let lacking = !wrong.is_empty();
         if let Some(journal) = self.journal.take() {
             // The local copy comes before the post.
             if self.endpoint.is_some()
@@ -146,7 +172,26 @@ impl Sinks {
                 "the controller endpoint did not take the report: {e}"
             ));
         }
-        wrong
+        (wrong, lacking)
+    }
+}
+
+/// Writes the report. A reader of standard output that went away is no failure.
+fn write_report(to: ReportTo, json: &[u8]) -> io::Result<()> {
+    let write = |out: &mut dyn Write| {
+        out.write_all(json)?;
+        out.write_all(b"\n")?;
+        out.flush()
+    };
+    match to {
+        ReportTo::File(mut file) => {
+            write(&mut file)?;
+            file.finish()
+        }
+        ReportTo::Stdout => match write(&mut io::stdout()) {
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            done => done,
+        },
     }
 }
 
@@ -165,5 +210,5 @@ fn open(path: Option<&Path>, option: &str) -> Result<Option<Box<dyn Write>>, Fai
         .mode(0o600)
         .open(path)
         .map_err(|e| Failure::io(format!("{option} {}", path.display()), &e))?;
-    Ok(Some(Box::new(BufWriter::new(file))))
+    Ok(Some(Box::new(file)))
 }

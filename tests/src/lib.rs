@@ -1,10 +1,12 @@
 //! What the end-to-end tests share: the built program, scratch folders, a real sshd on loopback.
 
+mod mounts;
 mod sshd;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+pub use mounts::{Tmpfs, own_mounts};
 pub use sshd::Sshd;
 
 /// The `rustle` program that `cargo build` made, beside this test's own program.

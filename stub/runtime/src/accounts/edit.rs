@@ -7,6 +7,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::commit::{Change, commit};
 use super::policy::{IdKind, Policy, Range};
 use super::table::{Lock, Table};
 use super::{Accounts, Group, User};
@@ -98,17 +99,20 @@ impl Editor {
         self.root.join(absolute.trim_start_matches('/'))
     }
 
-    /// Writes what changed: what a user must have before it appears comes first.
+    /// Writes what changed, all of it or nothing. What a user must have before it appears comes first.
     pub(crate) fn save(&mut self) -> io::Result<()> {
-        for table in [&mut self.gshadow, &mut self.shadow].into_iter().flatten() {
-            table.save()?;
-        }
-        self.group.save()?;
-        self.passwd.save()?;
-        for table in [&mut self.subuid, &mut self.subgid].into_iter().flatten() {
-            table.save()?;
-        }
-        Ok(())
+        let optional = [
+            &mut self.gshadow,
+            &mut self.shadow,
+            &mut self.subuid,
+            &mut self.subgid,
+        ];
+        let tables = optional
+            .into_iter()
+            .flatten()
+            .chain([&mut self.group, &mut self.passwd]);
+        let changes: Vec<Change> = tables.filter_map(Table::take_change).collect();
+        commit(&self.root.join("etc"), &changes)
     }
 
     /// A free number by the shadow tools' way: for people one more than the highest in use, for the system one less than

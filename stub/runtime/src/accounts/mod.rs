@@ -7,6 +7,7 @@
 //! Lines that are no accounts (NIS markers such as `+::::::`, comments, junk) are passed over when reading and kept as
 //! they are when editing.
 
+pub(crate) mod commit;
 pub(crate) mod edit;
 pub(crate) mod policy;
 mod table;

@@ -1,15 +1,16 @@
-//! One of the account files as lines of fields, changed in memory and written back at once.
+//! One of the account files as lines of fields, changed in memory.
 //!
-//! What is not changed stays as it is, byte for byte. A file is replaced by rename, with its old mode and owner, and
-//! the version before is kept as `NAME-`, as the system's own tools do.
+//! What is not changed stays as it is, byte for byte.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
+
+use super::commit::Change;
 
 /// How long to wait for somebody else's change.
 const LOCK_WAIT: Duration = Duration::from_secs(15);
@@ -142,47 +143,16 @@ impl Table {
         self.changed |= self.lines.len() != count;
     }
 
-    /// Writes the file where it changed.
-    pub(super) fn save(&mut self) -> io::Result<()> {
-        if !self.changed {
-            return Ok(());
+    /// The file's new version, where it changed; it counts as written from now on.
+    pub(super) fn take_change(&mut self) -> Option<Change> {
+        if !std::mem::take(&mut self.changed) {
+            return None;
         }
-        let meta = std::fs::metadata(&self.path)?;
-        let beside = |suffix: &str| {
-            let mut name = self.path.clone().into_os_string();
-            name.push(suffix);
-            PathBuf::from(name)
-        };
         let after = self.bytes();
-        write_new(&beside("+"), &beside("-"), &self.before, &meta)?;
-        write_new(&beside("+"), &self.path, &after, &meta)?;
-        self.before = after;
-        self.changed = false;
-        Ok(())
+        Some(Change {
+            path: self.path.clone(),
+            before: std::mem::replace(&mut self.before, after.clone()),
+            after,
+        })
     }
-}
-
-/// Puts a file in place by rename, with the mode and owner of another.
-fn write_new(
-    temporary: &Path,
-    path: &Path,
-    bytes: &[u8],
-    like: &std::fs::Metadata,
-) -> io::Result<()> {
-    let _ = std::fs::remove_file(temporary);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(temporary)?;
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| std::os::unix::fs::fchown(&file, Some(like.uid()), Some(like.gid())))
-        .and_then(|()| file.set_permissions(std::fs::Permissions::from_mode(like.mode() & 0o7777)))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| std::fs::rename(temporary, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(temporary);
-    }
-    written
 }

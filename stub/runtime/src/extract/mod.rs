@@ -67,6 +67,10 @@ pub enum ExtractError {
     },
     /// There is nothing under the name that was asked for.
     NotFound(String),
+    /// The destination holds something, and an empty folder was asked for.
+    NotEmpty(PathBuf),
+    /// The caller asked to stop.
+    Stopped,
 }
 
 impl ExtractError {
@@ -90,6 +94,8 @@ impl fmt::Display for ExtractError {
                 source,
             } => write!(f, "cannot {doing} {}: {source}", path.display()),
             Self::NotFound(name) => write!(f, "the artifact has no folder {name:?}"),
+            Self::NotEmpty(path) => write!(f, "{} is not empty", path.display()),
+            Self::Stopped => f.write_str("stopped"),
         }
     }
 }
@@ -99,7 +105,7 @@ impl std::error::Error for ExtractError {
         match self {
             Self::Artifact(e) => Some(e),
             Self::Io { source, .. } => Some(source),
-            Self::NotFound(_) => None,
+            Self::NotFound(_) | Self::NotEmpty(_) | Self::Stopped => None,
         }
     }
 }
@@ -128,6 +134,39 @@ pub fn extract<R: ReadAt>(
             String::from_utf8_lossy(prefix).into_owned(),
         ));
     }
+    unpack(container, prefix, dest, options, &|| false)
+}
+
+/// Unpacks everything into a folder that is new or empty, until `stop` says otherwise. What an unpacking left there that was killed
+/// does not count: it is replaced.
+///
+/// # Errors
+/// See [`ExtractError`].
+pub fn extract_all<R: ReadAt>(
+    container: &Container<R>,
+    dest: &Path,
+    options: ExtractOptions,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<ExtractReport, ExtractError> {
+    match std::fs::read_dir(dest) {
+        Ok(mut items) => {
+            if items.next().is_some() && abandoned(dest).is_empty() {
+                return Err(ExtractError::NotEmpty(dest.to_owned()));
+            }
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(e) => return Err(ExtractError::io("open the folder", dest)(e)),
+    }
+    unpack(container, b"", dest, options, stop)
+}
+
+fn unpack<R: ReadAt>(
+    container: &Container<R>,
+    prefix: &[u8],
+    dest: &Path,
+    options: ExtractOptions,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<ExtractReport, ExtractError> {
     let exists = std::fs::symlink_metadata(dest).is_ok();
     let home = if exists {
         dest.to_owned()
@@ -135,10 +174,12 @@ pub fn extract<R: ReadAt>(
         parent_of(dest)
     };
     std::fs::create_dir_all(&home).map_err(ExtractError::io("make the folder", &home))?;
-    clean(&home);
+    // The own staging folder comes first: while half of a tree is in `dest`, there is always one that says so.
+    let left = abandoned(&home);
     let staging = Staging::create(&home)?;
+    left.iter().for_each(|(path, _)| remove(path));
     let tree = stage::Tree::read(container, prefix)?;
-    let report = tree.build(container, &staging, options)?;
+    let report = tree.build(container, &staging, options, stop)?;
     if options.sync {
         rustix::fs::syncfs(&staging.dir).map_err(ExtractError::io("write out", &home))?;
     }
@@ -245,20 +286,22 @@ fn remove(path: &Path) {
     let _ = std::fs::remove_dir_all(path);
 }
 
-/// Removes staging folders in `home` whose makers are gone.
-fn clean(home: &Path) {
+/// Staging folders in `home` whose makers are gone, locked so that nobody else takes them for the same.
+fn abandoned(home: &Path) -> Vec<(PathBuf, rustix::fd::OwnedFd)> {
     let Ok(items) = std::fs::read_dir(home) else {
-        return;
+        return Vec::new();
     };
-    for item in items.flatten() {
-        if !item.file_name().to_string_lossy().starts_with(STAGING) {
-            continue;
-        }
-        let Ok(dir) = open_dir(&item.path()) else {
-            continue;
-        };
-        if rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            remove(&item.path());
-        }
-    }
+    items
+        .flatten()
+        .filter(|item| {
+            item.file_name()
+                .as_encoded_bytes()
+                .starts_with(STAGING.as_bytes())
+        })
+        .filter_map(|item| {
+            let dir = open_dir(&item.path()).ok()?;
+            rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive).ok()?;
+            Some((item.path(), dir))
+        })
+        .collect()
 }

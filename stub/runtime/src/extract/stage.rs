@@ -176,6 +176,7 @@ impl Tree {
         container: &Container<R>,
         staging: &Staging,
         options: ExtractOptions,
+        stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<ExtractReport, ExtractError> {
         for (path, _) in &self.dirs {
             rustix::fs::mkdirat(&staging.root, path.as_slice(), Mode::RWXU)
@@ -187,7 +188,7 @@ impl Tree {
             file.set_len(job.size).map_err(io("write", &job.path))?;
             finish(&file, job, options)?;
         }
-        self.contents(container, staging, options)?;
+        self.contents(container, staging, options, stop)?;
         for (path, to) in &self.hardlinks {
             let root = &staging.root;
             rustix::fs::linkat(root, to.as_slice(), root, path.as_slice(), AtFlags::empty())
@@ -240,6 +241,7 @@ impl Tree {
         container: &Container<R>,
         staging: &Staging,
         options: ExtractOptions,
+        stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), ExtractError> {
         let mut starts: Vec<usize> = Vec::new();
         for (i, piece) in self.pieces.iter().enumerate() {
@@ -263,13 +265,13 @@ impl Tree {
                     return;
                 };
                 let end = starts.get(number + 1).copied().unwrap_or(self.pieces.len());
-                if let Err(error) = self.group(
-                    &self.pieces[start..end],
-                    container,
-                    &mut scratch,
-                    &mut place,
-                    options,
-                ) {
+                let outcome = if stop() {
+                    Err(ExtractError::Stopped)
+                } else {
+                    let pieces = &self.pieces[start..end];
+                    self.group(pieces, container, &mut scratch, &mut place, options)
+                };
+                if let Err(error) = outcome {
                     failure
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)

@@ -113,9 +113,9 @@ impl<W: Write> Tee<W> {
         }
     }
 
-    /// SHA-1 and MD5 of all that was written.
-    pub(crate) fn finish(self) -> (String, String) {
-        (self.sha1.finish(), self.md5.finish())
+    /// The writer, and SHA-1 and MD5 of all that was written.
+    pub(crate) fn finish(self) -> (W, String, String) {
+        (self.out, self.sha1.finish(), self.md5.finish())
     }
 }
 

@@ -11,6 +11,7 @@ use rustle_formats::{Map, Value};
 use super::attrs::Wanted;
 use super::diff::{self, Pair, Side};
 use super::digest::{Algorithm, Hasher, Tee};
+use super::holes::Holes;
 use super::write::Staged;
 use super::{backup, errno, info, paths, validate};
 use crate::assets::{AssetEntry, AssetKind};
@@ -306,9 +307,10 @@ impl Job<'_> {
 
     fn write(&self, exists: bool, fields: &mut Map) -> Result<(), Failure> {
         let mut staged = Staged::beside(&self.dest, self.unsafe_writes, self.ctx)?;
-        let mut tee = Tee::new(staged.file());
+        let mut tee = Tee::new(Holes::new(staged.file()));
         let written = self.content.stream(self.ctx, &mut tee);
-        let (sha1, md5) = tee.finish();
+        let (holes, sha1, md5) = tee.finish();
+        let written = written.and_then(|()| holes.finish());
         written.map_err(|e| staged.cannot_write(&e))?;
         fields.insert("checksum".into(), sha1.into());
         fields.insert("md5sum".into(), md5.into());

@@ -10,6 +10,7 @@ pub(crate) mod digest;
 pub(crate) mod edit;
 pub(crate) mod errno;
 pub(crate) mod flags;
+pub(crate) mod holes;
 pub(crate) mod info;
 pub(crate) mod install;
 pub(crate) mod mode;

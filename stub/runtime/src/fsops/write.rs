@@ -7,13 +7,13 @@
 //! Nothing is synced to disk here: a run ends with one sync of the file systems that it wrote to.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 
@@ -25,6 +25,8 @@ use crate::outcome::Failure;
 
 const PREFIX: &str = ".rustle-";
 const DIGITS: usize = 16;
+/// Behind the name of the file that guards a link in the making.
+const LINK: &str = ".link";
 
 /// New content that is not in place yet. Dropping it removes the temporary file.
 pub(crate) struct Staged {
@@ -208,12 +210,31 @@ fn cannot_stage(folder: &Path, error: &io::Error) -> Failure {
     ))
 }
 
-/// A free name for something temporary beside `dest`.
+/// Makes something that cannot be locked, a link, under a temporary name and renames it to `dest`. The name is that of an empty
+/// file, which is locked meanwhile, with [`LINK`] behind it: so a later run knows leftovers from work in progress here too.
 ///
 /// # Errors
-/// Where there is no randomness.
-pub(crate) fn temporary_name(dest: &Path) -> io::Result<PathBuf> {
-    random_name(paths::parent(dest))
+/// What the system says; the old thing is there then.
+pub(crate) fn place_link(
+    dest: &Path,
+    make: impl FnOnce(&Path) -> io::Result<()>,
+) -> io::Result<()> {
+    let folder = paths::parent(dest);
+    sweep_once(folder);
+    let (guard, _locked) = open_in(folder)?;
+    let mut link = guard.clone().into_os_string();
+    link.push(LINK);
+    let link = PathBuf::from(link);
+    let placed = make(&link).and_then(|()| {
+        std::fs::rename(&link, dest).inspect_err(|_| {
+            // The rename's error is the one to tell.
+            let _ = std::fs::remove_file(&link);
+        })
+    });
+    // A hard link renamed to another name of the same file stays: POSIX wants it so.
+    let _ = std::fs::remove_file(&link);
+    let _ = std::fs::remove_file(&guard);
+    placed
 }
 
 fn random_name(folder: &Path) -> io::Result<PathBuf> {
@@ -262,8 +283,14 @@ fn sweep(folder: &Path) {
         return;
     };
     for entry in entries.flatten() {
-        if is_temporary(entry.file_name().as_bytes()) {
-            remove_leftover(&entry.path());
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.as_bytes();
+        if is_temporary(name) {
+            remove_leftover(&path, &path);
+        } else if let Some(guard) = name.strip_suffix(LINK.as_bytes())
+            && is_temporary(guard)
+        {
+            remove_leftover(&path, &folder.join(OsStr::from_bytes(guard)));
         }
     }
 }
@@ -277,27 +304,21 @@ fn is_temporary(name: &[u8]) -> bool {
     })
 }
 
-/// Removes a temporary file that nobody holds a lock on.
-fn remove_leftover(path: &Path) {
-    // A link that was to be renamed exists for microseconds; one that is a minute old was left behind.
-    if std::fs::symlink_metadata(path).is_ok_and(|m| {
-        let age = m.modified().ok().and_then(|t| t.elapsed().ok());
-        m.is_symlink() && age.is_some_and(|a| a > Duration::from_secs(60))
-    }) {
-        // Somebody else may have removed it by now.
-        let _ = std::fs::remove_file(path);
-        return;
-    }
+/// Removes something temporary, unless somebody holds the lock of its guard (for a file: its own).
+fn remove_leftover(path: &Path, guard: &Path) {
     let opened = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path);
-    let Ok(file) = opened else {
-        return;
+        .open(guard);
+    let abandoned = match opened {
+        Ok(file) => {
+            file.metadata().is_ok_and(|m| m.is_file())
+                && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+        }
+        // The guard goes after what it guards.
+        Err(e) => e.kind() == io::ErrorKind::NotFound,
     };
-    if file.metadata().is_ok_and(|m| m.is_file())
-        && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
-    {
+    if abandoned {
         // Somebody else may have removed it by now.
         let _ = std::fs::remove_file(path);
     }
@@ -334,9 +355,32 @@ mod tests {
         let other = dir.path().join(".rustle-mine");
         std::fs::write(&other, b"user's").unwrap();
         let (busy, _file) = open_in(dir.path()).unwrap();
+        let link = |name: &str| {
+            let path = dir.path().join(name);
+            std::os::unix::fs::symlink("/nowhere", &path).unwrap();
+            path
+        };
+        let dead = link(".rustle-0123456789abcdef.link");
+        let living = link(&format!(
+            "{}.link",
+            busy.file_name().unwrap().to_str().unwrap()
+        ));
         sweep(dir.path());
-        assert!(!left.exists());
+        assert!(!left.exists() && dead.symlink_metadata().is_err());
         assert!(other.exists());
-        assert!(busy.exists());
+        assert!(busy.exists() && living.symlink_metadata().is_ok());
+    }
+
+    #[test]
+    fn links_are_placed_without_remains() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, dest) = (dir.path().join("file"), dir.path().join("dest"));
+        std::fs::write(&file, "x").unwrap();
+        for _ in 0..2 {
+            place_link(&dest, |at| std::os::unix::fs::symlink("/nowhere", at)).unwrap();
+            place_link(&dest, |at| std::fs::hard_link(&file, at)).unwrap();
+            place_link(&dest, |at| std::fs::hard_link(&file, at)).unwrap();
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 }

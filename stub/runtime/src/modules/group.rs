@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 
 use crate::accounts::Accounts;
+use crate::accounts::commit::complete;
 use crate::accounts::edit::Editor;
 use crate::accounts::policy::{IdKind, Policy};
 use crate::args::Args;
@@ -92,6 +93,9 @@ pub(super) fn valid_name(name: &str) -> bool {
 
 fn apply(args: &Args, ctx: &Context<'_>, root: &Path) -> ModuleResult {
     let name = args.text("name");
+    if !ctx.check {
+        complete(root).map_err(|e| files_failure(&e))?;
+    }
     let accounts = Accounts::load(root).map_err(|e| files_failure(&e))?;
     let exists = accounts.group(name).is_some();
     if args.text("state") == "absent" {

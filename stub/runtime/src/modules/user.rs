@@ -12,6 +12,7 @@ mod remove;
 
 use std::path::{Path, PathBuf};
 
+use crate::accounts::commit::complete;
 use crate::accounts::policy::Policy;
 use crate::accounts::{Accounts, User as Account};
 use crate::args::Args;
@@ -198,6 +199,9 @@ fn check_fields(args: &Args) -> Result<(), Failure> {
 
 fn apply(args: &Args, ctx: &Context<'_>, root: &Path) -> ModuleResult {
     let name = args.text("name");
+    if !ctx.check {
+        complete(root).map_err(|e| files_failure(&e))?;
+    }
     let accounts = Accounts::load(root).map_err(|e| files_failure(&e))?;
     if let Some(doubt) = args.str("password").and_then(password::doubt) {
         ctx.warn(doubt);

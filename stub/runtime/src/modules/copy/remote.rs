@@ -8,7 +8,7 @@ use rustle_formats::Value;
 
 use super::Task;
 use crate::fsops::install::{self, Content};
-use crate::fsops::write::{Staged, temporary_name};
+use crate::fsops::write::{Staged, place_link};
 use crate::fsops::{backup, errno, info, paths, validate};
 use crate::outcome::{Failure, ModuleResult, Outcome};
 
@@ -261,12 +261,7 @@ fn link(task: &Task<'_>, target: &Path, to: &Path) -> std::io::Result<bool> {
         return Ok(false);
     }
     if !task.ctx.check {
-        let temporary = temporary_name(to)?;
-        std::os::unix::fs::symlink(target, &temporary)?;
-        std::fs::rename(&temporary, to).inspect_err(|_| {
-            // The rename's error is the one to tell.
-            let _ = std::fs::remove_file(&temporary);
-        })?;
+        place_link(to, |at| std::os::unix::fs::symlink(target, at))?;
     }
     Ok(true)
 }

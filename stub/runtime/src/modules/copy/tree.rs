@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Task;
 use crate::assets::{AssetEntry, AssetKind};
 use crate::context::Context;
-use crate::fsops::write::temporary_name;
+use crate::fsops::write::place_link;
 use crate::fsops::{errno, paths};
 use crate::outcome::{Failure, ModuleResult, Outcome};
 
@@ -180,14 +180,7 @@ fn link(task: &Task<'_>, path: &Path, target: &OsStr) -> Result<bool, Failure> {
     if task.ctx.check {
         return Ok(true);
     }
-    let place = || -> std::io::Result<()> {
-        let temporary = temporary_name(path)?;
-        std::os::unix::fs::symlink(target, &temporary)?;
-        std::fs::rename(&temporary, path).inspect_err(|_| {
-            // The rename's error is the one to tell.
-            let _ = std::fs::remove_file(&temporary);
-        })
-    };
+    let place = || place_link(path, |at| std::os::unix::fs::symlink(target, at));
     place().map_err(|e| {
         Failure::new(format!(
             "Error while linking {}: {}",

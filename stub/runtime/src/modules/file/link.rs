@@ -2,11 +2,11 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{State, Task};
 use crate::fsops::diff::Pair;
-use crate::fsops::write::temporary_name;
+use crate::fsops::write::place_link;
 use crate::fsops::{errno, info, paths};
 use crate::outcome::{Failure, ModuleResult, Outcome};
 
@@ -118,12 +118,7 @@ fn place(task: &Task<'_>, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<
         std::fs::remove_dir(&task.path)?;
         return make(&task.path);
     }
-    let temporary: PathBuf = temporary_name(&task.path)?;
-    make(&temporary)?;
-    std::fs::rename(&temporary, &task.path).inspect_err(|_| {
-        // The rename's error is the one to tell.
-        let _ = std::fs::remove_file(&temporary);
-    })
+    place_link(&task.path, make)
 }
 
 fn finish(task: &Task<'_>, src: Option<String>, changed: bool, diff: Pair) -> Outcome {

@@ -21,12 +21,33 @@ pub(super) fn create(home: &Home<'_>) -> io::Result<()> {
             .mode(0o755)
             .create(parent)?;
     }
-    std::fs::DirBuilder::new().mode(0o700).create(home.path)?;
-    if home.skeleton.is_dir() {
-        copy_content(home.skeleton, home.path, Some((home.uid, home.gid)))?;
+    whole(home.path, |new| {
+        if home.skeleton.is_dir() {
+            copy_content(home.skeleton, new, Some((home.uid, home.gid)))?;
+        }
+        lchown(new, Some(home.uid), Some(home.gid))?;
+        std::fs::set_permissions(new, std::fs::Permissions::from_mode(home.mode))
+    })
+}
+
+/// Makes a folder that appears when all is in it: half a home would be taken for a whole one by the next run. What a killed
+/// run left is under a name that depends on the home's alone, and is removed first.
+fn whole(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".rustle-new");
+    let new = path.with_file_name(name);
+    match std::fs::remove_dir_all(&new) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
     }
-    lchown(home.path, Some(home.uid), Some(home.gid))?;
-    std::fs::set_permissions(home.path, std::fs::Permissions::from_mode(home.mode))
+    std::fs::DirBuilder::new().mode(0o700).create(&new)?;
+    let made = fill(&new).and_then(|()| std::fs::rename(&new, path));
+    if made.is_err() {
+        // The first error is the one to tell.
+        let _ = std::fs::remove_dir_all(&new);
+    }
+    made
 }
 
 /// Moves a home; to another file system by copying.
@@ -42,17 +63,12 @@ pub(super) fn relocate(from: &Path, to: &Path) -> io::Result<()> {
         other => return other,
     }
     let meta = std::fs::symlink_metadata(from)?;
-    std::fs::DirBuilder::new().mode(0o700).create(to)?;
-    let copied = copy_content(from, to, None)
-        .and_then(|()| lchown(to, Some(meta.uid()), Some(meta.gid())))
-        .and_then(|()| std::fs::set_permissions(to, meta.permissions()));
-    match copied {
-        Ok(()) => std::fs::remove_dir_all(from),
-        Err(e) => {
-            let _ = std::fs::remove_dir_all(to);
-            Err(e)
-        }
-    }
+    whole(to, |new| {
+        copy_content(from, new, None)?;
+        lchown(new, Some(meta.uid()), Some(meta.gid()))?;
+        std::fs::set_permissions(new, meta.permissions())
+    })?;
+    std::fs::remove_dir_all(from)
 }
 
 /// Gives everything below a folder, and itself, that belongs to one user to another.
