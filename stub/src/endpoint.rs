@@ -3,6 +3,7 @@
 //! The run never waits for it but at its end, and then for a bounded time; the journal keeps the report whatever happens to
 //! the post.
 
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -55,9 +56,16 @@ impl Endpoint {
             return Ok(None);
         };
         if !url.starts_with("http://") && !url.starts_with("https://") {
-            return Err(format!("the controller endpoint {url} is no http address"));
+            return Err(format!(
+                "the controller endpoint {} is no http:// or https:// address",
+                without_credentials(url)
+            ));
         }
+        let bundle = std::env::var_os("SSL_CERT_FILE").filter(|v| !v.is_empty());
+        let trust = rustle_runtime::machine_trust(bundle.as_deref().map(Path::new))
+            .map_err(|e| format!("the controller endpoint: SSL_CERT_FILE: {e}"))?;
         let agent = ureq::Agent::config_builder()
+            .tls_config(trust)
             .timeout_global(Some(POST_LIMIT))
             .http_status_as_error(true)
             .user_agent(concat!("rustle/", env!("CARGO_PKG_VERSION")))
@@ -108,6 +116,16 @@ impl Endpoint {
             .send(Message::Last(report))
             .map_err(|_| gone())?;
         self.thread.join().unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+/// An address as messages may show it.
+fn without_credentials(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let host = rest.find('/').unwrap_or(rest.len());
+    match rest[..host].rfind('@') {
+        Some(at) => format!("{scheme}://…@{}", &rest[at + 1..]),
+        None => url.to_owned(),
     }
 }
 

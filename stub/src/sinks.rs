@@ -140,6 +140,12 @@ impl Sinks {
     /// whether a file that the command line asked for is not there.
     pub(crate) fn end(mut self) -> (Vec<String>, bool) {
         let mut wrong = Vec::new();
+        if self.endpoint.is_some() && self.journal.is_none() && self.report.is_none() {
+            wrong.push(
+                "there is no place for the report's local copy (--journal-dir DIR, --report FILE)"
+                    .to_owned(),
+            );
+        }
         let json = self
             .builder
             .as_mut()

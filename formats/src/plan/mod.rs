@@ -194,7 +194,8 @@ pub struct PlayPlan {
     pub throttle: Option<Value>,
     /// Seconds that one task may take.
     pub timeout: Option<Value>,
-    /// Whether assets of this play are staged and checked together before the first is renamed into place.
+    /// Whether assets of this play are staged and checked together before the first is renamed into place. Their names and,
+    /// for templates, their variables must then be known when the play begins, after its facts.
     pub atomic: Option<bool>,
     /// The planner's guess of the play's length.
     pub estimated_duration: Option<Span>,

@@ -9,6 +9,7 @@ use rustle_formats::plan::asset_name;
 use rustle_formats::{Map, Value};
 
 use crate::assets::{AssetEntry, Assets};
+pub use crate::fsops::staging::Staging;
 use crate::outcome::Failure;
 
 /// The variables of the host, for modules that template by themselves. Only modules with
@@ -68,6 +69,8 @@ pub struct Context<'a> {
     pub work_dir: &'a Path,
     /// The user's home, for `~`.
     pub home: Option<&'a Path>,
+    /// What an atomic play has staged, or stages now.
+    pub staging: Option<&'a Staging>,
     /// Whether the run was asked to stop.
     pub cancelled: &'a dyn Fn() -> bool,
     /// Warnings so far.
@@ -86,25 +89,38 @@ impl Context<'_> {
     /// # Errors
     /// Where there is none, with all places that were searched.
     pub fn find_asset(&self, src: &str, kind: &str) -> Result<AssetEntry, Failure> {
-        let name = asset_name(src);
-        let mut tried = Vec::new();
-        let mut candidates: Vec<String> = Vec::new();
-        for folder in self.asset_paths {
-            candidates.push(format!("{folder}/{kind}/{name}"));
-            candidates.push(format!("{folder}/{name}"));
-        }
-        candidates.push(format!("{kind}/{name}"));
-        candidates.push(name);
-        for candidate in candidates {
-            match self.assets.entry(candidate.as_bytes()) {
-                Ok(Some(entry)) => return Ok(entry),
-                Ok(None) => tried.push(candidate),
-                Err(e) => return Err(Failure::new(format!("cannot read the assets: {e}"))),
-            }
-        }
-        Err(Failure::new(format!(
-            "Could not find or access '{src}'\nSearched in the artifact:\n\t{}",
-            tried.join("\n\t")
-        )))
+        find_asset(self.assets, self.asset_paths, src, kind)
     }
+}
+
+/// As [`Context::find_asset`], where there is no context.
+///
+/// # Errors
+/// Where there is none, with all places that were searched.
+pub(crate) fn find_asset(
+    assets: &dyn Assets,
+    folders: &[String],
+    src: &str,
+    kind: &str,
+) -> Result<AssetEntry, Failure> {
+    let name = asset_name(src);
+    let mut tried = Vec::new();
+    let mut candidates: Vec<String> = Vec::new();
+    for folder in folders {
+        candidates.push(format!("{folder}/{kind}/{name}"));
+        candidates.push(format!("{folder}/{name}"));
+    }
+    candidates.push(format!("{kind}/{name}"));
+    candidates.push(name);
+    for candidate in candidates {
+        match assets.entry(candidate.as_bytes()) {
+            Ok(Some(entry)) => return Ok(entry),
+            Ok(None) => tried.push(candidate),
+            Err(e) => return Err(Failure::new(format!("cannot read the assets: {e}"))),
+        }
+    }
+    Err(Failure::new(format!(
+        "Could not find or access '{src}'\nSearched in the artifact:\n\t{}",
+        tried.join("\n\t")
+    )))
 }

@@ -28,3 +28,5 @@ pub mod timing;
 #[cfg(test)]
 mod trial;
 mod vars;
+
+pub use http::machine_trust;

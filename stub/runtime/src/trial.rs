@@ -60,6 +60,7 @@ impl Trial {
             deadline: self.timeout.map(|t| Instant::now() + t),
             work_dir: self.work.path(),
             home: Some(Path::new("/root")),
+            staging: None,
             cancelled: &|| false,
             warnings: RefCell::new(Vec::new()),
         };

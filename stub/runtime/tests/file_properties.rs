@@ -46,6 +46,7 @@ fn run(module: &str, raw: &Map, work: &Path, check: bool) -> Outcome {
         deadline: None,
         work_dir: work,
         home: None,
+        staging: None,
         cancelled: &|| false,
         warnings: RefCell::default(),
     };

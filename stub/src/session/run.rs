@@ -17,6 +17,7 @@ use rustle_runtime::report::ReportBuilder;
 use super::link::Link;
 use super::{Ended, Myself, Ready as Arrived, serve};
 use crate::command::Command;
+use crate::endpoint::Endpoint;
 use crate::exit::{self, Failure};
 use crate::journal::Journal;
 use crate::payload::{self, Payload};
@@ -83,19 +84,20 @@ fn run(folder: &Path, arrived: Arrived, link: &Link) -> Result<(u8, String), Fai
         now_ms(),
     )
     .map_err(|e| Failure::io("the journal", &e))?;
+    let endpoint =
+        Endpoint::begin(&ready.plan.runtime, &run_id).map_err(|e| Failure::new(exit::ERROR, e))?;
     let watched = Watched {
         link,
         report: RefCell::new(ReportBuilder::new()),
         journal: RefCell::new(journal),
+        endpoint: RefCell::new(endpoint),
     };
     let summary = ready.run(&command, &run_id, &watched)?;
-    if let Some(journal) = watched.journal.into_inner()
-        && let Err(e) = journal.end()
-    {
-        let _ = writeln!(std::io::stderr(), "[WARNING]: the journal: {e}");
-    }
     let report = serde_json::to_string(watched.report.borrow_mut().report())
         .map_err(|e| Failure::new(exit::ERROR, format!("the report: {e}")))?;
+    for sentence in watched.end(&report) {
+        let _ = writeln!(std::io::stderr(), "[WARNING]: {sentence}");
+    }
     Ok((summary.exit_code, report))
 }
 
@@ -143,6 +145,7 @@ struct Watched<'a> {
     link: &'a Link,
     report: RefCell<ReportBuilder>,
     journal: RefCell<Option<Journal>>,
+    endpoint: RefCell<Option<Endpoint>>,
 }
 
 impl Outside for Watched<'_> {
@@ -150,7 +153,14 @@ impl Outside for Watched<'_> {
         if let Some(journal) = self.journal.borrow_mut().as_mut() {
             journal.add(event);
         }
-        self.report.borrow_mut().add(event);
+        let mut report = self.report.borrow_mut();
+        report.add(event);
+        if let Some(endpoint) = self.endpoint.borrow_mut().as_mut()
+            && endpoint.wants_report()
+            && let Ok(json) = serde_json::to_vec(report.report())
+        {
+            endpoint.interim(json);
+        }
         let message = Up::Event(event.clone());
         if encode_frame(&message).is_ok() {
             self.link.send(&message);
@@ -175,6 +185,30 @@ impl Outside for Watched<'_> {
 }
 
 impl Watched<'_> {
+    /// Ends journal and endpoint, the local copy of the report first. Gives what went wrong, as sentences.
+    fn end(self, report: &str) -> Vec<String> {
+        let endpoint = self.endpoint.into_inner();
+        let mut wrong = Vec::new();
+        if let Some(journal) = self.journal.into_inner() {
+            if endpoint.is_some()
+                && let Err(e) = journal.keep_report(report.as_bytes())
+            {
+                wrong.push(format!("the report's local copy: {e}"));
+            }
+            if let Err(e) = journal.end() {
+                wrong.push(format!("the journal: {e}"));
+            }
+        }
+        if let Some(endpoint) = endpoint
+            && let Err(e) = endpoint.end(report.as_bytes().to_vec())
+        {
+            wrong.push(format!(
+                "the controller endpoint did not take the report: {e}"
+            ));
+        }
+        wrong
+    }
+
     fn ask_controller(&self, request: &Request) -> Reply {
         let asked = postcard::to_stdvec(request)
             .map_err(|e| e.to_string())

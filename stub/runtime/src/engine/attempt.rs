@@ -71,7 +71,7 @@ pub(crate) fn once<'r>(
 }
 
 /// The task's templated arguments, on top of the defaults for its module.
-fn arguments(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Result<Map, String> {
+pub(crate) fn arguments(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Result<Map, String> {
     let module = modules::find(&frame.task.module);
     let full_name = module.map_or_else(|| frame.task.module.clone(), |m| m.spec().full_name());
     let resolve = |name: &str, value: &Value| -> Result<Option<Value>, String> {

@@ -97,7 +97,7 @@ fn delegated(call: &Call<'_, '_, '_>, module: &dyn Module) -> Option<Map> {
 }
 
 /// Works out who runs the module, with which environment and for how long.
-fn ready<'c>(
+pub(crate) fn ready<'c>(
     call: &Call<'_, '_, '_>,
     module: &'static dyn Module,
     args: &'c Args,
@@ -242,6 +242,7 @@ pub(crate) fn module(
         deadline: ready.deadline,
         work_dir: folder.unwrap_or(&machine.work_dir),
         home: home.as_deref(),
+        staging: call.play.staging.as_ref(),
         cancelled: &cancelled,
         warnings: std::cell::RefCell::default(),
     };

@@ -139,6 +139,29 @@ pub(crate) fn run<'r>(
     })
 }
 
+/// Calls `each` with the variables of every item set, until one fails.
+pub(crate) fn each<'r>(
+    frame: &Frame<'_>,
+    templar: &Templar<'_, 'r>,
+    items: &[Value],
+    each: impl Fn(&Templar<'_, 'r>) -> Result<(), String>,
+) -> Result<(), String> {
+    let control = frame.task.loop_control.as_ref();
+    let names = Names::of(control);
+    let vars = templar.vars();
+    for (index, item) in items.iter().enumerate() {
+        vars.set_top(names.item, item.clone());
+        if let Some(name) = names.index {
+            vars.set_top(name, index_value(index));
+        }
+        if let Some(extended) = extended(templar, control, items, index) {
+            vars.set_top("ansible_loop", extended);
+        }
+        each(templar)?;
+    }
+    Ok(())
+}
+
 fn index_value(index: usize) -> Value {
     Value::Int(i64::try_from(index).unwrap_or(i64::MAX))
 }

@@ -19,6 +19,7 @@ mod loops;
 mod meta;
 mod options;
 mod play;
+mod rehearse;
 mod result;
 mod runner;
 mod tags;

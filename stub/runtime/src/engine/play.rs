@@ -10,8 +10,9 @@ use rustle_formats::{Map, Value};
 use super::driver::{Meeting, Position, Reply, Request};
 use super::runner::{Abort, Run};
 use super::task::{self, TaskEnd};
-use super::{Frame, batches, handlers, meta, tags};
+use super::{Frame, batches, handlers, meta, rehearse, tags};
 use crate::r#become;
+use crate::context::Staging;
 use crate::spec::Reach;
 use crate::vars::PlayVars;
 
@@ -58,6 +59,8 @@ pub(crate) struct PlayRun<'a, 'r> {
     passed: Cell<u32>,
     /// How many of the blocks that are being run have a rescue for what fails in them.
     rescuers: Cell<usize>,
+    /// What is staged, where the play is atomic.
+    pub staging: Option<Staging>,
 }
 
 /// Runs a play.
@@ -100,6 +103,7 @@ pub(crate) fn run_play<'r>(
         },
         passed: Cell::new(0),
         rescuers: Cell::new(0),
+        staging: (play.atomic == Some(true)).then(Staging::default),
     };
     run.emit(EventKind::PlayStarted {
         play: play.play_id.clone(),
@@ -220,6 +224,9 @@ impl<'r> PlayRun<'_, 'r> {
         let mut flow = self.meet(Meeting::PlayStart, "")?;
         if flow == Flow::Next && self.play.gather_facts == Some(true) {
             flow = self.gather(gather)?;
+        }
+        if let (Flow::Next, Some(staging)) = (flow, &self.staging) {
+            rehearse::rehearse(self, staging)?;
         }
         for turn in turns {
             if flow != Flow::Next {

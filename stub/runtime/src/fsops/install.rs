@@ -42,7 +42,7 @@ impl Content {
     }
 
     /// Writes all of it.
-    fn stream(&self, ctx: &Context<'_>, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn stream(&self, ctx: &Context<'_>, out: &mut dyn Write) -> io::Result<()> {
         match self {
             Content::Asset(entry) => ctx.assets.read(&entry.path, out),
             Content::File(path) => {
@@ -57,6 +57,17 @@ impl Content {
                 }
             }
             Content::Bytes(bytes) => out.write_all(bytes),
+        }
+    }
+
+    /// Reads all of it, and stages it in an atomic play's rehearsal: for who predicts without a [`Job`].
+    ///
+    /// # Errors
+    /// Content that cannot be read, or not be staged.
+    pub(crate) fn rehearse(&self, dest: &Path, ctx: &Context<'_>) -> Result<(), Failure> {
+        match ctx.staging.filter(|s| s.is_rehearsing()) {
+            Some(staging) => staging.keep(self, &compare(self, dest, ctx)?, dest, ctx),
+            None => Ok(()),
         }
     }
 
@@ -222,12 +233,19 @@ impl Job<'_> {
         if self.follow && self.dest.is_symlink() && self.dest.exists() {
             self.dest = paths::real(&self.dest);
         }
-        self.check()?;
+        let rehearsal = self.ctx.staging.filter(|s| s.is_rehearsing());
+        // Earlier tasks of the play may yet make what is missing now.
+        if rehearsal.is_none() {
+            self.check()?;
+        }
         let compared = compare(&self.content, &self.dest, self.ctx)?;
         if compared.same {
             return self.unchanged(&compared);
         }
         expect(self.checksum, &compared.sha1)?;
+        if let Some(staging) = rehearsal {
+            staging.keep(&self.content, &compared, &self.dest, self.ctx)?;
+        }
         let exists = self.dest.exists();
         let diff = self.ctx.diff.then(|| {
             let header = exists.then_some(named);
@@ -252,7 +270,7 @@ impl Job<'_> {
         let mut outcome = Outcome::changed(true)
             .with("dest", paths::shown(&self.dest))
             .with("src", self.src.clone());
-        self.write(exists, &mut outcome.fields)?;
+        self.write(exists, &compared, &mut outcome.fields)?;
         outcome.diff = diff;
         Ok(info::with_path(outcome, &self.dest))
     }
@@ -305,13 +323,24 @@ impl Job<'_> {
         Ok(info::with_path(outcome, &self.dest))
     }
 
-    fn write(&self, exists: bool, fields: &mut Map) -> Result<(), Failure> {
+    /// The new content in a file beside its place, with its SHA-1 and MD5: the one that was staged, or a new one.
+    fn stage(&self, compared: &Compared) -> Result<(Staged, String, String), Failure> {
+        let before = self.ctx.staging.and_then(|s| s.take(compared, &self.dest));
+        if let Some(before) = before {
+            let staged = Staged::ready(before, &self.dest, self.unsafe_writes);
+            return Ok((staged, compared.sha1.clone(), compared.md5.clone()));
+        }
         let mut staged = Staged::beside(&self.dest, self.unsafe_writes, self.ctx)?;
         let mut tee = Tee::new(Holes::new(staged.file()));
         let written = self.content.stream(self.ctx, &mut tee);
         let (holes, sha1, md5) = tee.finish();
         let written = written.and_then(|()| holes.finish());
         written.map_err(|e| staged.cannot_write(&e))?;
+        Ok((staged, sha1, md5))
+    }
+
+    fn write(&self, exists: bool, compared: &Compared, fields: &mut Map) -> Result<(), Failure> {
+        let (staged, sha1, md5) = self.stage(compared)?;
         fields.insert("checksum".into(), sha1.into());
         fields.insert("md5sum".into(), md5.into());
         staged.inherit_and_apply(self.wanted, None)?;

@@ -17,6 +17,7 @@ pub(crate) mod mode;
 pub(crate) mod owners;
 pub(crate) mod paths;
 pub(crate) mod selinux;
+pub(crate) mod staging;
 pub(crate) mod times;
 pub(crate) mod validate;
 pub(crate) mod write;

@@ -61,6 +61,11 @@ impl Staged {
         }
     }
 
+    /// A file whose content was written before, in the same file system as `dest`.
+    pub(crate) fn ready((path, file): (PathBuf, File), dest: &Path, unsafe_writes: bool) -> Staged {
+        Staged::new(path, file, dest, unsafe_writes, false)
+    }
+
     fn new(path: PathBuf, file: File, dest: &Path, unsafe_writes: bool, in_place: bool) -> Staged {
         Staged {
             path,
@@ -244,7 +249,7 @@ fn random_name(folder: &Path) -> io::Result<PathBuf> {
 }
 
 /// A new temporary file, locked for as long as it is open.
-fn open_in(folder: &Path) -> io::Result<(PathBuf, File)> {
+pub(crate) fn open_in(folder: &Path) -> io::Result<(PathBuf, File)> {
     for _ in 0..16 {
         let path = random_name(folder)?;
         let opened = OpenOptions::new()
@@ -267,7 +272,7 @@ fn open_in(folder: &Path) -> io::Result<(PathBuf, File)> {
 }
 
 /// Removes what killed runs left in a folder, the first time that this process writes into it.
-fn sweep_once(folder: &Path) {
+pub(crate) fn sweep_once(folder: &Path) {
     static SWEPT: OnceLock<Mutex<HashSet<PathBuf>>> = OnceLock::new();
     let swept = SWEPT.get_or_init(Mutex::default);
     let first = swept

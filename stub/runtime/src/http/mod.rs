@@ -7,6 +7,8 @@
 mod credentials;
 mod trust;
 
+pub use trust::machine_trust;
+
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

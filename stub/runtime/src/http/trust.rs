@@ -33,8 +33,20 @@ pub(super) fn config(request: &Request, ctx: &Context<'_>) -> Result<TlsConfig, 
     Ok(config.build())
 }
 
+/// TLS for a program that talks for itself: it trusts what is in `bundle` (PEM) if that is given, else what the machine
+/// trusts, else what is built in.
+///
+/// # Errors
+/// A bundle that cannot be read or holds no certificate.
+pub fn machine_trust(bundle: Option<&Path>) -> Result<TlsConfig, String> {
+    let roots = match bundle {
+        Some(path) => RootCerts::Specific(Arc::new(certificates(path).map_err(|e| e.message)?)),
+        None => system_roots(),
+    };
+    Ok(TlsConfig::builder().root_certs(roots).build())
+}
+
 fn roots(request: &Request, ctx: &Context<'_>) -> Result<RootCerts, Error> {
-    static SYSTEM: OnceLock<Option<Arc<Vec<Certificate<'static>>>>> = OnceLock::new();
     if let Some(path) = &request.ca {
         return Ok(RootCerts::Specific(Arc::new(certificates(path)?)));
     }
@@ -43,6 +55,12 @@ fn roots(request: &Request, ctx: &Context<'_>) -> Result<RootCerts, Error> {
             &path,
         ))?)));
     }
+    Ok(system_roots())
+}
+
+/// What the machine trusts, else what is built in.
+fn system_roots() -> RootCerts {
+    static SYSTEM: OnceLock<Option<Arc<Vec<Certificate<'static>>>>> = OnceLock::new();
     let system = SYSTEM.get_or_init(|| {
         BUNDLES
             .iter()
@@ -50,10 +68,10 @@ fn roots(request: &Request, ctx: &Context<'_>) -> Result<RootCerts, Error> {
             .find(|found| !found.is_empty())
             .map(Arc::new)
     });
-    Ok(match system {
+    match system {
         Some(found) => RootCerts::Specific(Arc::clone(found)),
         None => RootCerts::WebPki,
-    })
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {

@@ -131,6 +131,7 @@ impl Module for Template {
         let content = Content::Bytes(bytes);
         if into_folder && !paths::parent(&dest).exists() {
             if ctx.check {
+                content.rehearse(&dest, ctx)?;
                 return Ok(predicted(&content, &name, ctx));
             }
             wanted.check()?;

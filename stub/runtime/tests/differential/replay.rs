@@ -327,6 +327,7 @@ fn run(
                 deadline: None,
                 work_dir: work,
                 home: Some(Path::new("/root")),
+                staging: None,
                 cancelled: &|| false,
                 warnings: RefCell::default(),
             };

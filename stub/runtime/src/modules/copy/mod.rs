@@ -228,6 +228,7 @@ impl Task<'_> {
     ) -> ModuleResult {
         let predicted = self.ctx.check && self.into_folder && !paths::parent(&dest).exists();
         if predicted {
+            content.rehearse(&dest, self.ctx)?;
             return Ok(self.predicted(&content, header));
         }
         Job {

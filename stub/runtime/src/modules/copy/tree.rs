@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Task;
 use crate::assets::{AssetEntry, AssetKind};
 use crate::context::Context;
+use crate::fsops::install::Content;
 use crate::fsops::write::place_link;
 use crate::fsops::{errno, paths};
 use crate::outcome::{Failure, ModuleResult, Outcome};
@@ -76,7 +77,7 @@ pub(super) fn run(task: &Task<'_>, root: &AssetEntry) -> ModuleResult {
     for (path, entry) in found.files {
         let dest = task.dest.join(path);
         let outcome = if task.ctx.check && !paths::parent(&dest).exists() {
-            predicted(task, entry)
+            predicted(task, entry, &dest)?
         } else {
             task.one_asset(entry, dest)?
         };
@@ -103,9 +104,11 @@ pub(super) fn run(task: &Task<'_>, root: &AssetEntry) -> ModuleResult {
     }
 }
 
-fn predicted(task: &Task<'_>, entry: AssetEntry) -> Outcome {
+fn predicted(task: &Task<'_>, entry: AssetEntry, dest: &Path) -> ModuleResult {
     let header = String::from_utf8_lossy(&entry.path).into_owned();
-    task.predicted(&crate::fsops::install::Content::Asset(entry), &header)
+    let content = Content::Asset(entry);
+    content.rehearse(dest, task.ctx)?;
+    Ok(task.predicted(&content, &header))
 }
 
 fn collect(
