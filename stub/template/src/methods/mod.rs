@@ -3,6 +3,7 @@
 mod dicts;
 mod lists;
 mod numbers;
+mod splitting;
 mod strings;
 
 pub(crate) use strings::{pad_text, recase, replace};

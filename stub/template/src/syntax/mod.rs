@@ -5,6 +5,7 @@ mod ast;
 mod delimiters;
 mod expressions;
 mod lexer;
+mod literals;
 mod parser;
 mod statements;
 
