@@ -5,6 +5,7 @@
 
 mod problem;
 mod source;
+pub mod yaml;
 
 pub use problem::{Problem, Severity};
 pub use source::{FileId, Position, Sources};

@@ -33,6 +33,7 @@ pub use lookups::{LookupCall, Lookups};
 pub use syntax::{Analysis, Syntax};
 pub use templar::Templar;
 pub use value::{BigInt, Dict, Key, List, Object, Range, Str, StrKey, Undefined, Value};
+pub use yaml::Scalar;
 
 /// Reads a YAML document as Ansible reads its files of variables. An empty one is `None`, of several the first counts.
 ///

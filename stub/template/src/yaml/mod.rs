@@ -4,6 +4,8 @@ mod emit;
 mod flow;
 mod parse;
 mod resolve;
+mod timestamp;
 
 pub(crate) use emit::{Style, emit};
 pub(crate) use parse::parse;
+pub use resolve::Scalar;
