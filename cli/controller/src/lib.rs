@@ -6,6 +6,7 @@
 pub mod bootstrap;
 pub mod channel;
 pub mod destination;
+pub mod local;
 pub mod offer;
 pub mod push;
 pub mod ssh;

@@ -1,0 +1,233 @@
+//! The files that tasks name, read where they lie: what an artifact carries, without the artifact.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustle_packer::{AssetFrom, AssetSource};
+use rustle_runtime::assets::{AssetEntry, AssetKind, Assets};
+
+/// Files and folders of this machine under the names that a plan's tasks use.
+#[derive(Debug, Default)]
+pub struct DiskFiles {
+    named: BTreeMap<Vec<u8>, AssetFrom>,
+}
+
+/// What lies under a name.
+enum Found<'f> {
+    Path(PathBuf),
+    Bytes(&'f [u8]),
+    /// A folder that only what lies in it tells of.
+    Implied,
+}
+
+impl DiskFiles {
+    /// What a packer would be given.
+    pub fn new(sources: Vec<AssetSource>) -> DiskFiles {
+        DiskFiles {
+            named: sources.into_iter().map(|s| (s.name, s.from)).collect(),
+        }
+    }
+
+    fn find(&self, path: &[u8]) -> Option<Found<'_>> {
+        match self.named.get(path) {
+            Some(AssetFrom::Path(place)) => return Some(Found::Path(place.clone())),
+            Some(AssetFrom::Bytes(bytes)) => return Some(Found::Bytes(bytes)),
+            None => {}
+        }
+        let around = (0..path.len()).rev().filter(|i| path[*i] == b'/');
+        for cut in around {
+            if let Some(AssetFrom::Path(folder)) = self.named.get(&path[..cut]) {
+                let place = folder.join(OsStr::from_bytes(&path[cut + 1..]));
+                return place
+                    .symlink_metadata()
+                    .is_ok()
+                    .then_some(Found::Path(place));
+            }
+        }
+        let below = [path, b"/"].concat();
+        let implied = path.is_empty()
+            || self
+                .named
+                .range(below.clone()..)
+                .next()
+                .is_some_and(|(name, _)| name.starts_with(&below));
+        implied.then_some(Found::Implied)
+    }
+
+    fn entry_of(&self, path: &[u8], found: &Found<'_>) -> io::Result<AssetEntry> {
+        let (kind, mode) = match found {
+            Found::Implied => (AssetKind::Dir, 0o755),
+            Found::Bytes(bytes) => (
+                AssetKind::File {
+                    size: bytes.len() as u64,
+                },
+                0o644,
+            ),
+            Found::Path(place) => {
+                // As when packing: a link that is named is followed, one inside a folder is kept.
+                let meta = if self.named.contains_key(path) {
+                    fs::metadata(place)?
+                } else {
+                    fs::symlink_metadata(place)?
+                };
+                (kind_of(place, &meta)?, meta.permissions().mode() & 0o7777)
+            }
+        };
+        Ok(AssetEntry {
+            path: path.to_vec(),
+            kind,
+            mode,
+        })
+    }
+}
+
+fn kind_of(place: &Path, meta: &Metadata) -> io::Result<AssetKind> {
+    Ok(if meta.is_dir() {
+        AssetKind::Dir
+    } else if meta.is_symlink() {
+        AssetKind::Symlink {
+            target: fs::read_link(place)?.into_os_string().into_vec(),
+        }
+    } else {
+        AssetKind::File { size: meta.len() }
+    })
+}
+
+/// Adds everything below a folder of this machine, parents first.
+fn walk(name: &[u8], folder: &Path, out: &mut BTreeMap<Vec<u8>, AssetEntry>) -> io::Result<()> {
+    for item in fs::read_dir(folder)? {
+        let item = item?;
+        let mut path = name.to_vec();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(item.file_name().as_bytes());
+        let meta = item.metadata()?;
+        let kind = kind_of(&item.path(), &meta)?;
+        let folder = kind == AssetKind::Dir;
+        out.insert(
+            path.clone(),
+            AssetEntry {
+                path: path.clone(),
+                kind,
+                mode: meta.permissions().mode() & 0o7777,
+            },
+        );
+        if folder {
+            walk(&path, &item.path(), out)?;
+        }
+    }
+    Ok(())
+}
+
+impl Assets for DiskFiles {
+    fn entry(&self, path: &[u8]) -> io::Result<Option<AssetEntry>> {
+        match self.find(path) {
+            None => Ok(None),
+            Some(found) => match self.entry_of(path, &found) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+                entry => entry.map(Some),
+            },
+        }
+    }
+
+    fn below(&self, path: &[u8]) -> io::Result<Vec<AssetEntry>> {
+        let mut out = BTreeMap::new();
+        if let Some(Found::Path(folder)) = self.find(path)
+            && folder.is_dir()
+        {
+            walk(path, &folder, &mut out)?;
+        }
+        let mut prefix = path.to_vec();
+        if !prefix.is_empty() {
+            prefix.push(b'/');
+        }
+        for name in self.named.keys().filter(|name| name.starts_with(&prefix)) {
+            for cut in (prefix.len()..name.len()).filter(|i| name[*i] == b'/') {
+                let parent = &name[..cut];
+                if let Some(entry) = self.entry(parent)? {
+                    out.entry(parent.to_vec()).or_insert(entry);
+                }
+            }
+            if let Some(entry) = self.entry(name)? {
+                let folder = entry.kind == AssetKind::Dir;
+                out.insert(name.clone(), entry);
+                if folder && let Some(Found::Path(place)) = self.find(name) {
+                    walk(name, &place, &mut out)?;
+                }
+            }
+        }
+        Ok(out.into_values().collect())
+    }
+
+    fn read(&self, path: &[u8], out: &mut dyn Write) -> io::Result<()> {
+        match self.find(path) {
+            Some(Found::Path(place)) => io::copy(&mut File::open(place)?, out).map(|_| ()),
+            Some(Found::Bytes(bytes)) => out.write_all(bytes),
+            Some(Found::Implied) | None => Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("no file {}", String::from_utf8_lossy(path)),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn named_files_folders_and_what_lies_in_them() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("tree/sub")).unwrap();
+        fs::write(dir.path().join("tree/sub/f"), "inside").unwrap();
+        std::os::unix::fs::symlink("sub/f", dir.path().join("tree/l")).unwrap();
+        let files = DiskFiles::new(vec![
+            AssetSource::path("roles/web/files/tree", dir.path().join("tree")),
+            AssetSource::bytes("roles/web/files/text", b"bytes".to_vec()),
+        ]);
+        let kind = |path: &str| files.entry(path.as_bytes()).unwrap().map(|e| e.kind);
+        assert_eq!(kind("roles"), Some(AssetKind::Dir));
+        assert_eq!(
+            kind("roles/web/files/text"),
+            Some(AssetKind::File { size: 5 })
+        );
+        assert_eq!(
+            kind("roles/web/files/tree/l"),
+            Some(AssetKind::Symlink {
+                target: b"sub/f".to_vec()
+            })
+        );
+        assert_eq!(kind("roles/web/files/none"), None);
+        assert_eq!(kind("roles/web/files/tree/none"), None);
+        let below: Vec<String> = files
+            .below(b"roles/web")
+            .unwrap()
+            .into_iter()
+            .map(|e| String::from_utf8(e.path).unwrap())
+            .collect();
+        assert_eq!(
+            below,
+            [
+                "roles/web/files",
+                "roles/web/files/text",
+                "roles/web/files/tree",
+                "roles/web/files/tree/l",
+                "roles/web/files/tree/sub",
+                "roles/web/files/tree/sub/f",
+            ]
+        );
+        assert_eq!(
+            files
+                .read_to_vec(b"roles/web/files/tree/sub/f", 10)
+                .unwrap(),
+            b"inside"
+        );
+        assert!(files.read_to_vec(b"roles/web/files", 10).is_err());
+    }
+}

@@ -1,0 +1,111 @@
+//! `connection: local`: the same engine, driven in this process, with the files where they lie.
+
+mod files;
+
+use std::time::SystemTime;
+
+use indexmap::IndexMap;
+use rustle_formats::event::Event;
+use rustle_formats::plan::ExecutionPlan;
+use rustle_formats::redact::Redactor;
+use rustle_runtime::assets::Assets;
+use rustle_runtime::engine::{Driver, Machine, Options, Reply, Request, RunSummary, Runner};
+use zeroize::Zeroizing;
+
+pub use files::DiskFiles;
+
+/// A run on this machine.
+pub struct LocalRun<'a> {
+    /// The plan.
+    pub plan: &'a ExecutionPlan,
+    /// The inventory host that this machine is.
+    pub host: String,
+    /// How to run.
+    pub options: Options,
+    /// The files that tasks name.
+    pub files: DiskFiles,
+    /// The texts of secrets by name.
+    pub secrets: IndexMap<String, Zeroizing<String>>,
+    /// What the process knows.
+    pub machine: Machine,
+    /// Takes every event, in order.
+    pub emit: &'a dyn Fn(&Event),
+    /// Whether the user wants to stop.
+    pub cancelled: &'a dyn Fn() -> bool,
+}
+
+impl LocalRun<'_> {
+    /// Runs it.
+    pub fn run(self) -> RunSummary {
+        let driver = Local {
+            redactor: Redactor::new(self.secrets.values().map(|text| text.as_bytes())),
+            emit: self.emit,
+            cancelled: self.cancelled,
+            files: self.files,
+            secrets: self.secrets,
+            machine: self.machine,
+        };
+        Runner::new(self.plan, self.host, self.options, &driver).run()
+    }
+}
+
+/// The engine's driver: files and secrets of this machine, and nobody to ask but itself.
+struct Local<'a> {
+    emit: &'a dyn Fn(&Event),
+    cancelled: &'a dyn Fn() -> bool,
+    files: DiskFiles,
+    secrets: IndexMap<String, Zeroizing<String>>,
+    redactor: Redactor,
+    machine: Machine,
+}
+
+impl Driver for Local<'_> {
+    fn emit(&self, mut event: Event) {
+        if !self.redactor.is_empty() {
+            self.redactor.event(&mut event);
+        }
+        (self.emit)(&event);
+    }
+
+    fn assets(&self) -> &dyn Assets {
+        &self.files
+    }
+
+    fn secret(&self, name: &str) -> Result<Zeroizing<String>, String> {
+        self.secrets
+            .get(name)
+            .cloned()
+            .ok_or_else(|| format!("there is no secret '{name}' for this host"))
+    }
+
+    fn ask(&self, request: Request) -> Reply {
+        match request {
+            // The only host has met everybody.
+            Request::Barrier { .. } | Request::RunOnce { .. } | Request::RunOnceDone { .. } => {
+                Reply::Go
+            }
+            Request::HostVars { host, .. } => Reply::Refused(format!(
+                "the variables of {host} are not known here: it takes no part in this run"
+            )),
+            Request::Action {
+                delegate_to,
+                module,
+                ..
+            } => Reply::Refused(format!(
+                "{module} cannot be done on {delegate_to}: this run has one host"
+            )),
+        }
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn cancelled(&self) -> bool {
+        (self.cancelled)()
+    }
+
+    fn machine(&self) -> &Machine {
+        &self.machine
+    }
+}
