@@ -28,6 +28,7 @@ const LARGEST: u64 = 64 << 10;
 /// Takes the key out of the environment. To be called before any thread is started.
 pub(crate) fn from_environment() -> Option<Zeroizing<String>> {
     let value = std::env::var_os(VARIABLE)?;
+    wipe_environment();
     // SAFETY: `main` calls this first, while the process has one thread.
     unsafe { std::env::remove_var(VARIABLE) };
     let mut bytes = value.into_encoded_bytes();
@@ -36,6 +37,23 @@ pub(crate) fn from_environment() -> Option<Zeroizing<String>> {
         .map(|t| Zeroizing::new(t.to_owned()));
     bytes.zeroize();
     text.filter(|t| !t.trim().is_empty())
+}
+
+/// Overwrites the key where the system put it when the program was started: taking the variable away leaves the text in
+/// memory, where `/proc/PID/environ` shows it.
+fn wipe_environment() {
+    let Ok(name) = std::ffi::CString::new(VARIABLE) else {
+        return;
+    };
+    // SAFETY: `main` calls this first, while the process has one thread. What `getenv` gives is the program's own writable
+    // memory up to a zero byte, and nobody holds a reference to it.
+    unsafe {
+        let value = libc::getenv(name.as_ptr());
+        if !value.is_null() {
+            let text = std::slice::from_raw_parts_mut(value.cast::<u8>(), libc::strlen(value));
+            text.zeroize();
+        }
+    }
 }
 
 /// The keys that were given.

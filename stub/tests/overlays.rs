@@ -211,6 +211,37 @@ fn a_wrong_key_in_the_environment_is_told_with_the_forms_that_there_are() {
     assert!(!text.contains("hunter2"), "{text}");
 }
 
+/// Neither the tasks' programs nor the artifact's own process keep the key where others could read it.
+#[test]
+fn the_key_of_the_environment_is_nowhere_after_the_start() {
+    let key = raw().to_text();
+    let key = key.lines().last().unwrap().to_owned();
+    let mut plan = plan(
+        r#"[{"name": "look", "module": "shell",
+             "args": {"cmd": "env; cat /proc/$PPID/environ /proc/$PPID/cmdline | tr '\0' '\n'"}, "register": "out"},
+            {"name": "show", "module": "debug", "args": {"var": "out.stdout_lines"}}]"#,
+    );
+    plan.secrets.push(SecretSpec {
+        name: "password".into(),
+        ..SecretSpec::default()
+    });
+    let bench = Bench::of(plan, Vec::new(), |_| {});
+    overlay(&bench, &root(&bench), Lock::Key(raw()), None);
+    let output = bench
+        .command()
+        .arg("--overlay")
+        .arg(bench.path("overlay"))
+        .env("RUSTLE_ENCRYPTION_KEY", &key)
+        .env("MARKER_OF_THE_TEST", "seen")
+        .output()
+        .unwrap();
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{}{text}", stderr(&output));
+    // Twice, where /proc can be read: in the environment of the program and of the artifact.
+    assert!(text.contains("MARKER_OF_THE_TEST=seen"), "{text}");
+    assert!(!text.contains(&key), "{text}");
+}
+
 /// Asking for a passphrase needs a terminal: without one the message names it among what opens the overlay.
 #[test]
 fn a_passphrase_opens_from_a_file() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 pub use mounts::{Tmpfs, own_mounts};
-pub use sshd::Sshd;
+pub use sshd::{Login, PASSWORD, Sshd, USER};
 
 /// The `rustle` program that `cargo build` made, beside this test's own program.
 ///

@@ -7,10 +7,37 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// How users may log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// With `user_key`, as the user who runs the test.
+    Key,
+    /// With [`PASSWORD`], as [`USER`]: a user that exists for this daemon alone.
+    Password,
+    /// The same, but the daemon asks through PAM.
+    Questions,
+}
+
+/// The user of [`Login::Password`] and [`Login::Questions`].
+pub const USER: &str = "rustle-throwaway";
+/// That user's password.
+pub const PASSWORD: &str = "open-sesame-5c1e";
+/// That user's number, which nobody else should have.
+const UID: u32 = 64_123;
+
+/// Makes users and the questions of PAM this daemon's alone: the machine's own files stay as they are.
+const IN_NAMESPACE: &str = r#"
+mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/shadow" /etc/shadow || exit 90
+[ ! -e /etc/pam.d/sshd ] || mount --bind "$1/pam" /etc/pam.d/sshd || exit 90
+shift; exec "$@"
+"#;
+
 /// The daemon.
 pub struct Sshd {
     child: Child,
-    /// The port on 127.0.0.1.
+    /// The address that it listens on.
+    pub address: &'static str,
+    /// The port there.
     pub port: u16,
     /// Its folder: keys, logs, the users' cache.
     pub folder: PathBuf,
@@ -22,6 +49,32 @@ impl Sshd {
     /// # Panics
     /// Where there is no sshd: `scripts/setup test` installs it.
     pub fn start(folder: &Path) -> Sshd {
+        Sshd::start_with(folder, "127.0.0.1", Login::Key)
+    }
+
+    /// Starts one that takes passwords. `None`, with the reason printed, where no mount namespace can be made: only root
+    /// can.
+    ///
+    /// # Panics
+    /// As [`Sshd::start`].
+    pub fn with_password(folder: &Path, login: Login) -> Option<Sshd> {
+        let able = Command::new("unshare").args(["-m", "true"]).output();
+        if !able.is_ok_and(|o| o.status.success()) {
+            eprintln!("skipped: no mount namespace can be made (root and unshare are needed)");
+            return None;
+        }
+        if login == Login::Questions && !Path::new("/etc/pam.d/sshd").exists() {
+            eprintln!("skipped: this machine's sshd has no PAM");
+            return None;
+        }
+        Some(Sshd::start_with(folder, "127.0.0.1", login))
+    }
+
+    /// Starts it on this address.
+    ///
+    /// # Panics
+    /// As [`Sshd::start`].
+    pub fn start_with(folder: &Path, address: &'static str, login: Login) -> Sshd {
         let program = ["/usr/sbin/sshd", "/usr/local/sbin/sshd"]
             .iter()
             .find(|p| Path::new(p).exists())
@@ -42,7 +95,7 @@ impl Sshd {
         )
         .unwrap();
         let _ = fs::create_dir_all("/run/sshd");
-        let port = TcpListener::bind("127.0.0.1:0")
+        let port = TcpListener::bind((address, 0))
             .unwrap()
             .local_addr()
             .unwrap()
@@ -51,14 +104,26 @@ impl Sshd {
         fs::write(
             folder.join("sshd_config"),
             format!(
-                "Port {port}\nListenAddress 127.0.0.1\nHostKey {at}/host_key\nAuthorizedKeysFile {at}/authorized_keys\n\
-                 PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n\
-                 SetEnv XDG_CACHE_HOME={at}/cache\nLogLevel VERBOSE\n"
+                "Port {port}\nListenAddress {address}\nHostKey {at}/host_key\nAuthorizedKeysFile {at}/authorized_keys\n\
+                 PidFile none\nStrictModes no\n{}PermitRootLogin yes\n\
+                 SetEnv XDG_CACHE_HOME={at}/cache\nLogLevel VERBOSE\n",
+                login.config()
             ),
         )
         .unwrap();
         let log = fs::File::create(folder.join("log")).unwrap();
-        let child = Command::new(program)
+        let mut command = if login == Login::Key {
+            Command::new(program)
+        } else {
+            private_users(folder);
+            let mut command = Command::new("unshare");
+            command
+                .args(["-m", "sh", "-c", IN_NAMESPACE, "sh"])
+                .arg(folder)
+                .arg(program);
+            command
+        };
+        let child = command
             .arg("-D")
             .arg("-e")
             .arg("-f")
@@ -68,15 +133,17 @@ impl Sshd {
             .stderr(log)
             .spawn()
             .unwrap();
-        let sshd = Sshd {
+        let mut sshd = Sshd {
             child,
+            address,
             port,
             folder: folder.to_owned(),
         };
         let deadline = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while TcpStream::connect((address, port)).is_err() {
+            let ended = sshd.child.try_wait().unwrap();
             assert!(
-                Instant::now() < deadline,
+                ended.is_none() && Instant::now() < deadline,
                 "sshd does not answer: {}",
                 fs::read_to_string(folder.join("log")).unwrap_or_default()
             );
@@ -87,12 +154,66 @@ impl Sshd {
 
     /// The destination, as `rustle push` takes it.
     pub fn destination(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        if self.address.contains(':') {
+            format!("[{}]:{}", self.address, self.port)
+        } else {
+            format!("{}:{}", self.address, self.port)
+        }
     }
 
     /// The user's private key.
     pub fn key(&self) -> String {
         self.folder.join("user_key").display().to_string()
+    }
+}
+
+impl Login {
+    fn config(self) -> &'static str {
+        match self {
+            Login::Key => "UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n",
+            Login::Password => {
+                "UsePAM no\nPasswordAuthentication yes\nKbdInteractiveAuthentication no\nPubkeyAuthentication no\n"
+            }
+            Login::Questions => {
+                "UsePAM yes\nPasswordAuthentication no\nKbdInteractiveAuthentication yes\nPubkeyAuthentication no\n"
+            }
+        }
+    }
+}
+
+/// Writes the files that take the place of the machine's own: its users and one more.
+fn private_users(folder: &Path) {
+    let hash = Command::new("openssl")
+        .args(["passwd", "-6", PASSWORD])
+        .output()
+        .expect("no openssl to hash a password with");
+    let hash = String::from_utf8(hash.stdout).unwrap();
+    let home = folder.join("home");
+    fs::create_dir_all(&home).unwrap();
+    let passwd = fs::read_to_string("/etc/passwd").unwrap();
+    let user = format!("{USER}:x:{UID}:{UID}::{}:/bin/sh\n", home.display());
+    fs::write(folder.join("passwd"), passwd + &user).unwrap();
+    let shadow = format!(
+        "root:*:19000:0:99999:7:::\n{USER}:{}:19000:0:99999:7:::\n",
+        hash.trim()
+    );
+    fs::write(folder.join("shadow"), shadow).unwrap();
+    let set = |name: &str, mode| {
+        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set("passwd", 0o644);
+    set("shadow", 0o600);
+    let pam = "auth required pam_unix.so\naccount required pam_permit.so\nsession required pam_permit.so\n";
+    fs::write(folder.join("pam"), pam).unwrap();
+    for name in ["home", "cache"] {
+        std::os::unix::fs::chown(folder.join(name), Some(UID), Some(UID)).unwrap();
+    }
+    // Every folder on the way must let the user through.
+    for folder in folder
+        .ancestors()
+        .take_while(|f| f.starts_with("/tmp") && *f != Path::new("/tmp"))
+    {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     }
 }
 

@@ -124,13 +124,9 @@ impl Verify {
         };
         verdict.overlay_missing = bytes.is_none() && artifact.header().has(flags::NEEDS_OVERLAY);
         let Some(bytes) = bytes else { return Ok(()) };
-        let refused = |e: OverlayError| {
-            let exit = match e {
-                OverlayError::Signature(_) => return self.untrusted(&name, &e.to_string()),
-                OverlayError::OtherBase | OverlayError::OtherHost { .. } => Exit::Unfit,
-                _ => Exit::Damaged,
-            };
-            Failure::text(exit, format!("{name}: {e}"))
+        let refused = |e: OverlayError| match exit_of(&e) {
+            Exit::Untrusted => self.untrusted(&name, &e.to_string()),
+            exit => Failure::text(exit, format!("{name}: {e}")),
         };
         let overlay = Overlay::parse(&bytes).map_err(refused)?;
         overlay.check_for(&artifact.root(), None).map_err(refused)?;
@@ -179,6 +175,15 @@ impl Verify {
         }
         print(&text)?;
         Ok(Exit::Done)
+    }
+}
+
+/// The exit code for an overlay that is refused.
+pub(super) fn exit_of(error: &OverlayError) -> Exit {
+    match error {
+        OverlayError::Signature(_) => Exit::Untrusted,
+        OverlayError::OtherBase | OverlayError::OtherHost { .. } => Exit::Unfit,
+        _ => Exit::Damaged,
     }
 }
 

@@ -324,7 +324,7 @@ impl KeySource {
     /// Says what is wrong with it without repeating its text.
     pub fn from_session(key: &Key) -> Result<KeySource, SealError> {
         match key {
-            Key::Raw(text) => Ok(KeySource::Key(RawKey::parse(text)?)),
+            Key::Raw(text) => Ok(KeySource::parse(text)?),
             Key::Passphrase(text) => {
                 let bytes = Zeroizing::new(text.as_bytes().to_vec());
                 Passphrase::new(bytes).map(KeySource::Passphrase)

@@ -28,10 +28,12 @@ use crate::event::Event;
 use crate::value::Map;
 
 /// The version of the protocol. Both sides name theirs first and stop where they differ.
-pub const SESSION_VERSION: u32 = 1;
+pub const SESSION_VERSION: u32 = 2;
 
 /// The longest frame in bytes, length not counted. A longer one is refused before it is allocated.
 pub const MAX_FRAME: usize = 16 << 20;
+/// The longest overlay that is sent beside an artifact, in bytes: it and the rest of its message fit into a frame.
+pub const MAX_OVERLAY_SENT: u64 = 15 << 20;
 
 /// The most content bytes that one [`Down::Data`] carries.
 pub const MAX_DATA: usize = 256 << 10;
@@ -95,6 +97,8 @@ pub struct Offer {
 pub struct Start {
     /// The host to act as, by inventory name.
     pub host: Option<String>,
+    /// The host's overlay, where it does not lie in the artifact: at most [`MAX_OVERLAY_SENT`] bytes. It stays in memory.
+    pub overlay: Option<Vec<u8>>,
     /// Change nothing, predict.
     pub check: bool,
     /// Show differences.

@@ -121,11 +121,15 @@ fn command(start: &Start, folder: &Path) -> Command {
     }
 }
 
-/// Opens the overlay that came with the artifact with the keys that came over the channel. Whether its signer is trusted was
+/// Opens the overlay that came beside the artifact, or in it, with the keys that came over the channel. Whether its signer is trusted was
 /// checked by the controller, before anything was sent; here it is held against the base's.
 fn open_overlay(payload: &Payload, start: &Start) -> Result<keys::Opened, Failure> {
     let container = &payload.container;
-    let Some(bytes) = keys::overlay_bytes(container, None)? else {
+    let bytes = match &start.overlay {
+        Some(bytes) => Some(bytes.clone()),
+        None => keys::overlay_bytes(container, None)?,
+    };
+    let Some(bytes) = bytes else {
         return Ok((None, None));
     };
     let overlay = keys::accept(&bytes, container, start.host.as_deref(), &[])?;

@@ -1,32 +1,40 @@
 //! `rustle push`: sends an artifact to machines over ssh, runs it there, and shows what happens as it happens.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustle_controller::Destination;
 use rustle_controller::offer::PushArtifact;
 use rustle_controller::push::{Progress, PushError, PushOptions, Pushed, push};
 use rustle_controller::ssh::{ConnectError, Question, SshConnection, SshOptions};
+use rustle_formats::Map;
 use rustle_formats::session::{Key, Start};
-use rustle_formats::{Map, Value};
-use rustle_runtime::report::{Stream, TextOptions, TextReporter};
-use zeroize::Zeroizing;
+use rustle_formats::sign::PublicKey;
+use rustle_packer::keys::load_trusted_keys;
 
 use crate::console::Console;
 use crate::exit::Exit;
 use crate::failure::{self, Failure};
-use crate::progress::Bar;
+
+mod inputs;
+mod outputs;
+mod screen;
+mod target;
+
+use inputs::{Given, ask, extra, own_name, secret_file};
+use outputs::{HostReport, Outputs};
+use screen::Screen;
+use target::{Choice, Target};
 
 /// Pushes an artifact and runs it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Push {
     /// The artifact.
     artifact: PathBuf,
-    /// Where to: [user@]host[:port], one or several.
+    /// Where to: [NAME=][user@]host[:port], one or several. NAME is the plan's name of the host; without it, that of the
+    /// plan's host which is called like the machine.
     #[arg(required = true, value_name = "HOST")]
     hosts: Vec<String>,
     /// Change nothing; tell what would change.
@@ -75,6 +83,10 @@ pub(crate) struct Push {
     /// Send it only if one of these keys signed it (site.key.pub). May be given several times.
     #[arg(long, value_name = "FILE", help_heading = "Trust and secrets")]
     trusted: Vec<PathBuf>,
+    /// A host's overlay. Default: ARTIFACT.overlays/NAME.overlay, where there is none in the artifact. It stays in the
+    /// host's memory.
+    #[arg(long, value_name = "FILE", help_heading = "Trust and secrets")]
+    overlay: Option<PathBuf>,
     /// A file with the key of the secrets. RUSTLE_ENCRYPTION_KEY counts too.
     #[arg(long, value_name = "FILE", help_heading = "Trust and secrets")]
     key_file: Vec<PathBuf>,
@@ -102,6 +114,9 @@ pub(crate) struct Push {
     /// A file with the password for ssh. Without it, you are asked when a host wants one.
     #[arg(long, value_name = "FILE", help_heading = "Connection")]
     password_file: Option<PathBuf>,
+    /// A file with the passphrase of the private keys for ssh. Without it, you are asked.
+    #[arg(long, value_name = "FILE", help_heading = "Connection")]
+    ssh_passphrase_file: Option<PathBuf>,
     /// Accept and keep the key of a host of which nothing is known.
     #[arg(long, help_heading = "Connection")]
     accept_new: bool,
@@ -133,11 +148,13 @@ pub(crate) struct Push {
     )]
     cache_limit: u64,
 
-    /// Write the report (JSON) here; for several hosts a folder, with one file a host.
-    #[arg(long, value_name = "PATH", help_heading = "Output")]
+    /// Write the report (JSON) here. For several hosts it is one document: `hosts` has, by name, `destination`,
+    /// `exit_code`, `error` and `report` of each.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     report: Option<PathBuf>,
-    /// Write the events (JSON lines) here; for several hosts a folder, with one file a host.
-    #[arg(long, value_name = "PATH", help_heading = "Output")]
+    /// Write the events (JSON lines) here as they happen; - is standard output. For several hosts it is one stream: every
+    /// line begins with `target`, the host's name, and `seq` counts for each host.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     events: Option<PathBuf>,
 }
 
@@ -148,7 +165,6 @@ type Outcome = Result<Pushed, HostError>;
 enum HostError {
     Connect(ConnectError),
     Push(PushError),
-    Machine(String),
 }
 
 impl HostError {
@@ -156,7 +172,6 @@ impl HostError {
         match self {
             HostError::Connect(e) => e.to_string(),
             HostError::Push(e) => e.to_string(),
-            HostError::Machine(e) => e.clone(),
         }
     }
 
@@ -168,7 +183,6 @@ impl HostError {
             HostError::Push(PushError::Cancelled) => 99,
             HostError::Push(PushError::WrongTarget(_)) => Exit::Unfit as u8,
             HostError::Push(PushError::Host(_) | PushError::Lost(_)) => 4,
-            HostError::Machine(_) => Exit::Machine as u8,
         }
     }
 }
@@ -176,32 +190,26 @@ impl HostError {
 impl Push {
     /// Pushes and runs; gives the exit code, the worst of all hosts'.
     pub(crate) fn run(&self, console: &Console) -> Result<u8, Failure> {
-        let destinations = self.destinations()?;
         self.check_signature()?;
+        let mut trusted: Vec<PublicKey> = Vec::new();
+        for file in &self.trusted {
+            trusted.extend(load_trusted_keys(file)?);
+        }
+        let targets = Choice {
+            artifact: &self.artifact,
+            host: self.host.as_deref(),
+            overlay: self.overlay.as_deref(),
+            trusted: &trusted,
+        }
+        .targets(&self.hosts)?;
         let artifact = PushArtifact::open(&self.artifact, self.cache_limit << 20)
             .map_err(|e| failure::artifact(&self.artifact, &e))?;
         let start = self.start(console)?;
         let ssh = self.ssh_options()?;
-        self.prepare_outputs(destinations.len())?;
-        let outcomes = self.all(console, &destinations, &artifact, &start, &ssh);
-        Ok(self.conclude(console, &destinations, &outcomes))
-    }
-
-    fn destinations(&self) -> Result<Vec<Destination>, Failure> {
-        let mut out: Vec<Destination> = Vec::new();
-        for host in &self.hosts {
-            let to: Destination = host
-                .parse()
-                .map_err(|e: String| Failure::text(Exit::Usage, e))?;
-            if out.contains(&to) {
-                return Err(Failure::text(
-                    Exit::Usage,
-                    format!("the host `{host}` is named twice"),
-                ));
-            }
-            out.push(to);
-        }
-        Ok(out)
+        let (events, report) = (self.events.as_deref(), self.report.as_deref());
+        let outputs = Outputs::open(events, report, targets.len() > 1)?;
+        let outcomes = self.all(console, &targets, &artifact, &start, &ssh, &outputs);
+        self.conclude(console, &targets, &outcomes, &outputs)
     }
 
     /// With trusted keys: every byte is checked, and who signed them, before anything is sent.
@@ -218,7 +226,8 @@ impl Push {
             extra_vars.extend(extra(text)?);
         }
         Ok(Start {
-            host: self.host.clone(),
+            host: None,
+            overlay: None,
             check: self.check,
             diff: self.diff,
             verbosity: console.verbose,
@@ -272,9 +281,13 @@ impl Push {
             ],
             (None, None) => vec![PathBuf::from("/etc/ssh/ssh_known_hosts")],
         };
-        let password = match &self.password_file {
-            Some(file) => Some(secret_file(file)?),
-            None => None,
+        let given = Given {
+            password: self.password_file.as_deref().map(secret_file).transpose()?,
+            passphrase: self
+                .ssh_passphrase_file
+                .as_deref()
+                .map(secret_file)
+                .transpose()?,
         };
         Ok(SshOptions {
             user: self.user.clone().unwrap_or_else(own_name),
@@ -285,55 +298,46 @@ impl Push {
             timeout: Duration::from_secs(self.connect_timeout.max(1)),
             compress: false,
             ask: Some(Arc::new(move |question: Question<'_>| {
-                ask(question, password.as_ref())
+                ask(question, &given)
             })),
         })
-    }
-
-    fn prepare_outputs(&self, hosts: usize) -> Result<(), Failure> {
-        if hosts < 2 {
-            return Ok(());
-        }
-        for folder in [&self.report, &self.events].into_iter().flatten() {
-            std::fs::create_dir_all(folder).map_err(Failure::io("create", folder))?;
-        }
-        Ok(())
-    }
-
-    fn output_path(&self, base: &Path, to: &Destination, several: bool, ending: &str) -> PathBuf {
-        if several {
-            base.join(format!("{to}.{ending}"))
-        } else {
-            base.to_owned()
-        }
     }
 
     /// Runs on all hosts, so many at a time.
     fn all(
         &self,
         console: &Console,
-        destinations: &[Destination],
+        targets: &[Target],
         artifact: &PushArtifact,
         start: &Start,
         ssh: &SshOptions,
+        outputs: &Outputs,
     ) -> BTreeMap<usize, Outcome> {
         let interrupted = Arc::new(AtomicBool::new(false));
         catch_interrupt(&interrupted);
         let next = AtomicUsize::new(0);
         let outcomes = Mutex::new(BTreeMap::new());
-        let several = destinations.len() > 1;
+        let run = One {
+            console,
+            several: targets.len() > 1,
+            silent: self.events.as_deref() == Some("-".as_ref()),
+            artifact,
+            ssh,
+            outputs,
+            interrupted: &interrupted,
+        };
         std::thread::scope(|scope| {
-            for _ in 0..self.parallel.clamp(1, destinations.len()) {
+            for _ in 0..self.parallel.clamp(1, targets.len()) {
                 scope.spawn(|| {
                     loop {
                         let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(to) = destinations.get(index) else {
+                        let Some(target) = targets.get(index) else {
                             return;
                         };
                         let outcome = if interrupted.load(Ordering::Relaxed) {
                             Err(HostError::Push(PushError::Cancelled))
                         } else {
-                            self.one(console, to, several, artifact, start, ssh, &interrupted)
+                            run.push(target, start)
                         };
                         outcomes
                             .lock()
@@ -348,87 +352,88 @@ impl Push {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn one(
+    /// Says what went wrong, writes the report, and gives the exit code: the first of 4 (unreachable), 2 (failed), or
+    /// another's.
+    fn conclude(
         &self,
         console: &Console,
-        to: &Destination,
-        several: bool,
-        artifact: &PushArtifact,
-        start: &Start,
-        ssh: &SshOptions,
-        interrupted: &AtomicBool,
-    ) -> Outcome {
-        let mut connection = SshConnection::open(to, ssh).map_err(HostError::Connect)?;
-        let mut events = match &self.events {
-            Some(base) => {
-                let path = self.output_path(base, to, several, "jsonl");
-                let file = std::fs::File::create(&path).map_err(|e| {
-                    HostError::Machine(format!("cannot write {}: {e}", path.display()))
-                })?;
-                Some(std::io::BufWriter::new(file))
-            }
-            None => None,
-        };
-        let mut screen = Screen::new(console, to, several);
+        targets: &[Target],
+        outcomes: &BTreeMap<usize, Outcome>,
+        outputs: &Outputs,
+    ) -> Result<u8, Failure> {
+        let mut code = 0u8;
+        let mut reports = Vec::new();
+        for (index, outcome) in outcomes {
+            let target = &targets[*index];
+            let (exit_code, error, report) = match outcome {
+                Ok(pushed) => {
+                    console.detail(&format!("{}: {} bytes sent", target.to, pushed.sent));
+                    (pushed.exit_code, None, Some(pushed.report.clone()))
+                }
+                Err(e) => {
+                    let message = e.message();
+                    console.say(&crate::diagnostic::Diagnostic::error(format!(
+                        "{}: {message}",
+                        target.to
+                    )));
+                    (e.code(), Some(message), None)
+                }
+            };
+            code = worse(code, exit_code);
+            reports.push(HostReport {
+                label: target.label(),
+                destination: target.to.to_string(),
+                exit_code,
+                error,
+                report,
+            });
+        }
+        if let (Some(path), Err(e)) = (&self.report, outputs.finish(&reports, code)) {
+            return Err(Failure::io("write", path)(e));
+        }
+        Ok(code)
+    }
+}
+
+/// What a push to one host shares with those to the others.
+struct One<'a> {
+    console: &'a Console,
+    several: bool,
+    silent: bool,
+    artifact: &'a PushArtifact,
+    ssh: &'a SshOptions,
+    outputs: &'a Outputs,
+    interrupted: &'a AtomicBool,
+}
+
+impl One<'_> {
+    fn push(&self, target: &Target, start: &Start) -> Outcome {
+        let (to, label) = (&target.to, target.label());
+        let mut connection = SshConnection::open(to, self.ssh).map_err(HostError::Connect)?;
+        let mut screen = Screen::new(self.console, &label, self.several, self.silent);
         let options = PushOptions {
-            start: start.clone(),
-            cancelled: &|| interrupted.load(Ordering::Relaxed),
+            // Each host is given its own overlay and no other's.
+            start: Start {
+                host: target.name.clone(),
+                overlay: target.overlay.clone(),
+                ..start.clone()
+            },
+            cancelled: &|| self.interrupted.load(Ordering::Relaxed),
         };
         let mut progress = |p: Progress<'_>| match p {
             Progress::Event(event) => {
                 screen.event(event);
-                if let (Some(out), Ok(line)) = (&mut events, event.to_json_line()) {
-                    let _ = writeln!(out, "{line}");
-                }
+                self.outputs.event(&label, event);
             }
             Progress::Stderr(bytes) => screen.stderr(bytes),
             Progress::Sending { sent, total } => screen.sending(sent, total),
             Progress::Host { system, machine } => {
-                console.detail(&format!("{to}: {system} on {machine}"));
+                self.console.detail(&format!("{to}: {system} on {machine}"));
             }
         };
-        let pushed = push(&mut connection, artifact, &options, &mut progress);
+        let pushed = push(&mut connection, self.artifact, &options, &mut progress);
         screen.end();
-        if let Some(mut out) = events {
-            out.flush()
-                .map_err(|e| HostError::Machine(format!("the events: {e}")))?;
-        }
-        let pushed = pushed.map_err(HostError::Push)?;
-        if let Some(base) = &self.report {
-            let path = self.output_path(base, to, several, "json");
-            std::fs::write(&path, &pushed.report)
-                .map_err(|e| HostError::Machine(format!("cannot write {}: {e}", path.display())))?;
-        }
-        Ok(pushed)
-    }
-
-    /// Says what went wrong, and gives the exit code: the first of 4 (unreachable), 2 (failed), or another's.
-    fn conclude(
-        &self,
-        console: &Console,
-        destinations: &[Destination],
-        outcomes: &BTreeMap<usize, Outcome>,
-    ) -> u8 {
-        let mut code = 0u8;
-        for (index, outcome) in outcomes {
-            let to = &destinations[*index];
-            let this = match outcome {
-                Ok(pushed) => {
-                    console.detail(&format!("{to}: {} bytes sent", pushed.sent));
-                    pushed.exit_code
-                }
-                Err(e) => {
-                    console.say(&crate::diagnostic::Diagnostic::error(format!(
-                        "{to}: {}",
-                        e.message()
-                    )));
-                    e.code()
-                }
-            };
-            code = worse(code, this);
-        }
-        code
+        pushed.map_err(HostError::Push)
     }
 }
 
@@ -439,135 +444,6 @@ fn worse(a: u8, b: u8) -> u8 {
         (a, b) if a < 64 && b < 64 => a | b,
         (a, b) => a.max(b),
     }
-}
-
-/// What is printed for one host. For several hosts every line names its own.
-struct Screen<'a> {
-    console: &'a Console,
-    reporter: TextReporter,
-    prefix: Option<String>,
-    partial: String,
-    bar: Option<Bar>,
-}
-
-impl<'a> Screen<'a> {
-    fn new(console: &'a Console, to: &Destination, several: bool) -> Screen<'a> {
-        use std::io::IsTerminal as _;
-        let terminal = std::io::stdout().is_terminal();
-        Screen {
-            console,
-            reporter: TextReporter::new(TextOptions {
-                verbosity: console.verbose,
-                colour: terminal && console.color(),
-                terminal: None,
-            }),
-            prefix: several.then(|| format!("{to} | ")),
-            partial: String::new(),
-            bar: None,
-        }
-    }
-
-    fn event(&mut self, event: &rustle_formats::event::Event) {
-        self.bar = None;
-        let (prefix, partial) = (&self.prefix, &mut self.partial);
-        self.reporter
-            .event(event, &mut |stream, text| match stream {
-                Stream::Out => emit(prefix.as_deref(), partial, text),
-                Stream::Err => {
-                    let _ = std::io::stderr().write_all(text.as_bytes());
-                }
-            });
-    }
-
-    fn stderr(&self, bytes: &[u8]) {
-        let _ = std::io::stderr().write_all(bytes);
-    }
-
-    fn sending(&mut self, sent: u64, total: u64) {
-        if self.console.interactive() && self.prefix.is_none() {
-            let console = self.console;
-            self.bar
-                .get_or_insert_with(|| Bar::new(console))
-                .set("sending", sent, total);
-        }
-    }
-
-    fn end(&mut self) {
-        self.bar = None;
-        if !self.partial.is_empty() {
-            emit(self.prefix.as_deref(), &mut self.partial, "\n");
-        }
-    }
-}
-
-/// Prints whole lines, so that those of several hosts do not mix.
-fn emit(prefix: Option<&str>, partial: &mut String, text: &str) {
-    let mut out = std::io::stdout().lock();
-    let Some(prefix) = prefix else {
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-        return;
-    };
-    partial.push_str(text);
-    while let Some(end) = partial.find('\n') {
-        let line: String = partial.drain(..=end).collect();
-        let _ = write!(out, "{prefix}{line}");
-    }
-    let _ = out.flush();
-}
-
-/// Extra variables: `@FILE`, JSON, or `k=v` words.
-fn extra(text: &str) -> Result<Map, Failure> {
-    let wrong = |why: String| Failure::text(Exit::Usage, format!("--extra-vars: {why}"));
-    let (json, from) = match text.strip_prefix('@') {
-        Some(file) => (
-            std::fs::read_to_string(file).map_err(|e| wrong(format!("{file}: {e}")))?,
-            file,
-        ),
-        None => (text.to_owned(), "the value"),
-    };
-    if text.starts_with('@') || json.trim_start().starts_with('{') {
-        return match serde_json::from_str(&json) {
-            Ok(Value::Map(map)) => Ok(map),
-            Ok(_) => Err(wrong(format!("{from} is no JSON object"))),
-            Err(e) => Err(wrong(format!("{from}: {e}"))),
-        };
-    }
-    json.split_whitespace()
-        .map(|word| {
-            word.split_once('=')
-                .map(|(k, v)| (k.to_owned(), Value::Str(v.to_owned())))
-                .ok_or_else(|| wrong(format!("`{word}` is not KEY=VALUE")))
-        })
-        .collect()
-}
-
-/// A file with a secret in it, without the final end of line.
-fn secret_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let mut text =
-        Zeroizing::new(std::fs::read_to_string(path).map_err(Failure::io("read", path))?);
-    while text.ends_with(['\n', '\r']) {
-        text.pop();
-    }
-    Ok(text)
-}
-
-fn own_name() -> String {
-    std::env::var("USER")
-        .or_else(|_| std::env::var("LOGNAME"))
-        .unwrap_or_else(|_| "root".to_owned())
-}
-
-/// Asks on the terminal, or answers with the password that was given.
-fn ask(question: Question<'_>, password: Option<&Zeroizing<String>>) -> Option<Zeroizing<String>> {
-    if let (Question::Password { .. }, Some(password)) = (&question, password) {
-        return Some(password.clone());
-    }
-    let text = match question {
-        Question::Password { of } => format!("Password of {of}: "),
-        Question::Passphrase { file } => format!("Passphrase of {file}: "),
-        Question::Prompt { text, .. } => text.to_owned(),
-    };
-    crate::terminal::ask(&text)
 }
 
 /// The first Ctrl-C asks the hosts to stop; the second ends the program.
