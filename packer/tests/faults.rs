@@ -172,28 +172,65 @@ fn a_missing_payload_says_so() {
     assert!(bare.to_string().contains("bare runner"), "{bare}");
 }
 
+/// A sample's shape: its name, and what it asks for.
+type Shape = (&'static str, fn(&mut PackRequest<'_>));
+
 #[test]
-fn samples_of_a_large_one_are_refused() {
+fn samples_of_large_ones_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let tree = make_tree(dir.path());
     let trusted = [key().public("")];
-    let Sample { file, .. } = sample("large", |r| {
-        r.assets = vec![AssetSource::path("tree", &tree)];
-        r.method = Method::Zstd;
-        r.stub.extend(text(300_000, 1));
-    });
-    for_each(64, |i| {
-        let hash = blake3::hash(&(i as u64).to_le_bytes());
-        let mut number = [0; 8];
-        number.copy_from_slice(&hash.as_bytes()[..8]);
-        let bit = u64::from_le_bytes(number) % (file.len() as u64 * 8);
-        let mut bytes = file.clone();
-        bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
-        assert!(!accepts(&bytes, None, &trusted), "bit {bit}");
-        assert!(
-            !accepts(&file[..(bit / 8) as usize], None, &trusted),
-            "{} bytes",
-            bit / 8
-        );
-    });
+    let shapes: [Shape; 4] = [
+        ("appended", |_| {}),
+        ("injected", |r| r.placement = Placement::ElfSection),
+        ("sidecar", |r| r.stream = true),
+        ("overlay", |r| {
+            r.overlay = Some(Box::new(|_| Ok(vec![0x5a; 100_000])));
+        }),
+    ];
+    for (what, shape) in shapes {
+        let runner = 300_000;
+        let Sample { file, sidecar, .. } = sample(what, |r| {
+            r.assets = vec![AssetSource::path("tree", &tree)];
+            r.method = Method::Zstd;
+            r.stub.extend(text(runner, 1));
+            shape(r);
+        });
+        let sidecar = sidecar.as_deref();
+        assert!(accepts(&file, sidecar, &trusted), "{what}");
+        let number = |i: usize| {
+            let hash = blake3::hash(format!("{what} {i}").as_bytes());
+            let mut number = [0; 8];
+            number.copy_from_slice(&hash.as_bytes()[..8]);
+            u64::from_le_bytes(number) as usize
+        };
+        for_each(48, |i| {
+            // Every other one in the runner.
+            let span = if i % 4 < 2 { runner } else { file.len() };
+            let bit = number(i) % (span * 8);
+            let mut bytes = file.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(!accepts(&bytes, sidecar, &trusted), "{what}: bit {bit}");
+            let cut = &file[..number(i + 1000) % file.len()];
+            assert!(
+                !accepts(cut, sidecar, &trusted),
+                "{what}: {} bytes",
+                cut.len()
+            );
+            let Some(sidecar) = sidecar else { return };
+            let bit = number(i + 2000) % (sidecar.len() * 8);
+            let mut bytes = sidecar.to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(
+                !accepts(&file, Some(&bytes), &trusted),
+                "{what}: sidecar, bit {bit}"
+            );
+            let cut = &sidecar[..number(i + 3000) % sidecar.len()];
+            assert!(
+                !accepts(&file, Some(cut), &trusted),
+                "{what}: sidecar of {} bytes",
+                cut.len()
+            );
+        });
+    }
 }

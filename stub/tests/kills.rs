@@ -9,62 +9,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Bench, plan, stderr, stdout};
 use rustle_packer::AssetSource;
-
-/// A sequence of numbers that looks random and is the same for the same seed (splitmix64).
-struct Moments(u64);
-
-impl Moments {
-    fn from_environment() -> Moments {
-        let seed = std::env::var("RUSTLE_TEST_SEED")
-            .ok()
-            .and_then(|s| s.parse().ok())
-            .unwrap_or(20_251);
-        eprintln!("RUSTLE_TEST_SEED={seed}");
-        Moments(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A moment before `end`.
-    fn before(&mut self, end: Duration) -> Duration {
-        let micros = u64::try_from(end.as_micros()).unwrap().max(1);
-        Duration::from_micros(self.next() % micros)
-    }
-}
-
-fn how_many(usual: usize) -> usize {
-    std::env::var("RUSTLE_TEST_KILLS")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(usual)
-}
-
-/// Starts a program, and kills it after a while. Says whether it was still running then.
-fn kill_after(command: &mut Command, moment: Duration) -> bool {
-    let mut child = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let begun = Instant::now();
-    // Sleeping is too coarse for moments that are microseconds apart.
-    while begun.elapsed() < moment {
-        std::hint::spin_loop();
-    }
-    child.kill().unwrap();
-    child.wait().unwrap().code().is_none()
-}
+use rustle_tests::{Moments, how_many_kills, kill_after};
 
 /// Everything below a folder: mode, owner, and content or the target of a link.
 type Tree = BTreeMap<PathBuf, (u32, u32, Vec<u8>)>;
@@ -265,7 +214,7 @@ fn modules_leave_the_old_file_or_the_new_one() {
     let versions = versions();
     let mut moments = Moments::from_environment();
     let (mut killed, mut mixed, mut left) = (0, 0, 0);
-    for round in 0..how_many(20) {
+    for round in 0..how_many_kills(20) {
         // The machine is in the state of version two when the first round begins.
         let (new, old) = (round % 2, (round + 1) % 2);
         let bench = &versions.benches[new];
@@ -347,7 +296,7 @@ fn an_extraction_is_there_or_not() {
     let expected = tree(&whole);
     let mut moments = Moments::from_environment();
     let (mut killed, mut begun) = (0, 0);
-    for round in 0..how_many(30) {
+    for round in 0..how_many_kills(30) {
         let home = dir.path().join(format!("home{round}"));
         let dest = home.join("dest");
         // Every other time into a folder that is there and empty.

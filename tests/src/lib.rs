@@ -1,11 +1,15 @@
 //! What the end-to-end tests share: the built program, scratch folders, a real sshd on loopback.
 
+mod kill;
+mod moments;
 mod mounts;
 mod sshd;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+pub use kill::{how_many_kills, kill_after};
+pub use moments::Moments;
 pub use mounts::{Tmpfs, own_mounts};
 pub use sshd::{Login, PASSWORD, Sshd, USER};
 

@@ -258,7 +258,8 @@ fn deeper_than_any_path(root: &Path) {
 
 #[test]
 fn what_cannot_be_packed_is_named_and_nothing_is_written() {
-    let cases: [(&str, fn(&Path)); 6] = [
+    type Case = (&'static str, fn(&Path));
+    let cases: [Case; 6] = [
         ("fifo", |odd| run("mkfifo", &["the fifo"], odd)),
         ("device", |odd| {
             run("mknod", &["the device", "c", "1", "3"], odd)

@@ -37,6 +37,11 @@ pub fn header(bytes: &[u8]) {
     }
 }
 
+/// The manifest alone, behind its decompression.
+pub fn manifest(bytes: &[u8]) {
+    let _ = postcard::take_from_bytes::<super::Manifest>(bytes);
+}
+
 /// The asset directory (the first half) and one page (the rest).
 pub fn index(bytes: &[u8]) {
     let (first, second) = bytes.split_at(bytes.len() / 2);

@@ -12,6 +12,7 @@ mod asset_name;
 mod conditions;
 mod deployment;
 mod foreign;
+pub mod fuzz;
 pub mod json;
 mod runtime;
 mod span;

@@ -17,6 +17,7 @@
 //! ```
 
 mod framing;
+pub mod fuzz;
 mod pieces;
 
 use serde::{Deserialize, Serialize};

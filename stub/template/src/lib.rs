@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod eval;
 mod filters;
+pub mod fuzz;
 mod globals;
 mod header;
 mod host;

@@ -340,10 +340,11 @@ impl TextReporter {
         }
     }
 
-    /// The counts of every host, sorted by name.
+    /// The counts of every host for which a task ended, sorted by name.
     fn recap(&self, sink: Sink<'_>) {
         self.heading("PLAY RECAP", sink);
         let mut hosts: Vec<_> = self.tally.stats().iter().collect();
+        hosts.retain(|(_, stats)| **stats != Stats::default());
         hosts.sort_by(|a, b| a.0.cmp(b.0));
         let mut out = String::new();
         for (host, stats) in hosts {
