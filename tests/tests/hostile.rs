@@ -1,6 +1,6 @@
 //! The fuzz targets without a fuzzer: their bodies, driven with damaged copies of what lies in `fixtures/`, for a bounded time.
 //!
-//! `RUSTLE_TEST_FUZZ_SECONDS` sets how long each target runs (default: 1), `RUSTLE_TEST_SEED` where the damage comes from.
+//! `RUSTLE_TEST_FUZZ_SECONDS` sets how long each target runs (default: 0.4), `RUSTLE_TEST_SEED` where the damage comes from.
 //! `scripts/fuzz` runs the same bodies under libFuzzer.
 
 use std::fs;
@@ -174,7 +174,7 @@ fn hostile_bytes_give_errors_and_no_panics() {
     let seconds: f64 = std::env::var("RUSTLE_TEST_FUZZ_SECONDS")
         .ok()
         .and_then(|s| s.parse().ok())
-        .unwrap_or(1.0);
+        .unwrap_or(0.4);
     let mut random = Moments::from_environment();
     let mut told = String::new();
     for (name, folder, body) in TARGETS {
