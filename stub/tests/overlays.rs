@@ -218,7 +218,7 @@ fn the_key_of_the_environment_is_nowhere_after_the_start() {
     let key = key.lines().last().unwrap().to_owned();
     let mut plan = plan(
         r#"[{"name": "look", "module": "shell",
-             "args": {"cmd": "env; cat /proc/$PPID/environ /proc/$PPID/cmdline | tr '\0' '\n'"}, "register": "out"},
+             "args": {"cmd": "env; cat -v /proc/$PPID/environ /proc/$PPID/cmdline"}, "register": "out"},
             {"name": "show", "module": "debug", "args": {"var": "out.stdout_lines"}}]"#,
     );
     plan.secrets.push(SecretSpec {
