@@ -232,7 +232,7 @@ fn nested_cargo(root: &Path, triple: &str, profile: &str) -> Outcome<Command> {
         .args(["--profile", profile, "--target", triple])
         .arg("--target-dir")
         .arg(target_dir()?)
-        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(root, triple));
+        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(root, triple)?);
     c_compiler(&mut cargo, triple);
     Ok(cargo)
 }
@@ -253,18 +253,41 @@ fn kept(name: &str) -> bool {
 
 /// The flags of the nested build, in cargo's encoded form. Paths of this machine are left out of the stub, so that two
 /// checkouts give the same bytes.
-fn rust_flags(root: &Path, triple: &str) -> String {
-    let mut flags = vec![format!("--remap-path-prefix={}=rustle", root.display())];
+fn rust_flags(root: &Path, triple: &str) -> Outcome<String> {
+    let text = fs::read_to_string(root.join("stub/rustflags"))?;
+    let mut flags: Vec<String> = text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
+    flags.push(format!("--remap-path-prefix={}=rustle", root.display()));
     let home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| env::home_dir().map(|h| h.join(".cargo")));
     if let Some(home) = home {
         flags.push(format!("--remap-path-prefix={}=cargo", home.display()));
+        // A registry's folder has a long name, which would stand before every source file's. Later flags win.
+        for registry in registries(&home) {
+            flags.push(format!("--remap-path-prefix={}=crates", registry.display()));
+        }
     }
     if triple.contains("-linux-") {
         flags.push("-Ctarget-feature=+crt-static".to_owned());
     }
-    flags.join("\x1f")
+    Ok(flags.join("\x1f"))
+}
+
+/// The folders with the sources of each registry.
+fn registries(home: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(home.join("registry/src"));
+    let mut found: Vec<PathBuf> = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|e| e.path())
+        .collect();
+    found.sort();
+    found
 }
 
 /// Where the target is musl and there is no compiler for it, the host's own `cc` does: its headers are glibc's, but what

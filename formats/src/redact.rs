@@ -51,7 +51,7 @@ impl Redactor {
         redactor.needles.retain(|needle| needle.len() >= MIN_SECRET);
         redactor
             .needles
-            .sort_by(|a, b| a.as_slice().cmp(b.as_slice()));
+            .sort_unstable_by(|a, b| a.as_slice().cmp(b.as_slice()));
         redactor.needles.dedup();
         if !redactor.needles.is_empty() {
             redactor.begins = vec![0; (1 << 16) / 64];

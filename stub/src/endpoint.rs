@@ -61,16 +61,16 @@ impl Endpoint {
                 without_credentials(url)
             ));
         }
-        let bundle = std::env::var_os("SSL_CERT_FILE").filter(|v| !v.is_empty());
-        let trust = rustle_runtime::machine_trust(bundle.as_deref().map(Path::new))
-            .map_err(|e| format!("the controller endpoint: SSL_CERT_FILE: {e}"))?;
-        let agent = ureq::Agent::config_builder()
-            .tls_config(trust)
+        let mut agent = ureq::Agent::config_builder()
             .timeout_global(Some(POST_LIMIT))
             .http_status_as_error(true)
-            .user_agent(concat!("rustle/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .into();
+            .user_agent(concat!("rustle/", env!("CARGO_PKG_VERSION")));
+        if url.starts_with("https://") {
+            let bundle = std::env::var_os("SSL_CERT_FILE").filter(|v| !v.is_empty());
+            let trust = rustle_runtime::machine_trust(bundle.as_deref().map(Path::new));
+            agent = agent.tls_config(trust.map_err(|e| format!("the controller endpoint: {e}"))?);
+        }
+        let agent = agent.build().into();
         let poster = Poster {
             agent,
             url: url.clone(),

@@ -95,7 +95,7 @@ impl Assets for PayloadFiles {
                     out.push(entry);
                 }
             }
-            out.sort_by(|a, b| a.path.cmp(&b.path));
+            out.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         }
         Ok(out)
     }

@@ -132,7 +132,7 @@ fn forget_old(folder: &Path) {
         .map(|e| e.path())
         .filter(|p| p.extension().is_some_and(|e| e == EXTENSION))
         .collect();
-    names.sort();
+    names.sort_unstable();
     let excess = (names.len() + 1).saturating_sub(KEPT);
     for old in names.iter().take(excess) {
         let _ = fs::remove_file(old.with_extension(REPORT_EXTENSION));

@@ -12,7 +12,7 @@ pub fn any_match(base: &Path, pattern: &str) -> bool {
 /// All paths that the pattern matches, sorted.
 pub fn all_matches(base: &Path, pattern: &str) -> Vec<PathBuf> {
     let mut found = matches(base, pattern, usize::MAX);
-    found.sort();
+    found.sort_unstable();
     found
 }
 

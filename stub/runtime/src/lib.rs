@@ -21,6 +21,7 @@ pub mod modules;
 pub mod outcome;
 pub mod process;
 mod pyregex;
+#[cfg(feature = "reference")]
 pub mod reference;
 pub mod report;
 pub mod spec;

@@ -122,7 +122,7 @@ pub struct Arg {
     pub asset: bool,
     /// Whether the engine hands it over untemplated (conditions, variable names).
     pub raw: bool,
-    /// One sentence for the reference.
+    /// One sentence for the reference; empty in a build without it (the feature `reference`).
     pub doc: &'static str,
 }
 
@@ -139,7 +139,7 @@ impl Arg {
             secret: false,
             asset: false,
             raw: false,
-            doc,
+            doc: if cfg!(feature = "reference") { doc } else { "" },
         }
     }
     /// It must be given.

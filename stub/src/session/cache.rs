@@ -157,7 +157,7 @@ impl Cache {
                 (used, size, folder)
             })
             .collect();
-        entries.sort();
+        entries.sort_unstable();
         let mut total: u64 = entries.iter().map(|(_, size, _)| size).sum();
         for (_, size, folder) in entries {
             if total <= limit {

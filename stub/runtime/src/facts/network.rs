@@ -34,7 +34,7 @@ struct Interface {
 pub(super) fn gather(source: &Source<'_>, facts: &mut Map) {
     let interfaces = interfaces(source);
     let mut names: Vec<&String> = interfaces.keys().collect();
-    names.sort_by_key(|n| (interfaces[*n].index, (*n).clone()));
+    names.sort_unstable_by_key(|n| (interfaces[*n].index, (*n).clone()));
     let mut all_v4 = Vec::new();
     let mut all_v6 = Vec::new();
     for name in &names {
@@ -375,8 +375,8 @@ fn reachable(interfaces: &BTreeMap<String, Interface>, names: &[&String]) -> Val
         }
         v6.extend(interface.v6.iter().map(|a| a.address.to_string()));
     }
-    v4.sort();
-    v6.sort();
+    v4.sort_unstable();
+    v6.sort_unstable();
     let mut map = Map::new();
     map.insert("ipv4".into(), Value::from(v4));
     map.insert("ipv6".into(), Value::from(v6));

@@ -1,8 +1,7 @@
 //! HTTP and HTTPS requests, for modules that fetch or talk.
 //!
-//! TLS is built in (the machine needs no OpenSSL) and trusts the machine's own bundle of certificate authorities, or a
-//! built-in one where there is none. A proxy is used only where the environment names one. Redirects, credentials and
-//! messages follow what Ansible's modules do.
+//! TLS is built in (the machine needs no OpenSSL) and trusts the machine's own bundle of certificate authorities. A proxy
+//! is used only where the environment names one. Redirects, credentials and messages follow what Ansible's modules do.
 
 mod credentials;
 mod trust;

@@ -1,7 +1,10 @@
 //! Whom TLS trusts, and as whom it presents itself.
+//!
+//! Trust is the machine's own affair: no certificate authority is built in. A bundle that ages in old artifacts would
+//! outlive the distrust of an authority.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
@@ -19,8 +22,30 @@ const BUNDLES: [&str; 6] = [
     "/var/lib/ca-certificates/ca-bundle.pem",
 ];
 
+/// TLS for a caller who is no module: it trusts `bundle`, or the machine's own authorities.
+///
+/// # Errors
+/// No certificates there.
+pub fn machine_trust(bundle: Option<&Path>) -> Result<TlsConfig, String> {
+    choose_cryptography();
+    let roots = match bundle {
+        Some(path) => certificates(path).map(Arc::new),
+        None => system(),
+    };
+    let roots = RootCerts::Specific(roots.map_err(|e| e.message)?);
+    Ok(TlsConfig::builder().root_certs(roots).build())
+}
+
+/// Says once which implementation of its primitives the TLS library uses.
+fn choose_cryptography() {
+    static ONCE: Once = Once::new();
+    // It fails only where one was chosen before, which will do.
+    ONCE.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+}
+
 /// TLS as the request wants it.
 pub(super) fn config(request: &Request, ctx: &Context<'_>) -> Result<TlsConfig, Error> {
+    choose_cryptography();
     let mut config = TlsConfig::builder().disable_verification(!request.validate);
     if request.validate {
         config = config.root_certs(roots(request, ctx)?);
@@ -33,45 +58,32 @@ pub(super) fn config(request: &Request, ctx: &Context<'_>) -> Result<TlsConfig, 
     Ok(config.build())
 }
 
-/// TLS for a program that talks for itself: it trusts what is in `bundle` (PEM) if that is given, else what the machine
-/// trusts, else what is built in.
-///
-/// # Errors
-/// A bundle that cannot be read or holds no certificate.
-pub fn machine_trust(bundle: Option<&Path>) -> Result<TlsConfig, String> {
-    let roots = match bundle {
-        Some(path) => RootCerts::Specific(Arc::new(certificates(path).map_err(|e| e.message)?)),
-        None => system_roots(),
-    };
-    Ok(TlsConfig::builder().root_certs(roots).build())
-}
-
 fn roots(request: &Request, ctx: &Context<'_>) -> Result<RootCerts, Error> {
-    if let Some(path) = &request.ca {
-        return Ok(RootCerts::Specific(Arc::new(certificates(path)?)));
-    }
-    if let Some(path) = variable(ctx, "SSL_CERT_FILE") {
-        return Ok(RootCerts::Specific(Arc::new(certificates(Path::new(
-            &path,
-        ))?)));
-    }
-    Ok(system_roots())
+    let named = variable(ctx, "SSL_CERT_FILE");
+    let found = match (&request.ca, &named) {
+        (Some(path), _) => Arc::new(certificates(path)?),
+        (None, Some(path)) => Arc::new(certificates(Path::new(path))?),
+        (None, None) => system()?,
+    };
+    Ok(RootCerts::Specific(found))
 }
 
-/// What the machine trusts, else what is built in.
-fn system_roots() -> RootCerts {
+/// The machine's own authorities, read once.
+fn system() -> Result<Arc<Vec<Certificate<'static>>>, Error> {
     static SYSTEM: OnceLock<Option<Arc<Vec<Certificate<'static>>>>> = OnceLock::new();
-    let system = SYSTEM.get_or_init(|| {
+    let found = SYSTEM.get_or_init(|| {
         BUNDLES
             .iter()
-            .filter_map(|path| certificates(Path::new(path)).ok())
-            .find(|found| !found.is_empty())
+            .find_map(|path| certificates(Path::new(path)).ok())
             .map(Arc::new)
     });
-    match system {
-        Some(found) => RootCerts::Specific(Arc::clone(found)),
-        None => RootCerts::WebPki,
-    }
+    found.clone().ok_or_else(|| {
+        Error::new(format!(
+            "this machine has no certificate authorities to trust: {} are not there or hold none. Install them \
+             (ca-certificates), or name a bundle in the environment variable SSL_CERT_FILE",
+            BUNDLES.join(", ")
+        ))
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {

@@ -22,7 +22,7 @@ pub fn pretty(map: &Map) -> String {
 
 fn write_map(out: &mut String, map: &Map, level: Option<usize>) {
     let mut entries: Vec<(&str, &Value)> = map.iter().map(|(k, v)| (k.as_str(), v)).collect();
-    entries.sort_by(|a, b| a.0.cmp(b.0));
+    entries.sort_unstable_by(|a, b| a.0.cmp(b.0));
     write_entries(out, &entries, level);
 }
 

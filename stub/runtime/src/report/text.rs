@@ -345,7 +345,7 @@ impl TextReporter {
         self.heading("PLAY RECAP", sink);
         let mut hosts: Vec<_> = self.tally.stats().iter().collect();
         hosts.retain(|(_, stats)| **stats != Stats::default());
-        hosts.sort_by(|a, b| a.0.cmp(b.0));
+        hosts.sort_unstable_by(|a, b| a.0.cmp(b.0));
         let mut out = String::new();
         for (host, stats) in hosts {
             out.push_str(&self.recap_line(host, stats));

@@ -80,7 +80,7 @@ impl Groups {
             })
             .map(|(name, group)| (name.as_str(), group))
             .collect();
-        mine.sort_by_key(|(name, group)| {
+        mine.sort_unstable_by_key(|(name, group)| {
             (
                 self.depth.get(*name).copied().unwrap_or(1),
                 group.priority,

@@ -176,7 +176,7 @@ fn urlize(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> 
         rels.push("nofollow".into());
     }
     rels.push("noopener".into());
-    rels.sort();
+    rels.sort_unstable();
     rels.dedup();
     let target = match target.text()? {
         Some(target) => format!(" target=\"{}\"", super::strings::html(&target)),

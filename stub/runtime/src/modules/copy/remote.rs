@@ -180,7 +180,7 @@ fn merge(task: &Task<'_>, src: &Path, dest: &Path) -> Result<bool, Failure> {
     let mut entries: Vec<_> = std::fs::read_dir(src)
         .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
         .map_err(|e| cannot(e, src))?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
+    entries.sort_unstable_by_key(std::fs::DirEntry::file_name);
     let follow = task.args.opt_bool("local_follow") == Some(true);
     for entry in entries {
         let from = entry.path();
