@@ -79,8 +79,13 @@ impl Console {
 
 /// Writes data to standard output. A reader that went away (`| head`) is no error.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    print_bytes(text.as_bytes())
+}
+
+/// The same for data that need not be text.
+pub(crate) fn print_bytes(data: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(data).and_then(|()| out.flush()) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::text(
             crate::exit::Exit::Machine,
             format!("cannot write to standard output: {e}"),

@@ -11,10 +11,12 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// All is done.
     Done = 0,
-    /// The plan is refused.
+    /// The plan, or what else was read, is refused.
     Plan = 1,
     /// `diff`: the artifacts differ.
     Differs = 3,
+    /// Options that do not go together, or a setting that is wrong.
+    Options = 5,
     /// The command line is wrong.
     Usage = 64,
     /// The artifact is damaged.
@@ -41,13 +43,13 @@ pub(crate) enum Exit {
 pub(crate) const TABLE: &str = "\
 Exit codes:
    0  done                             66  payload or sidecar missing
-   1  the plan is refused              67  no artifact, or nothing packed into it
+   1  what was read is refused         67  no artifact, or nothing packed into it
    2  push: a task failed              68  the artifact is of another version
    3  diff: the artifacts differ       69  not signed by a trusted key
    4  push: a host is unreachable      70  a key or a secret is missing or wrong
-  64  wrong command line               71  an asset is missing or not as the plan says
-  65  the artifact is damaged          72  no runner for the target
-                                       74  a file or the machine failed";
+   5  wrong options or settings        71  an asset is missing or not as the plan says
+  64  wrong command line               72  no runner for the target
+  65  the artifact is damaged          74  a file or the machine failed";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {

@@ -12,10 +12,13 @@ mod exit;
 mod failure;
 mod plan_input;
 mod progress;
+mod replace;
 mod seal;
 mod stubs;
+mod surroundings;
 mod targets;
 mod terminal;
+mod vault_options;
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -3,8 +3,11 @@
 //! Nothing here prints, reads the environment or ends the process: what the process knows is handed in, and what is
 //! wrong comes back as [`Problem`]s.
 
+pub mod config;
 mod problem;
 mod source;
+pub mod vault;
+pub mod words;
 pub mod yaml;
 
 pub use problem::{Problem, Severity};

@@ -8,6 +8,7 @@ mod pack;
 mod push;
 mod schema;
 mod stub;
+mod vault;
 mod verify;
 
 use std::process::ExitCode;
@@ -40,6 +41,9 @@ pub(crate) enum Command {
     /// List, build and add runners for other machines.
     #[command(subcommand)]
     Stub(stub::Stub),
+    /// Encrypt and decrypt files and strings, as ansible-vault does.
+    #[command(subcommand)]
+    Vault(vault::Vault),
 }
 
 impl Command {
@@ -55,6 +59,7 @@ impl Command {
             Command::Keygen(c) => c.run(console),
             Command::Schema(c) => c.run(),
             Command::Stub(c) => c.run(console),
+            Command::Vault(c) => c.run(console),
         };
         exit.map(ExitCode::from)
     }

@@ -1,0 +1,90 @@
+//! What the libraries are told about this process: its environment, its configuration file, and the terminal.
+
+use rustle_playbook::config::{Config, Environment};
+use rustle_playbook::vault::Prompt;
+use rustle_playbook::{Position, Problem, Severity, Sources};
+use zeroize::Zeroizing;
+
+use crate::console::Console;
+use crate::diagnostic::{Diagnostic, Level, Location};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// The configuration of this process, and the files that were read.
+pub(crate) struct Surroundings {
+    /// The settings.
+    pub(crate) config: Config,
+    /// The files.
+    pub(crate) sources: Sources,
+}
+
+impl Surroundings {
+    /// Reads the environment and ansible.cfg.
+    pub(crate) fn load(console: &Console) -> Result<Surroundings, Failure> {
+        let sources = Sources::default();
+        let environment = environment()?;
+        let (config, warnings) = Config::load(&environment, &sources).map_err(|p| Failure {
+            diagnostics: vec![diagnostic(&p, &sources)],
+            exit: Exit::Options,
+        })?;
+        let out = Surroundings { config, sources };
+        out.say(console, &warnings);
+        Ok(out)
+    }
+
+    /// Prints problems.
+    pub(crate) fn say(&self, console: &Console, problems: &[Problem]) {
+        for problem in problems {
+            console.say(&diagnostic(problem, &self.sources));
+        }
+    }
+}
+
+/// A problem as a message.
+pub(crate) fn diagnostic(problem: &Problem, sources: &Sources) -> Diagnostic {
+    let level = match problem.severity {
+        Severity::Error => Level::Error,
+        Severity::Warning => Level::Warning,
+    };
+    let mut out = Diagnostic::new(level, problem.message.clone())
+        .at(problem.at.map(|at| location(at, problem.length, sources)));
+    out.notes.clone_from(&problem.notes);
+    out.hint.clone_from(&problem.hint);
+    out
+}
+
+fn location(at: Position, length: u32, sources: &Sources) -> Location {
+    Location {
+        file: sources.path(at.file).display().to_string(),
+        line: at.line as usize,
+        column: at.column as usize,
+        length: length as usize,
+        text: sources.line(at),
+    }
+}
+
+fn environment() -> Result<Environment, Failure> {
+    let directory = std::env::current_dir()
+        .map_err(|e| Failure::text(Exit::Machine, format!("there is no working directory: {e}")))?;
+    let variables: std::collections::HashMap<String, String> = std::env::vars_os()
+        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+        .collect();
+    let home = variables
+        .get("HOME")
+        .filter(|h| !h.is_empty())
+        .map(Into::into);
+    Ok(Environment {
+        variables,
+        directory,
+        home,
+    })
+}
+
+/// Asks on the terminal.
+pub(crate) struct Terminal;
+
+impl Prompt for Terminal {
+    fn ask(&mut self, prompt: &str) -> Option<Zeroizing<String>> {
+        crate::terminal::ask(prompt)
+    }
+}
