@@ -222,6 +222,10 @@ impl Redactor {
                 self.string(name);
                 self.value(result);
             }
+            EventKind::Included { what, label, .. } => {
+                self.string(what);
+                label.iter_mut().for_each(|l| self.value(l));
+            }
             EventKind::Notified { handler, .. } => self.string(handler),
             EventKind::Warning { message, .. } => self.string(message),
             EventKind::RunFinished {
@@ -229,6 +233,7 @@ impl Redactor {
             } => self.string(why),
             EventKind::RunStarted { .. }
             | EventKind::Rescued { .. }
+            | EventKind::NoMoreHosts {}
             | EventKind::Heartbeat {}
             | EventKind::RunFinished { aborted: None, .. } => {}
         }

@@ -17,7 +17,7 @@ use crate::plan::Source;
 use crate::value::Value;
 
 /// The version of the events' shape.
-pub const EVENT_VERSION: u32 = 1;
+pub const EVENT_VERSION: u32 = 2;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -139,6 +139,17 @@ pub enum EventKind {
         /// The host that it was delegated to.
         delegated_to: Option<String>,
     },
+    /// A task brought in a file of tasks or a role, whose tasks follow.
+    Included {
+        /// The task's id.
+        task: String,
+        /// The host.
+        host: String,
+        /// The file, or the role's name, as it is printed.
+        what: String,
+        /// The item that it was brought in for, as it is printed.
+        label: Option<Value>,
+    },
     /// A try failed and another follows.
     Retry {
         /// The task's id.
@@ -164,6 +175,8 @@ pub enum EventKind {
         /// The host.
         host: String,
     },
+    /// All hosts have failed: nothing follows.
+    NoMoreHosts {},
     /// Something that the reader should know.
     Warning {
         /// The sentence.

@@ -14,6 +14,7 @@ mod deployment;
 mod foreign;
 pub mod fuzz;
 pub mod json;
+mod role;
 mod runtime;
 mod span;
 mod task;
@@ -24,14 +25,16 @@ use serde::{Deserialize, Serialize};
 pub use asset_name::asset_name;
 pub use conditions::Conditions;
 pub use deployment::{BinaryDeployment, EmbeddedData, StaticFile};
+pub use role::{MAIN, RolePlan, RoleUse};
 pub use runtime::RuntimeConfig;
 pub use span::Span;
 pub use task::{Block, Item, LoopControl, Source, Task};
 
 use crate::value::{Map, Value};
 
-/// The version of the plan's shape. A reader refuses any other.
-pub const PLAN_VERSION: u32 = 1;
+/// The version of the plan's shape. An artifact with any other is refused; documents of older versions are read, since
+/// each version only added fields.
+pub const PLAN_VERSION: u32 = 2;
 
 /// A whole plan.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -50,6 +53,15 @@ pub struct ExecutionPlan {
     pub groups: IndexMap<String, GroupPlan>,
     /// Variables that win over all others (`--extra-vars` of the plan's author).
     pub extra_vars: Map,
+    /// The folder of the controller that names of task files and folders of roles are relative to: it is printed before
+    /// them, and `role_path` begins with it. Default: they are printed as they are.
+    pub base_dir: Option<String>,
+    /// The roles by key: what a [`RoleUse`] names, and what `include_role` may ask for.
+    pub roles: IndexMap<String, RolePlan>,
+    /// The files that `include_tasks` may ask for, by path below `base_dir` (`roles/web/tasks/debian.yml`).
+    pub task_files: IndexMap<String, Vec<Item>>,
+    /// Modules by group, for `module_defaults` with `group/NAME`.
+    pub action_groups: IndexMap<String, Vec<String>>,
     /// Files that the tasks name, beyond those found from the tasks themselves.
     pub assets: Vec<AssetSpec>,
     /// Secrets by name: where their text comes from when packing. The text itself is never in the plan.
@@ -142,12 +154,16 @@ pub struct PlayPlan {
     pub serial: Option<Value>,
     /// The tasks, in batches. Tasks of a later batch follow those of an earlier one.
     pub batches: Vec<TaskBatch>,
-    /// The handlers, in the order in which they run.
+    /// The play's own handlers, in the order in which they run. Those of roles come from the roles.
     pub handlers: Vec<Task>,
     /// Whether facts are gathered first. Default: no.
     pub gather_facts: Option<bool>,
     /// What to gather, as for the module `setup`.
     pub gather_subset: Option<Value>,
+    /// Seconds that gathering may take for each part of the facts.
+    pub gather_timeout: Option<Value>,
+    /// The folder of local facts.
+    pub fact_path: Option<Value>,
     /// Play variables.
     pub vars: Map,
     /// Contents of `vars_files`, already read, in order.
@@ -169,10 +185,14 @@ pub struct PlayPlan {
     pub become_method: Option<Value>,
     /// Flags for the method.
     pub become_flags: Option<Value>,
+    /// The program of the method.
+    pub become_exe: Option<Value>,
     /// The user of the connection.
     pub remote_user: Option<Value>,
     /// The kind of connection.
     pub connection: Option<Value>,
+    /// The port of the connection.
+    pub port: Option<Value>,
     /// `check_mode` for every task.
     pub check_mode: Option<Value>,
     /// `diff` for every task.
@@ -215,6 +235,9 @@ pub struct TaskBatch {
     pub hosts: Vec<String>,
     /// Tasks and blocks.
     pub tasks: Vec<Item>,
+    /// Whether notified handlers run when the batch is done (after `pre_tasks`, and after `roles` and `tasks`). They run
+    /// at the end of the play in any case.
+    pub flush_handlers: Option<bool>,
     /// Tasks that may run at the same time, by id. Informative.
     pub parallel_groups: Vec<Value>,
     /// Batches that must be done before, by id.
@@ -256,9 +279,9 @@ pub struct SecretSpec {
 }
 
 impl ExecutionPlan {
-    /// Every task of every play with its place, blocks opened, handlers last: in the order of the document.
+    /// Every task, blocks opened: play after play, its handlers last; then those of roles; then those of task files.
     pub fn tasks(&self) -> impl Iterator<Item = &Task> {
-        self.plays.iter().flat_map(|play| {
+        let plays = self.plays.iter().flat_map(|play| {
             let mut out: Vec<&Task> = Vec::new();
             for batch in &play.batches {
                 for item in &batch.tasks {
@@ -267,6 +290,24 @@ impl ExecutionPlan {
             }
             out.extend(&play.handlers);
             out
-        })
+        });
+        let roles = self.roles.values().flat_map(|role| {
+            let mut out = Vec::new();
+            role.collect(&mut out);
+            out
+        });
+        let files = self.task_files.values().flatten().flat_map(|item| {
+            let mut out = Vec::new();
+            item.collect(&mut out);
+            out
+        });
+        plays.chain(roles).chain(files)
+    }
+
+    /// How many of [`ExecutionPlan::tasks`] are handlers.
+    pub(crate) fn handler_count(&self) -> usize {
+        let plays = self.plays.iter().map(|p| p.handlers.len());
+        let roles = self.roles.values().map(RolePlan::handler_count);
+        plays.chain(roles).sum()
     }
 }

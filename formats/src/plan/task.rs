@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{EnumAccess, Error as _, VariantAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Conditions, Span};
+use super::{Conditions, RoleUse, Span};
 use crate::value::{Map, Value};
 
 /// A place in a playbook.
@@ -65,6 +65,8 @@ pub struct Task {
     /// The items of a loop: a list, or a template that gives one.
     #[serde(rename = "loop")]
     pub loop_: Option<Value>,
+    /// The lookup that makes the items of `loop`'s terms (`with_items`: `items`). Default: `loop` is the items.
+    pub loop_with: Option<String>,
     /// How the loop behaves.
     pub loop_control: Option<LoopControl>,
     /// The variable that keeps the result.
@@ -98,6 +100,12 @@ pub struct Task {
     pub become_flags: Option<Value>,
     /// The program of the method.
     pub become_exe: Option<Value>,
+    /// The user of the connection.
+    pub remote_user: Option<Value>,
+    /// The kind of connection.
+    pub connection: Option<Value>,
+    /// The port of the connection.
+    pub port: Option<Value>,
     /// Environment: a mapping, or a list of mappings, from the outside in.
     pub environment: Option<Value>,
     /// Task variables.
@@ -131,7 +139,7 @@ pub struct Task {
     pub module_defaults: Option<Value>,
     /// Folders of assets in which a relative `src` is looked for, in order; empty: the assets' root.
     pub asset_paths: Vec<String>,
-    /// The role that it belongs to.
+    /// The role that is printed before its name. Default: the role that it is reached through.
     pub role: Option<String>,
     /// The planner's position.
     pub execution_order: Option<u64>,
@@ -158,6 +166,11 @@ pub struct Block {
     pub rescue: Vec<Item>,
     /// What is done in any case.
     pub always: Vec<Item>,
+    /// The role whose tasks are done in place of `block`, after the roles that it depends on.
+    pub use_role: Option<Box<RoleUse>>,
+    /// The file that the tasks of `block` were imported from (`import_tasks`), as a name of the plan's `task_files`: what
+    /// they include is looked for beside it.
+    pub file: Option<String>,
     /// Conditions, asked for every task inside.
     pub when: Conditions,
     /// Variables.
@@ -177,6 +190,12 @@ pub struct Block {
     pub become_flags: Option<Value>,
     /// As on a task.
     pub become_exe: Option<Value>,
+    /// As on a task.
+    pub remote_user: Option<Value>,
+    /// As on a task.
+    pub connection: Option<Value>,
+    /// As on a task.
+    pub port: Option<Value>,
     /// As on a task.
     pub environment: Option<Value>,
     /// As on a task.
@@ -207,7 +226,7 @@ pub struct Block {
     pub source: Option<Source>,
 }
 
-/// A task or a block. In JSON, what has a key `block` is a block.
+/// A task or a block. In JSON, what has a key `block` or `use_role` is a block.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(untagged))]
@@ -271,6 +290,9 @@ impl<'de> Deserialize<'de> for Item {
     }
 }
 
+/// The keys that tell a block from a task.
+pub(super) const BLOCK_KEYS: [&str; 2] = ["block", "use_role"];
+
 struct ItemVisitor;
 
 impl<'de> Visitor<'de> for ItemVisitor {
@@ -282,7 +304,7 @@ impl<'de> Visitor<'de> for ItemVisitor {
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, d: D) -> Result<Item, D::Error> {
         let value = serde_json::Value::deserialize(d)?;
-        if value.get("block").is_some() {
+        if BLOCK_KEYS.iter().any(|key| value.get(key).is_some()) {
             serde_json::from_value(value).map(|b| Item::Block(Box::new(b)))
         } else {
             serde_json::from_value(value).map(|t| Item::Task(Box::new(t)))

@@ -4,6 +4,7 @@
 //! running. Names, coercions and messages are Ansible's, since users search for them.
 
 mod coerce;
+pub(crate) mod described;
 
 pub(crate) use coerce::{boolean, may_be_template, text};
 pub use rustle_formats::nearest;

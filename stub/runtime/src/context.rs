@@ -21,6 +21,12 @@ pub trait Variables {
     /// A sentence, where it cannot be evaluated or is undefined.
     fn eval(&self, expression: &str) -> Result<Value, String>;
 
+    /// The value of a variable, templated; none where there is no variable of this name.
+    ///
+    /// # Errors
+    /// A sentence, where it cannot be templated.
+    fn get(&self, name: &str) -> Result<Option<Value>, String>;
+
     /// Evaluates one condition (`assert: that=…`).
     ///
     /// # Errors

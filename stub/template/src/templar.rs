@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::engine::{Engine, FileOptions, Scope, parse_file};
-use crate::eval::{Context, Frame, Interp, Out};
+use crate::eval::{Args, Context, Frame, Interp, Out};
 use crate::syntax::Template;
 use crate::value::{
     Dict, MAX_DATA_DEPTH, Object, Str, Undefined, Value, freeze, has_templates, unstorable,
@@ -209,6 +209,17 @@ impl<'a> Templar<'a> {
         self.enter(|| {
             let value = self.eval_raw(expression)?;
             self.finish(value)
+        })
+    }
+
+    /// Calls a lookup, as loops do (`with_NAME`): the terms are data, the result is a list.
+    pub fn lookup(&self, name: &str, terms: Vec<Value>) -> Result<Value, Error> {
+        self.enter(|| {
+            let root = Frame::root(false);
+            let context = Context::new(&Template::empty(), root.clone());
+            let mut interp = Interp::new(self, context, root);
+            let found = crate::lookups::find(&mut interp, name, Args::of(terms))?;
+            self.finish(Value::list(found))
         })
     }
 

@@ -227,11 +227,11 @@ fn own(text: &str) -> Result<Reading, JsonError> {
         Fault::at(&span, message)
     };
     let Version { version } = parse(text)?;
-    if version != PLAN_VERSION {
+    if version == 0 || version > PLAN_VERSION {
         let fault = at(
             "/version",
             format!(
-                "the plan has version {version}, and this program reads version {PLAN_VERSION}"
+                "the plan has version {version}, and this program reads versions up to {PLAN_VERSION}"
             ),
         )
         .hint("make the plan again with the tool of this version, or pack it with the other one");
@@ -361,8 +361,7 @@ impl ExecutionPlan {
 
     /// How many tasks there are, handlers apart.
     pub fn count_tasks(&self) -> u64 {
-        let handlers: usize = self.plays.iter().map(|p| p.handlers.len()).sum();
-        (self.tasks().count() - handlers) as u64
+        (self.tasks().count() - self.handler_count()) as u64
     }
 }
 

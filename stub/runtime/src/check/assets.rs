@@ -283,7 +283,7 @@ impl Known<'_, '_> {
     /// The variables of a task and of the blocks around it, and what is stronger.
     fn own(&self, frame: &Frame<'_>) -> Variables {
         let mut own = Variables::new();
-        for block in &frame.blocks {
+        for block in frame.blocks() {
             add(&mut own, &block.vars);
         }
         add(&mut own, &frame.task.vars);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use rustle_formats::Value;
 use rustle_formats::plan::{Block, ExecutionPlan, Item, Task};
 
-use crate::engine::Frame;
+use crate::engine::{Frame, Level};
 
 /// A task and where it stands.
 #[derive(Debug, Clone)]
@@ -140,10 +140,10 @@ impl<'p> Tree<'p> {
     pub(super) fn frame(&self, plan: &'p ExecutionPlan, placed: &Placed<'p>) -> Option<Frame<'p>> {
         Some(Frame {
             play: plan.plays.get(placed.play)?,
-            blocks: placed
+            around: placed
                 .blocks
                 .iter()
-                .map(|b| self.blocks[*b].block)
+                .map(|b| Level::Block(self.blocks[*b].block))
                 .collect(),
             task: placed.task,
             handler: placed.handler,

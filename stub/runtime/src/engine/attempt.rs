@@ -8,7 +8,7 @@ use super::keywords::{self, Keywords};
 use super::play::PlayRun;
 use super::runner::{Abort, Run};
 use super::task::Ended;
-use super::{Frame, invoke, result};
+use super::{Frame, includes, invoke, result};
 use crate::modules;
 use crate::spec::Spec;
 use crate::vars::Templar;
@@ -54,11 +54,14 @@ pub(crate) fn once<'r>(
         Ok(keywords) => keywords,
         Err(message) => return Ok(ended(result::task_failed(&message), None)),
     };
+    let delegated_to = keywords.delegate_to.clone();
+    if includes::is_include(&frame.task.module) {
+        return Ok(ended(includes::ask(play, frame, templar, no_log), delegated_to));
+    }
     let args = match arguments(frame, templar) {
         Ok(args) => args,
         Err(message) => return Ok(ended(result::task_failed(&message), None)),
     };
-    let delegated_to = keywords.delegate_to.clone();
     let call = invoke::Call {
         play,
         frame,
@@ -188,7 +191,7 @@ fn tries(call: &invoke::Call<'_, '_, '_>) -> Result<Map, Abort> {
         map.insert("retries".into(), count(total));
         play.run.emit(EventKind::Retry {
             task: task.id.clone(),
-            name: call.templar.lenient_text(call.frame.written_name()),
+            name: call.templar.lenient_text(&call.frame.written_name()),
             host: play.run.store.host.to_owned(),
             left: total - attempt,
             result: Run::told(&map, call.no_log),

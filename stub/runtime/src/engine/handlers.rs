@@ -1,57 +1,170 @@
 //! Handlers: notified by name or topic, run once and in the order in which they are written.
 
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
+
 use rustle_formats::Value;
 use rustle_formats::event::EventKind;
+use rustle_formats::plan::{PlayPlan, Task};
 
+use super::ahead::Used;
 use super::driver::Meeting;
+use super::level::Level;
 use super::play::{Flow, PlayRun};
+use super::role::Role;
 use super::runner::Abort;
-use super::task::{self, TaskEnd};
+use super::task;
 use super::{Frame, meta};
 use crate::vars::{TaskVars, Templar};
 
-/// The names of a play's handlers, templated: a name is looked for among these. One that cannot be templated answers
-/// to nobody.
-fn names(play: &PlayRun<'_, '_>) -> Vec<String> {
-    let handlers = &play.play.handlers;
-    if !handlers.iter().any(|h| h.name.contains("{{")) {
-        return handlers.iter().map(|h| h.name.clone()).collect();
+/// A handler of a play.
+pub(crate) struct Handler<'r> {
+    task: &'r Task,
+    around: Vec<Level<'r>>,
+    /// Handlers come in groups, one for each role and one for the play.
+    group: usize,
+    /// Its name, templated when it is first looked for.
+    name: OnceCell<String>,
+    notified: Cell<bool>,
+}
+
+impl<'r> Handler<'r> {
+    fn frame(&self, play: &PlayRun<'_, 'r>) -> Frame<'r> {
+        Frame {
+            play: play.play,
+            around: self.around.clone(),
+            task: self.task,
+            handler: true,
+        }
     }
-    handlers
-        .iter()
-        .map(|handler| {
-            let frame = Frame::of_handler(play.play, handler);
+
+    /// Its name; one that cannot be templated answers to nobody.
+    fn name(&self, play: &PlayRun<'_, 'r>) -> &str {
+        self.name.get_or_init(|| {
+            if !self.task.name.contains("{{") {
+                return self.task.name.clone();
+            }
+            let frame = self.frame(play);
             let vars = TaskVars::new(task::scope(play, &frame));
             let templar = Templar::new(&play.run.templates, &vars);
-            let name = templar.value(&Value::Str(handler.name.clone()));
+            let name = templar.value(&Value::Str(self.task.name.clone()));
             name.ok()
                 .flatten()
                 .map_or_else(String::new, |n| crate::args::text(&n))
         })
-        .collect()
-}
+    }
 
-/// The handlers that answer to a name: of those that are called so one, and all that listen to it.
-fn answering(play: &PlayRun<'_, '_>, name: &str) -> Vec<usize> {
-    let handlers = &play.play.handlers;
-    let names = play.handler_names.get_or_init(|| names(play));
-    let called = |i: usize| {
-        let with_role = || {
-            let rest = name.strip_prefix(handlers[i].role.as_deref()?)?;
-            rest.strip_prefix(" : ")
-        };
-        !names[i].is_empty() && (names[i] == name || with_role() == Some(&names[i]))
-    };
-    // Handlers come in groups, one for each role and one for the play: the last group wins, in it the first handler.
-    let mut by_name: Option<usize> = None;
-    for i in 0..handlers.len() {
-        if called(i) && by_name.is_none_or(|j| handlers[j].role != handlers[i].role) {
-            by_name = Some(i);
+    /// The names of its role, long and short.
+    fn role_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.task.role.iter().cloned().collect();
+        let role = self.around.iter().rev().find_map(|level| match level {
+            Level::Role(role) => Some(role),
+            _ => None,
+        });
+        if let Some(role) = role {
+            names.push(role.name.to_owned());
+            names.push(role.short_name().to_owned());
+        }
+        names
+    }
+
+    /// Its name as it is told: with the role before it.
+    fn told(&self, play: &PlayRun<'_, 'r>) -> String {
+        match self.role_names().first() {
+            Some(role) => format!("{role} : {}", self.name(play)),
+            None => self.name(play).to_owned(),
         }
     }
-    (0..handlers.len())
-        .filter(|i| Some(*i) == by_name || handlers[*i].listen.iter().any(|l| l == name))
-        .collect()
+
+    fn is_called(&self, play: &PlayRun<'_, 'r>, wanted: &str) -> bool {
+        let own = self.name(play);
+        if own.is_empty() {
+            return false;
+        }
+        own == wanted
+            || self.role_names().iter().any(|role| {
+                let rest = wanted.strip_prefix(role.as_str());
+                rest.and_then(|r| r.strip_prefix(" : ")) == Some(own)
+            })
+    }
+}
+
+/// The handlers that a play has when it begins: those of the roles that it lists, its own, those of imported roles.
+pub(crate) fn of_play<'r>(play: &'r PlayPlan, roles: &[Used<'r>]) -> Vec<Rc<Handler<'r>>> {
+    let mut out = Vec::new();
+    for used in roles.iter().filter(|used| !used.imported) {
+        of_role(&used.role, &used.around, &mut out);
+    }
+    let mut label: Option<&Option<String>> = None;
+    for task in &play.handlers {
+        let next = label != Some(&task.role);
+        label = Some(&task.role);
+        push(task, &[], next, &mut out);
+    }
+    for used in roles.iter().filter(|used| used.imported) {
+        of_role(&used.role, &used.around, &mut out);
+    }
+    out
+}
+
+fn push<'r>(
+    task: &'r Task,
+    around: &[Level<'r>],
+    next_group: bool,
+    out: &mut Vec<Rc<Handler<'r>>>,
+) {
+    let group = out.last().map_or(0, |h| h.group) + usize::from(next_group);
+    out.push(Rc::new(Handler {
+        task,
+        around: around.to_vec(),
+        group,
+        name: OnceCell::new(),
+        notified: Cell::new(false),
+    }));
+}
+
+/// The handlers of a role, after those of the roles that it depends on.
+fn of_role<'r>(role: &Rc<Role<'r>>, around: &[Level<'r>], out: &mut Vec<Rc<Handler<'r>>>) {
+    let mut around = around.to_vec();
+    around.push(Level::Role(role.clone()));
+    for (entry, dependency) in &role.dependencies {
+        around.push(Level::Block(entry));
+        of_role(dependency, &around, out);
+        around.pop();
+    }
+    for (i, task) in role.handlers.iter().enumerate() {
+        push(task, &around, i == 0, out);
+    }
+}
+
+/// Adds the handlers of a role that was included.
+pub(crate) fn add<'r>(play: &PlayRun<'_, 'r>, role: &Rc<Role<'r>>, around: &[Level<'r>]) {
+    of_role(role, around, &mut play.handlers.borrow_mut());
+}
+
+/// The handlers that answer to a name: of those that are called so one, and those that listen to it. The last group comes
+/// first, in it the first handler; of listeners with one name only one answers.
+fn answering<'r>(play: &PlayRun<'_, 'r>, name: &str) -> Vec<Rc<Handler<'r>>> {
+    let handlers = play.handlers.borrow();
+    let mut sorted: Vec<&Rc<Handler<'r>>> = handlers.iter().collect();
+    sorted.sort_by_key(|h| std::cmp::Reverse(h.group));
+    let called = sorted.iter().find(|h| h.is_called(play, name));
+    let mut out: Vec<Rc<Handler<'r>>> = called.into_iter().map(|h| (*h).clone()).collect();
+    let mut seen: Vec<&str> = Vec::new();
+    for handler in &sorted {
+        if !handler.task.listen.iter().any(|topic| topic == name) {
+            continue;
+        }
+        let own = handler.task.name.as_str();
+        if !own.is_empty() && seen.contains(&own) {
+            continue;
+        }
+        seen.push(own);
+        if !out.iter().any(|known| Rc::ptr_eq(known, handler)) {
+            out.push((*handler).clone());
+        }
+    }
+    out
 }
 
 /// Keeps the names that a changed task notifies, for the next time that handlers are run.
@@ -74,12 +187,12 @@ pub(crate) fn notify(play: &PlayRun<'_, '_>, names: Vec<String>, now: bool) -> R
 }
 
 /// Marks handlers to be run, and tells it.
-fn mark(play: &PlayRun<'_, '_>, handlers: &[usize]) {
-    for index in handlers {
-        if !std::mem::replace(&mut play.notified.borrow_mut()[*index], true) {
+fn mark<'r>(play: &PlayRun<'_, 'r>, handlers: &[Rc<Handler<'r>>]) {
+    for handler in handlers {
+        if !handler.notified.replace(true) {
             play.run.emit(EventKind::Notified {
                 host: play.run.store.host.to_owned(),
-                handler: play.handler_names.get_or_init(|| names(play))[*index].clone(),
+                handler: handler.told(play),
             });
         }
     }
@@ -92,37 +205,47 @@ fn unknown(name: &str) -> String {
     )
 }
 
-/// Runs the handlers that were notified, whatever tags the run was asked for. Those that a handler notifies follow, if they are written after it; the
-/// others wait for the next time.
+/// Runs the handlers that were notified, whatever tags the run was asked for. Those that a handler notifies follow, if
+/// they are written after it; the others wait for the next time.
 pub(crate) fn flush(play: &PlayRun<'_, '_>) -> Result<Flow, Abort> {
     let names = play.notified_names.take();
     for name in &names {
         mark(play, &answering(play, name));
     }
-    if !play.notified.borrow().contains(&true) {
+    if !play.handlers.borrow().iter().any(|h| h.notified.get()) {
         return Ok(Flow::Next);
     }
     let flow = play.meet(Meeting::Handlers, "")?;
     if flow != Flow::Next {
         return Ok(flow);
     }
-    let mut flow = Flow::Next;
-    for (index, handler) in play.play.handlers.iter().enumerate() {
-        if !std::mem::take(&mut play.notified.borrow_mut()[index]) || !play.concerns(&handler.hosts)
-        {
+    let outer = play.handling.replace(true);
+    let flow = run_notified(play);
+    play.handling.set(outer);
+    flow
+}
+
+fn run_notified(play: &PlayRun<'_, '_>) -> Result<Flow, Abort> {
+    let mut index = 0;
+    loop {
+        // A handler that includes a role adds handlers behind it.
+        let Some(handler) = play.handlers.borrow().get(index).cloned() else {
+            return Ok(Flow::Next);
+        };
+        index += 1;
+        if !handler.notified.replace(false) || !play.concerns(&handler.task.hosts) {
             continue;
         }
         play.run.check_stop()?;
-        let frame = Frame::of_handler(play.play, handler);
-        if meta::is_meta(&handler.module) {
+        let frame = handler.frame(play);
+        if meta::is_meta(&handler.task.module) {
             let vars = TaskVars::new(task::scope(play, &frame));
             task::tell_start(play, &frame, &Templar::new(&play.run.templates, &vars));
             continue;
         }
-        if let TaskEnd::Failed { .. } = task::run_task(play, &frame)? {
-            flow = Flow::Failed;
-            break;
+        let flow = play.run_and_follow(&frame)?;
+        if flow != Flow::Next {
+            return Ok(flow);
         }
     }
-    Ok(flow)
 }

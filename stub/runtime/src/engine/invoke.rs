@@ -231,13 +231,14 @@ pub(crate) fn module(
         .or_else(|| machine.env.get("HOME"))
         .map(PathBuf::from);
     let cancelled = || store.driver.cancelled();
+    let folders = call.frame.folders();
     let ctx = Context {
         check: call.keywords.check,
         diff: call.keywords.diff,
         verbosity: store.options.verbosity,
         environment: &ready.environment,
         assets: store.driver.assets(),
-        asset_paths: &call.frame.task.asset_paths,
+        asset_paths: &folders,
         variables: Some(call.templar),
         deadline: ready.deadline,
         work_dir: folder.unwrap_or(&machine.work_dir),

@@ -1,8 +1,15 @@
 //! What a run would do, without doing it: `--list-tasks`.
 
-use rustle_formats::plan::{Block, ExecutionPlan, Item, PlayPlan, Source};
+use std::rc::Rc;
 
-use super::{Options, tags};
+use rustle_formats::plan::{ExecutionPlan, Item, PlayPlan, Source, Task};
+
+use super::level::Level;
+use super::role::Role;
+use super::{Frame, Options, tags};
+
+/// How deep blocks and roles are followed.
+const MAX_DEPTH: usize = 500;
 
 /// A task as `--list-tasks` shows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,66 +26,97 @@ pub struct ListedTask {
     pub source: Option<Source>,
 }
 
-/// The tasks that the options' tags select, in the order of the plan. `meta` tasks are left out, as Ansible does.
+/// The tasks that the options' tags select, in the order of the plan, those of roles among them. `meta` tasks are left
+/// out, as Ansible does.
 pub fn list_tasks(plan: &ExecutionPlan, options: &Options) -> Vec<ListedTask> {
     let mut out = Vec::new();
     for (index, play) in plan.plays.iter().enumerate() {
         let Ok(turns) = super::batches::order(play) else {
             continue;
         };
+        let mut list = List {
+            plan,
+            index,
+            play,
+            options,
+            around: Vec::new(),
+            out: &mut out,
+        };
         for turn in turns {
-            add(
-                index,
-                play,
-                turn.content,
-                &mut Vec::new(),
-                options,
-                &mut out,
-            );
+            list.item(turn.content);
         }
     }
     out
 }
 
-fn add<'p>(
+struct List<'l, 'p> {
+    plan: &'p ExecutionPlan,
     index: usize,
     play: &'p PlayPlan,
-    item: &'p Item,
-    blocks: &mut Vec<&'p Block>,
-    options: &Options,
-    out: &mut Vec<ListedTask>,
-) {
-    match item {
-        Item::Block(block) => {
-            blocks.push(block);
-            for inner in block.block.iter().chain(&block.rescue).chain(&block.always) {
-                add(index, play, inner, blocks, options, out);
+    options: &'l Options,
+    around: Vec<Level<'p>>,
+    out: &'l mut Vec<ListedTask>,
+}
+
+impl<'p> List<'_, 'p> {
+    fn item(&mut self, item: &'p Item) {
+        match item {
+            Item::Task(task) => self.task(task),
+            Item::Block(block) => {
+                self.around.push(Level::Block(block));
+                if let Some(used) = &block.use_role
+                    && let Ok(role) = Role::of_block(self.plan, block, used)
+                {
+                    self.role(&role);
+                }
+                for inner in block.block.iter().chain(&block.rescue).chain(&block.always) {
+                    self.item(inner);
+                }
+                self.around.pop();
             }
-            blocks.pop();
         }
-        Item::Task(task) => {
-            let mut effective = tags::effective(play, blocks, task);
-            if super::meta::is_meta(&task.module)
-                || !tags::selected(&effective, &options.tags, &options.skip_tags)
-            {
-                return;
-            }
-            effective.sort_unstable();
-            let name = if task.name.is_empty() {
-                &task.module
-            } else {
-                &task.name
-            };
-            out.push(ListedTask {
-                play: index,
-                id: task.id.clone(),
-                name: match &task.role {
-                    Some(role) if !role.is_empty() => format!("{role} : {name}"),
-                    _ => name.clone(),
-                },
-                tags: effective.into_iter().map(str::to_owned).collect(),
-                source: task.source.clone(),
-            });
+    }
+
+    fn role(&mut self, role: &Rc<Role<'p>>) {
+        if self.around.len() > MAX_DEPTH {
+            return;
         }
+        self.around.push(Level::Role(role.clone()));
+        for (entry, dependency) in &role.dependencies {
+            self.around.push(Level::Block(entry));
+            self.role(dependency);
+            self.around.pop();
+        }
+        for item in role.tasks {
+            self.item(item);
+        }
+        self.around.pop();
+    }
+
+    fn task(&mut self, task: &'p Task) {
+        let frame = Frame {
+            play: self.play,
+            around: self.around.clone(),
+            task,
+            handler: false,
+        };
+        let mut effective = frame.tags();
+        if super::meta::is_meta(&task.module)
+            || !tags::selected(&effective, &self.options.tags, &self.options.skip_tags)
+        {
+            return;
+        }
+        effective.sort_unstable();
+        let name = frame.written_name();
+        self.out.push(ListedTask {
+            play: self.index,
+            id: task.id.clone(),
+            name: match frame.role_name() {
+                Some(role) if !role.is_empty() => format!("{role} : {name}"),
+                _ => name.to_string(),
+            },
+            tags: effective.into_iter().map(str::to_owned).collect(),
+            source: task.source.clone(),
+        });
     }
 }

@@ -29,7 +29,20 @@ pub(crate) fn items(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Items {
     let Some(written) = &frame.task.loop_ else {
         return Items::None;
     };
-    match templar.value(written) {
+    let value = templar.value(written);
+    if let (Some(name), Ok(Some(terms))) = (&frame.task.loop_with, &value) {
+        return match templar.lookup(name, terms) {
+            Ok(Value::List(list)) => Items::List(list),
+            Ok(other) => Items::List(vec![other]),
+            Err(e) => {
+                let message = format!("The lookup plugin '{name}' failed: {}", e.message);
+                let mut map = result::failed(&message);
+                map.shift_remove("changed");
+                Items::Wrong(map)
+            }
+        };
+    }
+    match value {
         Ok(Some(Value::List(list))) => Items::List(list),
         Ok(None) => Items::None,
         Ok(Some(other)) => {
@@ -98,8 +111,10 @@ pub(crate) fn run<'r>(
                 .sleep(keywords::seconds(as_seconds(span.as_ref())))?;
         }
         vars.set_top(names.item, item.clone());
+        vars.set_top("ansible_loop_var", names.item.into());
         if let Some(name) = names.index {
             vars.set_top(name, index_value(index));
+            vars.set_top("ansible_index_var", name.into());
         }
         let extended = extended(templar, control, &items, index);
         if let Some(extended) = &extended {

@@ -99,13 +99,17 @@ fn skip(play: &PlayRun<'_, '_>, frame: &Frame<'_>, action: &str) {
         ),
         _ => {
             let what = match action {
-                "end_play" => "play",
-                "end_batch" => "current batch",
-                _ => "role",
+                "end_play" => ", continuing play".to_owned(),
+                "end_batch" => ", continuing current batch".to_owned(),
+                // Ansible forgot the space.
+                _ => format!(
+                    "continuing role {} for {host}",
+                    frame.role_name().unwrap_or_default()
+                ),
             };
             (
                 action.to_owned(),
-                format!("{action} conditional evaluated to False, continuing {what}"),
+                format!("{action} conditional evaluated to False{what}"),
             )
         }
     };

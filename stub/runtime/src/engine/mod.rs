@@ -4,6 +4,7 @@
 //! `task` decides whether a task is done and how often; `attempt` tries it until it is right; `invoke` calls the
 //! module, here or in a child process. What happens is told as events; the outside is asked through [`Driver`].
 
+mod ahead;
 mod attempt;
 mod batches;
 mod child;
@@ -11,9 +12,11 @@ mod driver;
 mod frame;
 mod handlers;
 mod hosts;
+mod includes;
 mod invoke;
 mod jobs;
 mod keywords;
+mod level;
 mod list;
 mod loops;
 mod meta;
@@ -21,6 +24,7 @@ mod options;
 mod play;
 mod rehearse;
 mod result;
+mod role;
 mod runner;
 mod tags;
 mod task;
@@ -29,9 +33,12 @@ pub(crate) use attempt::{name_free_form, with_defaults};
 pub use driver::{Driver, Machine, Meeting, Position, Reply, Request};
 pub(crate) use frame::Frame;
 pub use hosts::choose_host;
+pub(crate) use includes::is_include;
 pub(crate) use keywords::Escalate;
+pub(crate) use level::Level;
 pub use list::{ListedTask, list_tasks};
 pub(crate) use meta::{ACTIONS as META_ACTIONS, action as meta_action, is_meta};
 pub use options::Options;
+pub(crate) use role::Role;
 pub(crate) use play::glob as fits;
 pub use runner::{RunSummary, Runner};

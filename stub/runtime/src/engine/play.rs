@@ -1,17 +1,21 @@
 //! A play: its hosts, its facts, its batches with blocks, rescue and always, and its handlers.
 
-use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use rustle_formats::event::EventKind;
-use rustle_formats::plan::{Block, Item, PlayPlan, Task};
+use rustle_formats::plan::{Block, Item, PlayPlan, RoleUse, Task};
 use rustle_formats::{Map, Value};
 
 use super::driver::{Meeting, Position, Reply, Request};
+use super::handlers::{self, Handler};
+use super::includes::{self, Wish};
+use super::level::{Included, Level};
+use super::role::Role;
 use super::runner::{Abort, Run};
 use super::task::{self, TaskEnd};
-use super::{Frame, batches, handlers, meta, rehearse, tags};
-use crate::r#become;
+use super::{Frame, ahead, batches, meta, rehearse, tags};
 use crate::context::Staging;
 use crate::spec::Reach;
 use crate::vars::PlayVars;
@@ -46,12 +50,16 @@ pub(crate) struct PlayRun<'a, 'r> {
     pub vars: PlayVars<'r>,
     /// Names that tasks notified since handlers were last run.
     pub notified_names: RefCell<Vec<String>>,
-    /// By handler: whether it is to be run.
-    pub notified: RefCell<Vec<bool>>,
-    /// The handlers' names, templated when first needed.
-    pub handler_names: OnceCell<Vec<String>>,
-    /// The role whose remaining tasks are passed over.
-    ended_role: RefCell<Option<String>>,
+    /// The handlers, in the order in which they run; roles that are included add theirs.
+    pub handlers: RefCell<Vec<Rc<Handler<'r>>>>,
+    /// Whether handlers are being run.
+    pub handling: Cell<bool>,
+    /// What the task that is being run wants to be included.
+    pub wishes: RefCell<Vec<Wish>>,
+    /// The roles of which a task was done, by what tells their uses apart.
+    pub roles_begun: RefCell<HashSet<String>>,
+    /// Those that came to their end after that.
+    roles_done: RefCell<HashSet<String>>,
     /// Whether others run this play too.
     pub shared: bool,
     /// Place of each task in the play, where others must be met; filled when `shared`.
@@ -80,7 +88,9 @@ pub(crate) fn run_play<'r>(
     }
     let turns = batches::order(play).map_err(Abort::Error)?;
     run.store.begin_play();
-    refuse_impossible(play)?;
+    let items = play.batches.iter().flat_map(|b| &b.tasks);
+    let roles = ahead::roles(run.store.plan, items, &[]).map_err(Abort::Error)?;
+    ahead::refuse_impossible(play)?;
     let shared = hosts.len() > 1;
     let play_run = PlayRun {
         run,
@@ -90,11 +100,14 @@ pub(crate) fn run_play<'r>(
             play: Some(play),
             hosts,
             failed: Cell::new(false),
+            roles: RefCell::new(roles.iter().map(|used| used.role.clone()).collect()),
         },
         notified_names: RefCell::default(),
-        notified: RefCell::new(vec![false; play.handlers.len()]),
-        handler_names: OnceCell::new(),
-        ended_role: RefCell::default(),
+        handlers: RefCell::new(handlers::of_play(play, &roles)),
+        handling: Cell::new(false),
+        wishes: RefCell::default(),
+        roles_begun: RefCell::default(),
+        roles_done: RefCell::default(),
         shared,
         positions: if shared {
             positions(play)
@@ -142,69 +155,6 @@ fn hosts_of(run: &Run<'_>, play: &PlayPlan) -> Vec<String> {
     hosts
 }
 
-/// Tasks that become another user need root. It is said before the play changes anything, where it can be known then.
-fn refuse_impossible(play: &PlayPlan) -> Result<(), Abort> {
-    if r#become::is_root() {
-        return Ok(());
-    }
-    let Some(own) = r#become::own_name() else {
-        return Ok(());
-    };
-    for (frame, pinned) in frames(play) {
-        let wants = matches!(frame.become_(), Some(Value::Bool(true)));
-        let user = match frame.become_user() {
-            None => "root",
-            Some(Value::Str(user)) if !user.contains("{{") => user,
-            Some(_) => continue,
-        };
-        let on_target = crate::modules::find(&frame.task.module)
-            .is_some_and(|m| m.spec().place == crate::spec::Place::Target);
-        if wants && on_target && user != own && frame.task.hosts.is_empty() && !pinned {
-            return Err(Abort::Error(format!(
-                "task '{}' becomes the user '{user}', and this program runs as '{own}': start it as root or with sudo",
-                frame.written_name()
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// The tasks of a play that run in any case where their conditions hold, with their blocks; `true` for those that a tag
-/// keeps from running unless it is asked for.
-fn frames(play: &PlayPlan) -> Vec<(Frame<'_>, bool)> {
-    fn walk<'p>(
-        play: &'p PlayPlan,
-        item: &'p Item,
-        blocks: &mut Vec<&'p Block>,
-        out: &mut Vec<(Frame<'p>, bool)>,
-    ) {
-        match item {
-            Item::Task(task) => {
-                let never = tags::effective(play, blocks, task).contains(&"never");
-                let frame = Frame {
-                    play,
-                    blocks: blocks.clone(),
-                    task,
-                    handler: false,
-                };
-                out.push((frame, never));
-            }
-            Item::Block(block) => {
-                blocks.push(block);
-                for inner in block.block.iter().chain(&block.always) {
-                    walk(play, inner, blocks, out);
-                }
-                blocks.pop();
-            }
-        }
-    }
-    let mut out = Vec::new();
-    for item in play.batches.iter().flat_map(|b| &b.tasks) {
-        walk(play, item, &mut Vec::new(), &mut out);
-    }
-    out
-}
-
 fn positions(play: &PlayPlan) -> HashMap<*const Task, u32> {
     let mut tasks = Vec::new();
     for batch in &play.batches {
@@ -228,23 +178,36 @@ impl<'r> PlayRun<'_, 'r> {
         if let (Flow::Next, Some(staging)) = (flow, &self.staging) {
             rehearse::rehearse(self, staging)?;
         }
+        let batches = &self.play.batches;
+        let sections = batches.iter().any(|b| b.flush_handlers == Some(true));
+        let mut last: Option<usize> = None;
         for turn in turns {
+            if flow == Flow::Next {
+                flow = self.section_ends(last.filter(|l| *l != turn.batch))?;
+            }
             if flow != Flow::Next {
                 break;
             }
-            let batch = &self.play.batches[turn.batch];
-            if !self.concerns(&batch.hosts) {
+            last = Some(turn.batch);
+            if !self.concerns(&batches[turn.batch].hosts) {
                 continue;
             }
             flow = self.item(turn.content, &mut Vec::new())?;
+        }
+        if flow == Flow::Next {
+            flow = self.section_ends(last)?;
+        }
+        if flow == Flow::EndRole {
+            return Err(Abort::Error("Cannot execute 'end_role' from outside of a role".into()));
         }
         if flow == Flow::Failed {
             self.vars.failed.set(true);
         }
         let force = self.run.store.options.force_handlers || self.play.force_handlers == Some(true);
         if flow == Flow::Next || (flow == Flow::Failed && force) {
-            // Once after the tasks and once after what comes last in a play: what handlers notify gets a second turn.
-            for _ in 0..2 {
+            // Once after the tasks and once after what comes last in a play: what handlers notify gets a second turn. A
+            // plan with sections has said where the first ones are.
+            for _ in 0..if sections { 1 } else { 2 } {
                 let end = handlers::flush(self)?;
                 if end == Flow::Failed {
                     flow = Flow::Failed;
@@ -260,18 +223,25 @@ impl<'r> PlayRun<'_, 'r> {
         })
     }
 
+    /// Runs the handlers where a batch ends that wants it.
+    fn section_ends(&self, batch: Option<usize>) -> Result<Flow, Abort> {
+        match batch.and_then(|b| self.play.batches[b].flush_handlers) {
+            Some(true) => handlers::flush(self),
+            _ => Ok(Flow::Next),
+        }
+    }
+
     fn gather(&self, task: &'r Task) -> Result<Flow, Abort> {
         let options = &self.run.store.options;
-        let effective = tags::effective(self.play, &[], task);
-        if !tags::selected(&effective, &options.tags, &options.skip_tags) {
-            return Ok(Flow::Next);
-        }
         let frame = Frame {
             play: self.play,
-            blocks: Vec::new(),
+            around: Vec::new(),
             task,
             handler: false,
         };
+        if !tags::selected(&frame.tags(), &options.tags, &options.skip_tags) {
+            return Ok(Flow::Next);
+        }
         Ok(match task::run_task(self, &frame)? {
             TaskEnd::Failed { .. } => Flow::Failed,
             TaskEnd::Done => Flow::Next,
@@ -293,21 +263,26 @@ impl<'r> PlayRun<'_, 'r> {
     }
 
     /// Runs a task or a block.
-    fn item(&self, item: &'r Item, blocks: &mut Vec<&'r Block>) -> Result<Flow, Abort> {
+    fn item(&self, item: &'r Item, around: &mut Vec<Level<'r>>) -> Result<Flow, Abort> {
         match item {
-            Item::Task(task) => self.task(task, blocks),
+            Item::Task(task) => self.task(task, around),
             Item::Block(block) => {
-                blocks.push(block);
-                let flow = self.block(block, blocks);
-                blocks.pop();
+                around.push(Level::Block(block));
+                let flow = self.block(block, around);
+                around.pop();
                 flow
             }
         }
     }
 
-    fn items(&self, items: &'r [Item], blocks: &mut Vec<&'r Block>) -> Result<Flow, Abort> {
+    /// Runs tasks and blocks one after the other.
+    pub(crate) fn items(
+        &self,
+        items: &'r [Item],
+        around: &mut Vec<Level<'r>>,
+    ) -> Result<Flow, Abort> {
         for item in items {
-            let flow = self.item(item, blocks)?;
+            let flow = self.item(item, around)?;
             if flow != Flow::Next {
                 return Ok(flow);
             }
@@ -315,17 +290,20 @@ impl<'r> PlayRun<'_, 'r> {
         Ok(Flow::Next)
     }
 
-    fn block(&self, block: &'r Block, blocks: &mut Vec<&'r Block>) -> Result<Flow, Abort> {
+    fn block(&self, block: &'r Block, around: &mut Vec<Level<'r>>) -> Result<Flow, Abort> {
         let rescues = usize::from(!block.rescue.is_empty());
         self.rescuers.set(self.rescuers.get() + rescues);
-        let flow = self.items(&block.block, blocks);
+        let flow = match &block.use_role {
+            Some(used) => self.used_role(block, used, around),
+            None => self.items(&block.block, around),
+        };
         self.rescuers.set(self.rescuers.get() - rescues);
         let mut flow = flow?;
         if flow == Flow::Failed && rescues > 0 {
-            flow = self.items(&block.rescue, blocks)?;
+            flow = self.items(&block.rescue, around)?;
         }
-        if flow != Flow::EndPlay {
-            let end = self.items(&block.always, blocks)?;
+        if !matches!(flow, Flow::EndPlay | Flow::EndRole) {
+            let end = self.items(&block.always, around)?;
             if end != Flow::Next {
                 flow = end;
             }
@@ -333,7 +311,101 @@ impl<'r> PlayRun<'_, 'r> {
         Ok(flow)
     }
 
-    fn task(&self, task: &'r Task, blocks: &[&'r Block]) -> Result<Flow, Abort> {
+    /// Runs the role that a block uses.
+    fn used_role(
+        &self,
+        block: &'r Block,
+        used: &'r RoleUse,
+        around: &mut Vec<Level<'r>>,
+    ) -> Result<Flow, Abort> {
+        let plan = self.run.store.plan;
+        let role = Role::of_block(plan, block, used).map_err(Abort::Error)?;
+        let frame = |task| Frame {
+            play: self.play,
+            around: around.clone(),
+            task,
+            handler: false,
+        };
+        // What is imported knows the role that it was imported by.
+        let parents = match role.tasks.first() {
+            Some(Item::Task(task)) if used.imported == Some(true) => includes::parents(&frame(task)),
+            _ => Map::new(),
+        };
+        if parents.is_empty() {
+            return self.role_tasks(&role, around);
+        }
+        around.push(Level::Include(Rc::new(Included {
+            data: parents,
+            ..Included::default()
+        })));
+        let flow = self.role_tasks(&role, around);
+        around.pop();
+        flow
+    }
+
+    /// Runs a role that was included: the play learns of it first.
+    pub(crate) fn role(
+        &self,
+        role: &Rc<Role<'r>>,
+        around: &mut Vec<Level<'r>>,
+    ) -> Result<Flow, Abort> {
+        handlers::add(self, role, around);
+        if role.public {
+            self.vars.roles.borrow_mut().push(role.clone());
+        }
+        around.push(Level::Role(role.clone()));
+        let learned = self.learn(role.tasks, around);
+        around.pop();
+        learned?;
+        self.role_tasks(role, around)
+    }
+
+    /// Takes in the roles that tasks which were just included use.
+    pub(crate) fn learn(&self, items: &'r [Item], around: &[Level<'r>]) -> Result<(), Abort> {
+        let plan = self.run.store.plan;
+        for used in ahead::roles(plan, items.iter(), around).map_err(Abort::Error)? {
+            handlers::add(self, &used.role, &used.around);
+            self.vars.roles.borrow_mut().push(used.role);
+        }
+        Ok(())
+    }
+
+    /// Runs the roles that a role depends on, and then its own tasks, unless the same has run before.
+    fn role_tasks(
+        &self,
+        role: &Rc<Role<'r>>,
+        around: &mut Vec<Level<'r>>,
+    ) -> Result<Flow, Abort> {
+        around.push(Level::Role(role.clone()));
+        let mut flow = Flow::Next;
+        for (entry, dependency) in &role.dependencies {
+            around.push(Level::Block(entry));
+            flow = self.role_tasks(dependency, around)?;
+            around.pop();
+            if flow != Flow::Next {
+                break;
+            }
+        }
+        let done = self.roles_done.borrow().contains(&role.identity);
+        if flow == Flow::Next && (role.allow_duplicates || !done) {
+            if let Some(check) = self.run.validator(role) {
+                flow = self.task(check, around)?;
+            }
+            if flow == Flow::Next {
+                flow = self.items(role.tasks, around)?;
+            }
+            if flow == Flow::EndRole {
+                flow = Flow::Next;
+            }
+            if flow == Flow::Next && self.roles_begun.borrow().contains(&role.identity) {
+                self.roles_done.borrow_mut().insert(role.identity.clone());
+            }
+        }
+        around.pop();
+        Ok(flow)
+    }
+
+    fn task(&self, task: &'r Task, around: &[Level<'r>]) -> Result<Flow, Abort> {
         self.passed.set(
             self.positions
                 .get(&std::ptr::from_ref(task))
@@ -343,34 +415,22 @@ impl<'r> PlayRun<'_, 'r> {
         if !self.concerns(&task.hosts) {
             return Ok(Flow::Next);
         }
-        if let Some(role) = self.ended_role.borrow().as_ref()
-            && task.role.as_ref() == Some(role)
-        {
-            return Ok(Flow::Next);
-        }
+        let frame = Frame {
+            play: self.play,
+            around: around.to_vec(),
+            task,
+            handler: self.handling.get(),
+        };
         let options = &self.run.store.options;
-        let effective = tags::effective(self.play, blocks, task);
-        if !tags::selected(&effective, &options.tags, &options.skip_tags) {
-            return Ok(Flow::Next);
-        }
-        if !self.started_at(task) {
+        if !tags::selected(&frame.tags(), &options.tags, &options.skip_tags)
+            || !self.started_at(&frame)
+        {
             return Ok(Flow::Next);
         }
         self.run.check_stop()?;
         self.run.store.position.set(self.position());
-        let frame = Frame {
-            play: self.play,
-            blocks: blocks.to_vec(),
-            task,
-            handler: false,
-        };
         if meta::is_meta(&task.module) {
-            let flow = meta::run(self, &frame)?;
-            if flow == Flow::EndRole {
-                *self.ended_role.borrow_mut() = task.role.clone();
-                return Ok(Flow::Next);
-            }
-            return Ok(flow);
+            return meta::run(self, &frame);
         }
         if reaches_out(&task.module) {
             let flow = self.meet(Meeting::Task, &task.id)?;
@@ -378,7 +438,16 @@ impl<'r> PlayRun<'_, 'r> {
                 return Ok(flow);
             }
         }
-        self.done(&frame, task::run_task(self, &frame)?)
+        self.run_and_follow(&frame)
+    }
+
+    /// Runs a task, and what it includes.
+    pub(crate) fn run_and_follow(&self, frame: &Frame<'r>) -> Result<Flow, Abort> {
+        let end = task::run_task(self, frame)?;
+        match self.done(frame, end)? {
+            Flow::Next => includes::follow(self, frame),
+            flow => Ok(flow),
+        }
     }
 
     /// What follows from a task's end: a failure is kept for the rescue.
@@ -391,26 +460,27 @@ impl<'r> PlayRun<'_, 'r> {
             self.vars.failed.set(true);
             self.meet(Meeting::Task, &frame.task.id)?;
         }
+        self.keep_failure(frame, result);
+        Ok(Flow::Failed)
+    }
+
+    /// Keeps what a rescue may want to know of a failure.
+    pub(crate) fn keep_failure(&self, frame: &Frame<'r>, result: Map) {
         if self.rescuers.get() > 0 {
             let store = &self.run.store;
             store.set("ansible_failed_task", failed_task(frame));
             store.set("ansible_failed_result", Value::Map(result));
         }
-        Ok(Flow::Failed)
     }
 
     /// Whether the run has come to the task that it shall begin with.
-    fn started_at(&self, task: &Task) -> bool {
+    fn started_at(&self, frame: &Frame<'_>) -> bool {
         let mut start_at = self.run.start_at.borrow_mut();
         let Some(wanted) = start_at.as_deref() else {
             return true;
         };
-        let name = if task.name.is_empty() {
-            &task.module
-        } else {
-            &task.name
-        };
-        let full = task.role.as_ref().map(|role| format!("{role} : {name}"));
+        let name = &*frame.written_name();
+        let full = frame.role_name().map(|role| format!("{role} : {name}"));
         let found = wanted == name
             || full.as_deref() == Some(wanted)
             || glob(wanted, name)

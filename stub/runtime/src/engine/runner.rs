@@ -1,14 +1,16 @@
 //! A run: goes through the plays, counts, and tells what happens.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use indexmap::IndexMap;
 use rustle_formats::event::{EVENT_VERSION, Event, EventKind, Stats, Status};
-use rustle_formats::plan::{ExecutionPlan, PlayPlan, Task};
+use rustle_formats::plan::{ExecutionPlan, PlayPlan, RolePlan, Task};
 use rustle_formats::{Map, Value};
 
 use super::play::{PlayEnd, run_play};
+use super::role::Role;
 use super::{Driver, Options, result};
 use crate::vars::{Store, Templates};
 
@@ -65,6 +67,7 @@ pub(crate) struct Run<'r> {
     pub stats: RefCell<Stats>,
     pub jobs: Cell<u64>,
     pub templates: Templates<'r>,
+    validators: &'r HashMap<(*const RolePlan, String), Task>,
     seq: Cell<u64>,
 }
 
@@ -92,6 +95,7 @@ impl<'r> Runner<'r> {
                 .or(self.plan.runtime.execution_timeout.map(Duration::from));
         let started = Instant::now();
         let gather: Vec<Task> = self.plan.plays.iter().map(gather_task).collect();
+        let validators = validators(self.plan);
         let run = Run {
             store: Store::new(self.plan, &self.host, &self.options, self.driver),
             started,
@@ -99,7 +103,8 @@ impl<'r> Runner<'r> {
             start_at: RefCell::new(self.options.start_at_task.clone()),
             stats: RefCell::default(),
             jobs: Cell::new(0),
-            templates: Templates::new(self.driver),
+            templates: Templates::new(self.plan, self.driver),
+            validators: &validators,
             seq: Cell::new(0),
         };
         run.emit(EventKind::RunStarted {
@@ -131,6 +136,15 @@ impl<'r> Run<'r> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The task that checks what a role was given, where the role says what it takes.
+    pub(crate) fn validator(&self, role: &Role<'r>) -> Option<&'r Task> {
+        if !role.validate {
+            return None;
+        }
+        let key = (std::ptr::from_ref(role.plan), role.entry.clone());
+        self.validators.get(&key)
     }
 
     fn finish(&self, abort: Option<Abort>) -> RunSummary {
@@ -244,6 +258,35 @@ pub(crate) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The tasks that check what roles are given, by role and entry point.
+fn validators(plan: &ExecutionPlan) -> HashMap<(*const RolePlan, String), Task> {
+    let mut out = HashMap::new();
+    for (key, role) in &plan.roles {
+        for (entry, spec) in &role.argument_specs {
+            let name = if role.name.is_empty() { key } else { &role.name };
+            let about = spec.get("short_description").map(crate::args::text);
+            let about = about.map_or(String::new(), |about| format!(" - {about}"));
+            let mut context = Map::new();
+            context.insert("type".into(), "role".into());
+            context.insert("name".into(), name.as_str().into());
+            context.insert("argument_spec_name".into(), entry.as_str().into());
+            context.insert("path".into(), super::role::below(plan, &role.path).into());
+            let mut task = Task {
+                id: format!("{key}/{entry}/argument_specs"),
+                name: format!("Validating arguments against arg spec '{entry}'{about}"),
+                module: "ansible.builtin.validate_argument_spec".into(),
+                tags: vec!["always".into()],
+                ..Task::default()
+            };
+            let options = spec.get("options").cloned().unwrap_or_else(|| Value::Map(Map::new()));
+            task.args.insert("argument_spec".into(), options);
+            task.args.insert("validate_args_context".into(), Value::Map(context));
+            out.insert((std::ptr::from_ref(role), entry.clone()), task);
+        }
+    }
+    out
+}
+
 /// The task that gathers a play's facts.
 fn gather_task(play: &PlayPlan) -> Task {
     let mut task = Task {
@@ -253,8 +296,14 @@ fn gather_task(play: &PlayPlan) -> Task {
         source: play.source.clone(),
         ..Task::default()
     };
-    if let Some(subset) = &play.gather_subset {
-        task.args.insert("gather_subset".into(), subset.clone());
+    for (name, value) in [
+        ("gather_subset", &play.gather_subset),
+        ("gather_timeout", &play.gather_timeout),
+        ("fact_path", &play.fact_path),
+    ] {
+        if let Some(value) = value {
+            task.args.insert(name.into(), value.clone());
+        }
     }
     if play.tags.is_empty() {
         task.tags.push("always".into());

@@ -5,14 +5,14 @@ use rustle_formats::plan::{Block, PlayPlan, Task};
 /// The tags of a task with those of its blocks and its play.
 pub(crate) fn effective<'p>(
     play: &'p PlayPlan,
-    blocks: &[&'p Block],
+    blocks: impl Iterator<Item = &'p Block>,
     task: &'p Task,
 ) -> Vec<&'p str> {
     let mut tags: Vec<&str> = Vec::new();
     let all = play
         .tags
         .iter()
-        .chain(blocks.iter().flat_map(|b| &b.tags))
+        .chain(blocks.flat_map(|b| &b.tags))
         .chain(&task.tags);
     for tag in all.flat_map(|t| t.split(',')).map(str::trim) {
         if !tag.is_empty() && !tags.contains(&tag) {

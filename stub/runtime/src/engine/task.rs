@@ -8,7 +8,7 @@ use rustle_formats::{Map, Value};
 use super::driver::{Reply, Request};
 use super::play::PlayRun;
 use super::runner::{Abort, Run, millis};
-use super::{Frame, attempt, handlers, keywords, loops, result};
+use super::{Frame, attempt, handlers, includes, keywords, loops, result};
 use crate::vars::{TaskScope, TaskVars, Templar};
 
 /// How a task ended, for what follows.
@@ -49,11 +49,19 @@ pub(crate) fn scope<'a, 'r>(play: &'a PlayRun<'_, 'r>, frame: &'a Frame<'r>) -> 
 
 /// Tells that a task begins.
 pub(crate) fn tell_start(play: &PlayRun<'_, '_>, frame: &Frame<'_>, templar: &Templar<'_, '_>) {
-    let name = templar.lenient_text(frame.written_name());
+    let written = frame.written_name();
+    let nameless_role = includes::is_include_role(&frame.task.module);
+    let name = if nameless_role && frame.task.name.is_empty() {
+        written.into_owned()
+    } else {
+        templar.lenient_text(&written)
+    };
+    // Ansible prints the role that is included, not the one that includes it.
+    let role = frame.role_name().filter(|_| !nameless_role);
     play.run.emit(EventKind::TaskStarted {
         task: frame.task.id.clone(),
         name,
-        role: frame.task.role.clone(),
+        role: role.map(str::to_owned),
         module: frame.task.module.clone(),
         handler: frame.handler,
         source: frame.task.source.clone(),
@@ -63,7 +71,8 @@ pub(crate) fn tell_start(play: &PlayRun<'_, '_>, frame: &Frame<'_>, templar: &Te
 /// Runs a task.
 pub(crate) fn run_task<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<TaskEnd, Abort> {
     let run = play.run;
-    run.templates.begin_task(&frame.task.asset_paths);
+    run.templates.begin_task(frame.folders());
+    play.wishes.borrow_mut().clear();
     let vars = TaskVars::new(scope(play, frame));
     let templar = Templar::new(&run.templates, &vars);
     tell_start(play, frame, &templar);
@@ -107,7 +116,13 @@ fn execute<'r>(
         }
     }
     let ended = match loops::items(frame, templar) {
-        loops::Items::None => attempt::once(play, frame, templar, modes, None)?,
+        loops::Items::None => {
+            let mut one = attempt::once(play, frame, templar, modes, None)?;
+            if includes::is_include(&frame.task.module) {
+                one.map.entry("changed".into()).or_insert(false.into());
+            }
+            one
+        }
         loops::Items::Undefined(message) => {
             attempt::once(play, frame, templar, modes, Some(message))?
         }
@@ -154,12 +169,20 @@ fn finish<'r>(
     if let Some(name) = &frame.task.register {
         run.store.set(name, Value::Map(map.clone()));
     }
+    if status != Status::Skipped
+        && let Some(role) = frame.role()
+    {
+        play.roles_begun.borrow_mut().insert(role.identity.clone());
+    }
     let changed = status == Status::Changed || (ignored && result::is(&map, "changed"));
     if changed {
         notify(play, frame, templar)?;
     }
     let rescued = play.rescued() && !frame.handler;
-    run.count(&map, ignored, rescued);
+    // What an including task brings in is counted when it was found.
+    if !(includes::is_include(&frame.task.module) && status == Status::Ok) {
+        run.count(&map, ignored, rescued);
+    }
     run.emit(EventKind::TaskResult {
         task: frame.task.id.clone(),
         host: run.store.host.to_owned(),

@@ -64,6 +64,7 @@ modules! {
     template::Template,
     uri::Uri,
     user::User,
+    validate_argument_spec::ValidateArgumentSpec,
     wait_for::WaitFor,
 }
 

@@ -101,7 +101,10 @@ impl ReportBuilder {
                 report.execution_time_ms = *duration_ms;
                 report.success = *exit_code == 0;
             }
-            EventKind::Notified { .. } | EventKind::Heartbeat {} => {}
+            EventKind::Notified { .. }
+            | EventKind::Included { .. }
+            | EventKind::NoMoreHosts {}
+            | EventKind::Heartbeat {} => {}
         }
     }
 

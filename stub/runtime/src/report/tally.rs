@@ -12,6 +12,8 @@ const UNREACHABLE: u8 = 4;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tally {
     hosts: IndexMap<String, Stats>,
+    /// Whether the task that results come from includes others: those are counted when they are found.
+    includes: bool,
 }
 
 impl Tally {
@@ -34,9 +36,18 @@ impl Tally {
                     if result.get("changed").and_then(|c| c.as_bool()) == Some(true) {
                         stats.changed += 1;
                     }
-                } else {
+                } else if !(self.includes && *status == Status::Ok) {
                     stats.count(*status, false);
                 }
+            }
+            EventKind::TaskStarted { module, .. } => {
+                self.includes = matches!(
+                    module.rsplit('.').next(),
+                    Some("include_tasks" | "include_role")
+                );
+            }
+            EventKind::Included { host, .. } => {
+                self.hosts.entry(host.clone()).or_default().ok += 1;
             }
             EventKind::Rescued { host } => {
                 let stats = self.hosts.entry(host.clone()).or_default();

@@ -163,6 +163,14 @@ impl TextReporter {
                 result,
                 ..
             } => self.retry(name, host, *left, result, sink),
+            EventKind::Included {
+                host, what, label, ..
+            } => {
+                let item = label.as_ref().map(|l| format!(" => (item={})", python_str(l)));
+                let text = format!("included: {what} for {host}{}", item.unwrap_or_default());
+                self.say(&text, Some(Colour::Skipped), sink);
+            }
+            EventKind::NoMoreHosts {} => self.heading("NO MORE HOSTS LEFT", sink),
             EventKind::Warning { message, .. } => self.warning(message, sink),
             EventKind::RunFinished { aborted, .. } => {
                 if let Some(reason) = aborted {
@@ -267,7 +275,16 @@ impl TextReporter {
         }
     }
 
+    /// Whether a line is not printed: what an including task brought in is told on its own.
+    fn is_told_otherwise(&self, line: &Line<'_>) -> bool {
+        matches!(self.current.module.as_str(), "include_tasks" | "include_role")
+            && matches!(line.status, Status::Ok | Status::Changed)
+    }
+
     fn item(&mut self, line: &Line<'_>, sink: Sink<'_>) {
+        if self.is_told_otherwise(line) {
+            return;
+        }
         self.above(line, sink);
         let host = host_label(line);
         let label = if line.result.get("censored").is_some() {
@@ -295,6 +312,9 @@ impl TextReporter {
     }
 
     fn result(&mut self, line: &Line<'_>, sink: Sink<'_>) {
+        if self.is_told_otherwise(line) {
+            return;
+        }
         let items_told = line.looped && line.result.get("results").is_some();
         // A loop's items were told; as a whole it only says that all were skipped, or that nothing could be reached.
         let silent = items_told && !matches!(line.status, Status::Skipped | Status::Unreachable);

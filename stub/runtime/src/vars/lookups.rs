@@ -6,11 +6,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use rustle_formats::plan::asset_name;
+use rustle_formats::plan::{ExecutionPlan, asset_name};
 use rustle_template::{
     Error, ErrorKind, FileOptions, Loader, LookupCall, Lookups, Value as Rendered,
 };
 
+use super::first_found;
 use crate::assets::AssetKind;
 use crate::engine::Driver;
 
@@ -42,13 +43,17 @@ pub(crate) const CONTROLLER: &[&str] = &[
 /// The plan's files, searched as the current task would.
 #[derive(Clone)]
 pub(super) struct Files<'r> {
+    pub plan: &'r ExecutionPlan,
     pub driver: &'r dyn Driver,
     pub search: Rc<RefCell<Vec<String>>>,
 }
 
 impl Files<'_> {
     /// The asset that a name means, looked for in `kind` folders first.
-    fn find(&self, name: &str, kind: &str) -> Result<Option<Vec<u8>>, Error> {
+    pub(super) fn find(&self, name: &str, kind: &str) -> Result<Option<Vec<u8>>, Error> {
+        let base = self.plan.base_dir.as_deref();
+        let inside = base.and_then(|b| name.strip_prefix(b.trim_end_matches('/')));
+        let name = inside.map_or(name, |rest| rest.trim_start_matches('/'));
         let name = asset_name(name);
         let mut candidates = Vec::new();
         for folder in self.search.borrow().iter() {
@@ -70,6 +75,33 @@ impl Files<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// The conventional folder of a kind of files.
+    fn conventional(&self, kind: &str) -> Result<Option<Vec<u8>>, Error> {
+        let search = self.search.borrow();
+        let folders = search.iter().map(|folder| format!("{folder}/{kind}"));
+        for folder in folders.chain([kind.to_owned()]) {
+            let entry = self.driver.assets().entry(folder.as_bytes()).map_err(|e| {
+                Error::new(ErrorKind::Plugin, format!("cannot read the assets: {e}"))
+            })?;
+            if let Some(entry) = entry {
+                return Ok(Some(entry.path));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The file of tasks that a name means.
+    pub(super) fn task_file(&self, name: &str) -> Option<&str> {
+        let search = self.search.borrow();
+        let folders = search
+            .iter()
+            .flat_map(|f| [format!("{f}/tasks/{name}"), format!("{f}/{name}")]);
+        folders
+            .chain([format!("tasks/{name}"), name.to_owned()])
+            .find_map(|candidate| self.plan.task_files.get_key_value(candidate.as_str()))
+            .map(|(key, _)| key.as_str())
     }
 
     fn text(&self, path: &[u8]) -> Result<String, Error> {
@@ -115,7 +147,7 @@ impl Lookups for Plugins<'_> {
             "file" | "unvault" => self.file(&call).map(Some),
             "template" => self.template(&call).map(Some),
             "fileglob" => self.glob(&call).map(Some),
-            "first_found" => self.first_found(&call).map(Some),
+            "first_found" => first_found::run(&self.files, &call).map(Some),
             _ if CONTROLLER.contains(&name) => Err(Error::new(
                 ErrorKind::Plugin,
                 format!("The lookup '{name}' needs the controller, and this run has none."),
@@ -146,7 +178,7 @@ fn terms(call: &LookupCall<'_>) -> Result<Vec<String>, Error> {
     Ok(out)
 }
 
-fn flag(call: &LookupCall<'_>, name: &str, default: bool) -> Result<bool, Error> {
+pub(super) fn flag(call: &LookupCall<'_>, name: &str, default: bool) -> Result<bool, Error> {
     call.option(name).map_or(Ok(default), Rendered::truth)
 }
 
@@ -200,7 +232,12 @@ impl Plugins<'_> {
         let mut out = Vec::new();
         for pattern in terms(call)? {
             let (folder, pattern) = pattern.rsplit_once('/').unwrap_or(("", pattern.as_str()));
-            let Some(folder) = self.files.find(folder, "files")? else {
+            let found = if folder.is_empty() {
+                self.files.conventional("files")?
+            } else {
+                self.files.find(folder, "files")?
+            };
+            let Some(folder) = found else {
                 continue;
             };
             let below = self
@@ -223,23 +260,5 @@ impl Plugins<'_> {
             }
         }
         Ok(out)
-    }
-
-    fn first_found(&self, call: &LookupCall<'_>) -> Result<Vec<Rendered>, Error> {
-        let names = terms(call)?;
-        for name in &names {
-            for kind in ["files", "templates", "vars"] {
-                if self.files.find(name, kind)?.is_some() {
-                    return Ok(vec![Rendered::str(name.as_str())]);
-                }
-            }
-        }
-        if flag(call, "skip", false)? {
-            return Ok(Vec::new());
-        }
-        Err(Error::new(
-            ErrorKind::Plugin,
-            "No file was found when using first_found.",
-        ))
     }
 }

@@ -4,6 +4,7 @@
 use rustle_formats::{Map, Value};
 
 use super::TaskScope;
+use crate::engine::Role;
 
 /// The version of Ansible whose behaviour this is; what `ansible_version` says.
 pub(crate) const ANSIBLE_VERSION: (i64, i64, i64) = (2, 19, 14);
@@ -11,6 +12,8 @@ pub(crate) const ANSIBLE_VERSION: (i64, i64, i64) = (2, 19, 14);
 /// All names that [`value`] knows, `hostvars`, `vars` and `omit` apart, which the templates' side gives.
 pub(crate) const NAMES: &[&str] = &[
     "ansible_check_mode",
+    "ansible_collection_name",
+    "ansible_dependent_role_names",
     "ansible_diff_mode",
     "ansible_facts",
     "ansible_forks",
@@ -34,6 +37,7 @@ pub(crate) const NAMES: &[&str] = &[
     "playbook_dir",
     "role_name",
     "role_names",
+    "role_path",
 ];
 
 /// The value of a magic variable.
@@ -84,8 +88,22 @@ pub(super) fn value(scope: &TaskScope<'_, '_>, name: &str) -> Option<Value> {
         "ansible_run_tags" if options.tags.is_empty() => Value::from(vec!["all"]),
         "ansible_run_tags" => texts(&options.tags),
         "ansible_skip_tags" => texts(&options.skip_tags),
-        "role_name" | "ansible_role_name" => scope.frame?.task.role.as_deref()?.into(),
-        "ansible_role_names" | "role_names" | "ansible_play_role_names" => roles(scope),
+        "role_name" => scope.frame?.role_name()?.into(),
+        "ansible_role_name" => match scope.frame?.role() {
+            Some(role) => role.short_name().into(),
+            None => scope.frame?.role_name()?.into(),
+        },
+        "role_path" => scope.frame?.role()?.path.as_str().into(),
+        "ansible_collection_name" => scope.frame?.role()?.plan.collection.as_deref()?.into(),
+        "ansible_play_role_names" | "role_names" => Value::from(play_roles(scope)),
+        "ansible_dependent_role_names" => Value::from(dependent_roles(scope)),
+        "ansible_role_names" => {
+            let mut names = dependent_roles(scope);
+            names.extend(play_roles(scope));
+            let mut known = std::collections::HashSet::new();
+            names.retain(|name| known.insert(name.clone()));
+            Value::from(names)
+        }
         "environment" => Value::List(
             scope
                 .frame
@@ -156,10 +174,12 @@ fn version() -> Value {
     Value::Map(map)
 }
 
-fn roles(scope: &TaskScope<'_, '_>) -> Value {
-    let mut names: Vec<String> = Vec::new();
+/// The names of the roles that the play uses: those of its entries, and the labels of its tasks.
+fn play_roles(scope: &TaskScope<'_, '_>) -> Vec<String> {
+    let used = scope.play.roles.borrow();
+    let mut names: Vec<String> = used.iter().map(|role| role.name.to_owned()).collect();
     let Some(play) = scope.play.play else {
-        return Value::List(Vec::new());
+        return names;
     };
     let mut tasks = Vec::new();
     for batch in &play.batches {
@@ -172,5 +192,22 @@ fn roles(scope: &TaskScope<'_, '_>) -> Value {
             names.push(role.clone());
         }
     }
-    Value::from(names)
+    names
+}
+
+/// The names of the roles that the play's roles depend on.
+fn dependent_roles(scope: &TaskScope<'_, '_>) -> Vec<String> {
+    fn below(role: &Role<'_>, out: &mut Vec<String>) {
+        for (_, dependency) in &role.dependencies {
+            below(dependency, out);
+            if !out.iter().any(|name| name == dependency.name) {
+                out.push(dependency.name.to_owned());
+            }
+        }
+    }
+    let mut names = Vec::new();
+    for role in scope.play.roles.borrow().iter() {
+        below(role, &mut names);
+    }
+    names
 }

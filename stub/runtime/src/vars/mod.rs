@@ -3,6 +3,7 @@
 //! Variables stay in the layers that they came in; a lookup asks the layers from the strongest to the weakest. Nothing
 //! is merged or copied per task, so a task costs nothing for the variables that it does not use.
 
+mod first_found;
 mod groups;
 mod hostvars;
 mod lookups;

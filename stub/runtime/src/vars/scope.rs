@@ -7,7 +7,7 @@ use rustle_template::{Dict, Error, ErrorKind, Key, Scope, Value as Rendered};
 
 use super::store::Layer;
 use super::{PlayVars, Store, Templates, inventory_of, magic};
-use crate::engine::{Frame, Reply, Request};
+use crate::engine::{Frame, Reply, Request, is_include};
 
 /// What a task's view is made of.
 pub(crate) struct TaskScope<'a, 'r> {
@@ -40,6 +40,11 @@ impl<'a, 'r> TaskVars<'a, 'r> {
     pub(crate) fn unset_top(&self, name: &str) {
         self.scope.store.touch();
         self.top.borrow_mut().shift_remove(name);
+    }
+
+    /// The variables that [`TaskVars::set_top`] set.
+    pub(crate) fn top(&self) -> Map {
+        self.top.borrow().clone()
     }
 
     /// Sets a variable of the loop, or the result while conditions look at it.
@@ -76,6 +81,9 @@ impl<'a, 'r> TaskVars<'a, 'r> {
         if let Some(value) = store.extra.get(name) {
             return Some(look(value, true, Some(Layer::Constant)));
         }
+        if let Some((value, trusted)) = self.given(name) {
+            return Some(look(value, trusted, None));
+        }
         if let Some(value) = store.fresh.borrow().get(name) {
             return Some(look(value, false, Some(Layer::Fresh)));
         }
@@ -94,23 +102,80 @@ impl<'a, 'r> TaskVars<'a, 'r> {
         if let Some(value) = store.inventory.get(name) {
             return Some(look(value, true, Some(Layer::Inventory)));
         }
+        if let Some(value) = self.default(name) {
+            return Some(look(value, true, None));
+        }
         if store.plan.secrets.iter().any(|s| s.name == name) {
             return Some(look(&Value::Secret(name.to_owned()), true, None));
         }
         magic::fallback(&self.scope, name).map(|value| look(&value, false, None))
     }
 
-    /// A variable of the task, its blocks, or its play.
-    fn written(&self, name: &str) -> Option<(&'r Value, Option<Layer>)> {
+    /// A variable of an including task or a parameter of a role: stronger than facts that were set.
+    fn given(&self, name: &str) -> Option<(&'a Value, bool)> {
+        let frame = self.scope.frame?;
+        if frame.around.is_empty() && !is_include(&frame.task.module) {
+            return None;
+        }
+        if is_include(&frame.task.module)
+            && let Some(value) = frame.task.vars.get(name)
+        {
+            return Some((value, true));
+        }
+        let mut inner = frame.around.iter().rev();
+        if let Some(found) = inner.find_map(|level| level.include_var(name)) {
+            return Some(found);
+        }
+        let mut roles = frame.roles().rev();
+        roles.find_map(|role| role.params.get(name)).map(|v| (v, true))
+    }
+
+    /// A default of the task's role, of the roles above and below it, or of one that the play shows.
+    fn default(&self, name: &str) -> Option<&'r Value> {
+        if let Some(frame) = self.scope.frame {
+            let mut roles = frame.roles().rev();
+            let own = roles.find_map(|role| role.default(name));
+            let found = own.or_else(|| frame.role().and_then(|role| role.default_below(name)));
+            if found.is_some() {
+                return found;
+            }
+        }
+        let public = self.scope.play.roles.borrow();
+        let mut later = public.iter().rev().filter(|role| role.public);
+        later.find_map(|role| role.default(name).or_else(|| role.default_below(name)))
+    }
+
+    /// A variable of the roles around the task, or of one that the play shows.
+    fn of_role(&self, name: &str) -> Option<&'r Value> {
+        if let Some(frame) = self.scope.frame {
+            let mut roles = frame.roles().rev();
+            // The task's own role, the roles that it depends on, then those above.
+            let found = roles
+                .next()
+                .and_then(|own| own.var(name))
+                .or_else(|| roles.find_map(|above| above.vars.and_then(|v| v.get(name))));
+            if found.is_some() {
+                return found;
+            }
+        }
+        let public = self.scope.play.roles.borrow();
+        let mut later = public.iter().rev().filter(|role| role.public);
+        later.find_map(|role| role.var(name))
+    }
+
+    /// A variable of the task, its blocks, its roles, or its play.
+    fn written(&self, name: &str) -> Option<(&'a Value, Option<Layer>)> {
         if let Some(frame) = self.scope.frame {
             if let Some(value) = frame.task.vars.get(name) {
                 return Some((value, None));
             }
-            for block in frame.blocks.iter().rev() {
-                if let Some(value) = block.vars.get(name) {
-                    return Some((value, None));
-                }
+            let mut inner = frame.around.iter().rev();
+            if let Some(value) = inner.find_map(|level| level.var(name)) {
+                return Some((value, None));
             }
+        }
+        if let Some(value) = self.of_role(name) {
+            return Some((value, None));
         }
         let play = self.scope.play.play?;
         play.vars_files
@@ -228,9 +293,15 @@ impl Scope for TaskVars<'_, '_> {
         names.extend(store.included.borrow().keys().cloned());
         if let Some(frame) = self.scope.frame {
             names.extend(frame.task.vars.keys().cloned());
-            for block in &frame.blocks {
-                names.extend(block.vars.keys().cloned());
+            for level in &frame.around {
+                names.extend(level.names().cloned());
             }
+            for role in frame.roles() {
+                role.names(&mut names);
+            }
+        }
+        for role in self.scope.play.roles.borrow().iter().filter(|r| r.public) {
+            role.names(&mut names);
         }
         if let Some(play) = self.scope.play.play {
             for layer in play.vars_files.iter().chain(std::iter::once(&play.vars)) {

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use rustle_formats::plan::{ExecutionPlan, PlayPlan};
 use rustle_formats::redact::Redactor;
@@ -10,7 +11,7 @@ use rustle_formats::{Map, Value};
 use rustle_template::Value as Rendered;
 
 use super::Groups;
-use crate::engine::{Driver, Options, Position};
+use crate::engine::{Driver, Options, Position, Role};
 
 /// What a run knows about its host besides one task's own variables.
 pub(crate) struct Store<'r> {
@@ -58,6 +59,8 @@ pub(crate) struct PlayVars<'r> {
     pub hosts: Vec<String>,
     /// Those that failed in it.
     pub failed: Cell<bool>,
+    /// The roles whose defaults and variables the whole play sees, in the order in which it uses them.
+    pub roles: RefCell<Vec<Rc<Role<'r>>>>,
 }
 
 impl<'r> Store<'r> {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::{Map, Value};
 use rustle_template::{Engine, Error, ErrorKind, FileOptions, Templar as Inner, Value as Rendered};
 
@@ -54,9 +55,10 @@ pub(crate) struct Templates<'r> {
 }
 
 impl<'r> Templates<'r> {
-    pub(crate) fn new(driver: &'r dyn Driver) -> Templates<'r> {
+    pub(crate) fn new(plan: &'r ExecutionPlan, driver: &'r dyn Driver) -> Templates<'r> {
         let search: Rc<RefCell<Vec<String>>> = Rc::default();
         let files = Files {
+            plan,
             driver,
             search: search.clone(),
         };
@@ -71,10 +73,8 @@ impl<'r> Templates<'r> {
     }
 
     /// Says where the current task's files are looked for, and forgets what other hosts' variables were before it.
-    pub(crate) fn begin_task(&self, folders: &[String]) {
-        if *self.search.borrow() != folders {
-            *self.search.borrow_mut() = folders.to_vec();
-        }
+    pub(crate) fn begin_task(&self, folders: Vec<String>) {
+        *self.search.borrow_mut() = folders;
         self.others.forget();
     }
 }
@@ -144,6 +144,16 @@ impl<'t, 'r> Templar<'t, 'r> {
             return Ok(None);
         }
         Ok(Some(rendered.to_formats()?))
+    }
+
+    /// The items that a lookup makes of terms (`with_NAME`).
+    pub(crate) fn lookup(&self, name: &str, terms: &Value) -> Result<Value, TemplateError> {
+        let terms = match Rendered::from_formats(terms, false) {
+            Rendered::List(list) => list.to_vec(),
+            one => vec![one],
+        };
+        let found = self.with(|inner| inner.lookup(name, terms.clone()))?;
+        Ok(found.to_formats()?)
     }
 
     /// Evaluates an expression.
@@ -264,6 +274,13 @@ pub(crate) fn apply_options(given: &Map, options: &mut FileOptions) -> Result<()
 impl Variables for Templar<'_, '_> {
     fn eval(&self, expression: &str) -> Result<Value, String> {
         self.expression(expression).map_err(|e| e.message)
+    }
+
+    fn get(&self, name: &str) -> Result<Option<Value>, String> {
+        if !self.vars.has(name) {
+            return Ok(None);
+        }
+        self.expression(name).map(Some).map_err(|e| e.message)
     }
 
     fn condition(&self, condition: &Value) -> Result<bool, String> {

@@ -362,6 +362,9 @@ impl Variables for Fake {
     fn eval(&self, expression: &str) -> Result<rustle_formats::Value, String> {
         Err(format!("no templates here: {expression}"))
     }
+    fn get(&self, name: &str) -> Result<Option<rustle_formats::Value>, String> {
+        Err(format!("no variables here: {name}"))
+    }
     fn condition(&self, condition: &rustle_formats::Value) -> Result<bool, String> {
         Err(format!("no templates here: {condition}"))
     }

@@ -25,16 +25,34 @@ pub struct Files(pub HashMap<String, Vec<u8>>);
 impl Assets for Files {
     fn entry(&self, path: &[u8]) -> std::io::Result<Option<AssetEntry>> {
         let name = String::from_utf8_lossy(path).into_owned();
-        Ok(self.0.get(&name).map(|bytes| AssetEntry {
-            path: path.to_vec(),
-            kind: AssetKind::File {
+        let folder = format!("{name}/");
+        let kind = match self.0.get(&name) {
+            Some(bytes) => AssetKind::File {
                 size: bytes.len() as u64,
             },
+            None if self.0.keys().any(|k| k.starts_with(&folder)) => AssetKind::Dir,
+            None => return Ok(None),
+        };
+        Ok(Some(AssetEntry {
+            path: path.to_vec(),
+            kind,
             mode: 0o644,
         }))
     }
-    fn below(&self, _: &[u8]) -> std::io::Result<Vec<AssetEntry>> {
-        Ok(Vec::new())
+    fn below(&self, path: &[u8]) -> std::io::Result<Vec<AssetEntry>> {
+        let folder = format!("{}/", String::from_utf8_lossy(path));
+        let mut names: Vec<String> = Vec::new();
+        for name in self.0.keys().filter(|k| k.starts_with(&folder)) {
+            let inside = &name[folder.len()..];
+            for (i, _) in inside.match_indices('/') {
+                names.push(format!("{folder}{}", &inside[..i]));
+            }
+            names.push(name.clone());
+        }
+        names.sort_unstable();
+        names.dedup();
+        let entries = names.iter().map(|name| self.entry(name.as_bytes()));
+        entries.filter_map(Result::transpose).collect()
     }
     fn read(&self, path: &[u8], out: &mut dyn std::io::Write) -> std::io::Result<()> {
         let name = String::from_utf8_lossy(path).into_owned();

@@ -91,7 +91,7 @@ fn run(interp: &mut Interp<'_>, mut args: Args, want_list: bool) -> Result<Value
     })
 }
 
-fn find(interp: &mut Interp<'_>, name: &str, args: Args) -> Result<Vec<Value>, Error> {
+pub(crate) fn find(interp: &mut Interp<'_>, name: &str, args: Args) -> Result<Vec<Value>, Error> {
     let short = short_name(name);
     if let Some(result) = plain::run(interp, short, &args) {
         return result;

@@ -61,7 +61,7 @@ impl<'p> Scan<'_, 'p> {
         let tagged = |tags: &[String]| tags.iter().any(|t| t == "never");
         let never = tagged(&frame.play.tags)
             || tagged(&task.tags)
-            || frame.blocks.iter().any(|b| tagged(&b.tags));
+            || frame.blocks().any(|b| tagged(&b.tags));
         let notified = |name: &String| self.notified.contains(name.as_str());
         let called = !placed.handler || notified(&task.name) || task.listen.iter().any(notified);
         !placed.rescued && !forgiven && !never && called
