@@ -28,11 +28,19 @@ impl Templar<'_> {
     /// A condition that is itself a template gives the result of that template; text that comes out of an
     /// expression as a template again (`"'{{ a }}' == 'b'"`) is rendered too, as people still write it.
     fn condition_value(&self, text: &str) -> Result<Value, Error> {
-        if looks_like_template(text) && text.trim_start().starts_with('{') {
+        if looks_like_template(text) && is_one_template(text.trim()) {
             return self.render(text);
         }
         self.eval_condition_text(text)
     }
+}
+
+/// Whether a text begins and ends as a template: others are expressions, in which templates are a mistake.
+fn is_one_template(text: &str) -> bool {
+    [("{{", "}}"), ("{%", "%}"), ("{#", "#}")]
+        .iter()
+        .any(|(start, _)| text.starts_with(start))
+        && (text.ends_with("}}") || text.ends_with("%}") || text.ends_with("#}"))
 }
 
 fn broken(value: &Value) -> Error {

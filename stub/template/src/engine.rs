@@ -172,7 +172,8 @@ impl<'e> Engine<'e> {
             embedded_templates,
             ..self.syntax.clone()
         };
-        let expression = Rc::new(syntax::parse_expression(text, &syntax).map_err(in_expression)?);
+        let expression =
+            Rc::new(syntax::parse_expression(text, &syntax).map_err(in_expression(text))?);
         remember(&mut cache.borrow_mut(), text, &expression);
         Ok(expression)
     }
@@ -256,8 +257,12 @@ fn in_template(error: Error) -> Error {
     }
 }
 
-fn in_expression(error: Error) -> Error {
-    match error.kind() {
+fn in_expression(text: &str) -> impl Fn(Error) -> Error {
+    let delimited = ["{{", "{%", "{#"].iter().any(|d| text.contains(d));
+    move |error| match error.kind() {
+        ErrorKind::Syntax if delimited => error.context(
+            "Syntax error in expression. Template delimiters are not supported in expressions: ",
+        ),
         ErrorKind::Syntax => error.context("Syntax error in expression: "),
         _ => error,
     }

@@ -275,7 +275,10 @@ impl<'de, 't> EnumAccess<'de> for Choice<'de, 't> {
         self,
         seed: V,
     ) -> Result<(V::Value, Content<'de, 't>), Fault> {
-        let name = if crate::plan::task::BLOCK_KEYS.iter().any(|key| self.0.get(key).is_some()) {
+        let name = if crate::plan::task::BLOCK_KEYS
+            .iter()
+            .any(|key| self.0.get(key).is_some())
+        {
             "block"
         } else {
             "task"

@@ -238,7 +238,9 @@ fn own(text: &str) -> Result<Reading, JsonError> {
         return Err(error(text, fault));
     }
     parse::<NoRepeats>(text)?;
-    let plan: ExecutionPlan = parse(text)?;
+    let mut plan: ExecutionPlan = parse(text)?;
+    // What an older version says means the same now.
+    plan.version = PLAN_VERSION;
     let count = plan.count_tasks();
     match plan.total_tasks {
         Some(total) if total != count => {

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use rustle_formats::Value;
 use rustle_formats::plan::{ExecutionPlan, Item, PlayPlan};
 
+use super::Frame;
 use super::level::Level;
 use super::role::Role;
 use super::runner::Abort;
-use super::Frame;
 use crate::r#become;
 
 /// A role that a play uses, and what is around the use.

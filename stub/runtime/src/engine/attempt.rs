@@ -33,6 +33,8 @@ pub(crate) fn once<'r>(
         looped: false,
         no_log,
         delegated_to,
+        hidden: Vec::new(),
+        ignored: None,
     };
     for condition in frame.when() {
         match templar.condition(condition) {
@@ -56,7 +58,10 @@ pub(crate) fn once<'r>(
     };
     let delegated_to = keywords.delegate_to.clone();
     if includes::is_include(&frame.task.module) {
-        return Ok(ended(includes::ask(play, frame, templar, no_log), delegated_to));
+        return Ok(ended(
+            includes::ask(play, frame, templar, no_log),
+            delegated_to,
+        ));
     }
     let args = match arguments(frame, templar) {
         Ok(args) => args,
@@ -70,7 +75,11 @@ pub(crate) fn once<'r>(
         args,
         no_log,
     };
-    Ok(ended(tries(&call)?, delegated_to))
+    let ignored = Some(keywords.ignored);
+    Ok(Ended {
+        ignored,
+        ..ended(tries(&call)?, delegated_to)
+    })
 }
 
 /// The task's templated arguments, on top of the defaults for its module.
@@ -185,7 +194,10 @@ fn tries(call: &invoke::Call<'_, '_, '_>) -> Result<Map, Abort> {
         if attempt >= total {
             // The tries that were made beyond the first, as Ansible counts them here.
             map.insert("attempts".into(), count(total - 1));
-            map.insert("failed".into(), true.into());
+            // Who says what a failure is has said so.
+            if task.failed_when.is_empty() {
+                map.insert("failed".into(), true.into());
+            }
             return Ok(map);
         }
         map.insert("retries".into(), count(total));

@@ -101,7 +101,11 @@ fn wish<'r>(
             args.insert(key.clone(), value);
         }
     }
-    let keys: &[&str] = if role { &["name", "role"] } else { &["file", "_raw_params"] };
+    let keys: &[&str] = if role {
+        &["name", "role"]
+    } else {
+        &["file", "_raw_params"]
+    };
     let what = keys.iter().find_map(|key| args.get(*key)).map(text);
     let Some(what) = what.filter(|w| !w.is_empty()) else {
         return Err(if role {
@@ -113,7 +117,9 @@ fn wish<'r>(
     let data = templar.vars().top();
     let label = (task.loop_.is_some() || no_log).then(|| {
         let control = task.loop_control.as_ref();
-        let item = control.and_then(|c| c.loop_var.as_deref()).unwrap_or("item");
+        let item = control
+            .and_then(|c| c.loop_var.as_deref())
+            .unwrap_or("item");
         if no_log {
             return result::CENSORED_LABEL.into();
         }
@@ -124,9 +130,21 @@ fn wish<'r>(
             .unwrap_or_default()
     });
     let mut shown = args.clone();
-    shown.extend(task.args.get_key_value("apply").map(|(k, v)| (k.clone(), v.clone())));
+    shown.extend(
+        task.args
+            .get_key_value("apply")
+            .map(|(k, v)| (k.clone(), v.clone())),
+    );
     shown.retain(|key, _| role || !matches!(key.as_str(), "_raw_params" | "file"));
-    Ok((Wish { what, args, data, label }, shown))
+    Ok((
+        Wish {
+            what,
+            args,
+            data,
+            label,
+        },
+        shown,
+    ))
 }
 
 /// Runs what the task that has just ended wanted.
@@ -345,7 +363,11 @@ fn wanted_role<'r>(
         return Err(format!(
             "the role '{}' was not found; the plan has {}",
             wish.what,
-            if names.is_empty() { "no roles".to_owned() } else { names.join(", ") }
+            if names.is_empty() {
+                "no roles".to_owned()
+            } else {
+                names.join(", ")
+            }
         ));
     };
     let from = |key: &str| wish.args.get(key).map(|v| stem(&text(v)).to_owned());
@@ -364,7 +386,14 @@ fn wanted_role<'r>(
     };
     let mut told = included.vars.clone();
     told.extend(included.data.clone());
-    Role::new(plan, found, Role::no_params(), &wanted, &Value::Map(told), 0)
+    Role::new(
+        plan,
+        found,
+        Role::no_params(),
+        &wanted,
+        &Value::Map(told),
+        0,
+    )
 }
 
 /// What a role that another role calls knows of the roles above.

@@ -22,6 +22,8 @@ pub(crate) struct Keywords {
     pub retries: Option<u64>,
     pub delay: Duration,
     pub background: Option<Background>,
+    /// `ignore_errors`.
+    pub ignored: bool,
 }
 
 /// The user to become.
@@ -194,6 +196,7 @@ impl Keywords {
             retries: number(templar, "retries", task.retries.as_ref())?.map(|n| n as u64),
             delay: seconds(delay),
             background,
+            ignored: flag(templar, "ignore_errors", frame.ignore_errors())? == Some(true),
         })
     }
 }

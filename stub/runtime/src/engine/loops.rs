@@ -102,6 +102,7 @@ pub(crate) fn run<'r>(
     let mut results: Vec<Map> = Vec::with_capacity(items.len());
     let mut no_log = false;
     let mut delegated_to = None;
+    let (mut hidden, mut ignored) = (Vec::new(), None);
     for (index, item) in items.iter().enumerate() {
         if index > 0
             && let Some(pause) = pause
@@ -133,6 +134,8 @@ pub(crate) fn run<'r>(
         }
         tell_item(play, frame, templar, &one, item, started);
         no_log |= one.no_log;
+        hidden.push(one.no_log);
+        ignored = one.ignored.or(ignored);
         delegated_to = one.delegated_to.or(delegated_to);
         if let Some(name) = &frame.task.register {
             vars.set_top(name, Value::Map(one.map.clone()));
@@ -151,6 +154,8 @@ pub(crate) fn run<'r>(
         map: result::of_loop(results),
         no_log: no_log || (items.is_empty() && attempt::no_log(frame, templar)),
         delegated_to,
+        hidden,
+        ignored,
     })
 }
 
@@ -253,7 +258,10 @@ fn tell_item(
     let run = play.run;
     let status = result::status(&one.map);
     let ignored = status == rustle_formats::event::Status::Failed
-        && keywords::flag(templar, "ignore_errors", frame.ignore_errors()) == Ok(Some(true));
+        && one.ignored.unwrap_or_else(|| {
+            keywords::flag(templar, "ignore_errors", frame.ignore_errors()).unwrap_or(Some(true))
+                == Some(true)
+        });
     let label = if one.no_log {
         result::CENSORED_LABEL.into()
     } else {

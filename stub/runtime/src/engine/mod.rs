@@ -39,6 +39,6 @@ pub(crate) use level::Level;
 pub use list::{ListedTask, list_tasks};
 pub(crate) use meta::{ACTIONS as META_ACTIONS, action as meta_action, is_meta};
 pub use options::Options;
-pub(crate) use role::Role;
 pub(crate) use play::glob as fits;
+pub(crate) use role::Role;
 pub use runner::{RunSummary, Runner};

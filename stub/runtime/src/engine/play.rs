@@ -54,6 +54,8 @@ pub(crate) struct PlayRun<'a, 'r> {
     pub handlers: RefCell<Vec<Rc<Handler<'r>>>>,
     /// Whether handlers are being run.
     pub handling: Cell<bool>,
+    /// The name of the task that is being run, as it was told.
+    pub told_name: RefCell<String>,
     /// What the task that is being run wants to be included.
     pub wishes: RefCell<Vec<Wish>>,
     /// The roles of which a task was done, by what tells their uses apart.
@@ -105,6 +107,7 @@ pub(crate) fn run_play<'r>(
         notified_names: RefCell::default(),
         handlers: RefCell::new(handlers::of_play(play, &roles)),
         handling: Cell::new(false),
+        told_name: RefCell::default(),
         wishes: RefCell::default(),
         roles_begun: RefCell::default(),
         roles_done: RefCell::default(),
@@ -198,7 +201,9 @@ impl<'r> PlayRun<'_, 'r> {
             flow = self.section_ends(last)?;
         }
         if flow == Flow::EndRole {
-            return Err(Abort::Error("Cannot execute 'end_role' from outside of a role".into()));
+            return Err(Abort::Error(
+                "Cannot execute 'end_role' from outside of a role".into(),
+            ));
         }
         if flow == Flow::Failed {
             self.vars.failed.set(true);
@@ -216,11 +221,23 @@ impl<'r> PlayRun<'_, 'r> {
                 }
             }
         }
+        if flow == Flow::Failed && self.tolerates_none() {
+            // Ansible says it when it counts the failed hosts, and again when it finds nobody to go on with.
+            self.run.emit(EventKind::NoMoreHosts {});
+            self.run.emit(EventKind::NoMoreHosts {});
+        }
         self.meet(Meeting::PlayEnd, "")?;
         Ok(match flow {
             Flow::Failed => PlayEnd::Failed,
             _ => PlayEnd::Done,
         })
+    }
+
+    /// Whether `max_fail_percentage` ends the play when its only host has failed.
+    fn tolerates_none(&self) -> bool {
+        let share = self.play.max_fail_percentage.as_ref();
+        let share = share.and_then(|v| crate::args::text(v).trim().parse::<f64>().ok());
+        !self.shared && share.is_some_and(|share| share < 100.0)
     }
 
     /// Runs the handlers where a batch ends that wants it.
@@ -328,7 +345,9 @@ impl<'r> PlayRun<'_, 'r> {
         };
         // What is imported knows the role that it was imported by.
         let parents = match role.tasks.first() {
-            Some(Item::Task(task)) if used.imported == Some(true) => includes::parents(&frame(task)),
+            Some(Item::Task(task)) if used.imported == Some(true) => {
+                includes::parents(&frame(task))
+            }
             _ => Map::new(),
         };
         if parents.is_empty() {
@@ -371,11 +390,7 @@ impl<'r> PlayRun<'_, 'r> {
     }
 
     /// Runs the roles that a role depends on, and then its own tasks, unless the same has run before.
-    fn role_tasks(
-        &self,
-        role: &Rc<Role<'r>>,
-        around: &mut Vec<Level<'r>>,
-    ) -> Result<Flow, Abort> {
+    fn role_tasks(&self, role: &Rc<Role<'r>>, around: &mut Vec<Level<'r>>) -> Result<Flow, Abort> {
         around.push(Level::Role(role.clone()));
         let mut flow = Flow::Next;
         for (entry, dependency) in &role.dependencies {
@@ -468,7 +483,10 @@ impl<'r> PlayRun<'_, 'r> {
     pub(crate) fn keep_failure(&self, frame: &Frame<'r>, result: Map) {
         if self.rescuers.get() > 0 {
             let store = &self.run.store;
-            store.set("ansible_failed_task", failed_task(frame));
+            store.set(
+                "ansible_failed_task",
+                failed_task(frame, &self.told_name.borrow()),
+            );
             store.set("ansible_failed_result", Value::Map(result));
         }
     }
@@ -526,10 +544,11 @@ fn reaches_out(module: &str) -> bool {
 }
 
 /// `ansible_failed_task`: what a rescue may want to know of the task.
-fn failed_task(frame: &Frame<'_>) -> Value {
+fn failed_task(frame: &Frame<'_>, told: &str) -> Value {
     let task = frame.task;
     let mut map = Map::new();
-    map.insert("name".into(), task.name.as_str().into());
+    let name = if task.name.is_empty() { "" } else { told };
+    map.insert("name".into(), name.into());
     map.insert("action".into(), task.module.as_str().into());
     map.insert("args".into(), Value::Map(task.args.clone()));
     map.insert("tags".into(), task.tags.clone().into());

@@ -102,7 +102,14 @@ impl<'p> Role<'p> {
                 block.tags.clone().into(),
             ])
         };
-        Role::new(plan, (key, role), &used.params, &Wanted::of(used), &keywords, depth)
+        Role::new(
+            plan,
+            (key, role),
+            &used.params,
+            &Wanted::of(used),
+            &keywords,
+            depth,
+        )
     }
 
     /// The role of this key, used in this way. `keywords` tells uses apart.
@@ -117,31 +124,45 @@ impl<'p> Role<'p> {
         if depth > MAX_DEPTH {
             return Err("A recursion loop was detected with the roles specified. Make sure child roles do not have dependencies on parent roles".into());
         }
-        let name = if role.name.is_empty() { key } else { &role.name };
+        let name = if role.name.is_empty() {
+            key
+        } else {
+            &role.name
+        };
         let entry = wanted.tasks_from.map_or(MAIN, stem);
         let tasks = match role.tasks.get(entry) {
             Some(tasks) => tasks.as_slice(),
             None if wanted.tasks_from.is_none() => &[],
             None => return Err(missing(role, "tasks", entry)),
         };
-        let handlers = match (wanted.handlers_from, role.handlers.get(wanted.handlers_from.map_or(MAIN, stem))) {
+        let handlers = match (
+            wanted.handlers_from,
+            role.handlers.get(wanted.handlers_from.map_or(MAIN, stem)),
+        ) {
             (_, Some(handlers)) => handlers.as_slice(),
             (None, None) => &[],
             (Some(from), None) => return Err(missing(role, "handlers", from)),
         };
-        let file = |what: &str, files: &'p indexmap::IndexMap<String, Map>, from: Option<&str>| {
-            match (from, files.get(from.map_or(MAIN, stem))) {
+        let file =
+            |what: &str, files: &'p indexmap::IndexMap<String, Map>, from: Option<&str>| match (
+                from,
+                files.get(from.map_or(MAIN, stem)),
+            ) {
                 (Some(from), None) => Err(missing(role, what, from)),
                 (_, found) => Ok(found),
-            }
-        };
+            };
         let mut dependencies = Vec::new();
         for block in &role.dependencies {
             if let Some(used) = &block.use_role {
                 dependencies.push((block, Role::at_depth(plan, block, used, depth + 1)?));
             }
         }
-        let froms = [wanted.tasks_from, wanted.vars_from, wanted.defaults_from, wanted.handlers_from];
+        let froms = [
+            wanted.tasks_from,
+            wanted.vars_from,
+            wanted.defaults_from,
+            wanted.handlers_from,
+        ];
         let identity = format!(
             "{key}\0{}\0{froms:?}\0{keywords}\0{}",
             Value::Map(params.clone()),
@@ -209,7 +230,10 @@ impl<'p> Role<'p> {
 
     /// The names of its variables and defaults, and of those of the roles that it depends on.
     pub(crate) fn names(&self, out: &mut Vec<String>) {
-        for map in [self.vars, self.defaults, Some(self.params)].into_iter().flatten() {
+        for map in [self.vars, self.defaults, Some(self.params)]
+            .into_iter()
+            .flatten()
+        {
             out.extend(map.keys().cloned());
         }
         for (_, role) in &self.dependencies {

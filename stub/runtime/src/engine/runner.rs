@@ -212,6 +212,22 @@ impl<'r> Run<'r> {
         })
     }
 
+    /// The same for a loop, of which only some items may be hidden.
+    pub(crate) fn told_in_part(map: &Map, no_log: bool, hidden: &[bool]) -> Value {
+        let mut told = Run::told(map, no_log);
+        if let (true, Value::Map(told), Some(Value::List(all))) =
+            (no_log, &mut told, map.get("results"))
+            && let Some(Value::List(shown)) = told.get_mut("results")
+        {
+            for ((shown, whole), hidden) in shown.iter_mut().zip(all).zip(hidden) {
+                if !hidden {
+                    shown.clone_from(whole);
+                }
+            }
+        }
+        told
+    }
+
     /// Counts a result. A failure that a rescue catches counts as rescued alone.
     pub(crate) fn count(&self, map: &Map, ignored: bool, rescued: bool) {
         let status = result::status(map);
@@ -263,7 +279,11 @@ fn validators(plan: &ExecutionPlan) -> HashMap<(*const RolePlan, String), Task> 
     let mut out = HashMap::new();
     for (key, role) in &plan.roles {
         for (entry, spec) in &role.argument_specs {
-            let name = if role.name.is_empty() { key } else { &role.name };
+            let name = if role.name.is_empty() {
+                key
+            } else {
+                &role.name
+            };
             let about = spec.get("short_description").map(crate::args::text);
             let about = about.map_or(String::new(), |about| format!(" - {about}"));
             let mut context = Map::new();
@@ -278,9 +298,13 @@ fn validators(plan: &ExecutionPlan) -> HashMap<(*const RolePlan, String), Task> 
                 tags: vec!["always".into()],
                 ..Task::default()
             };
-            let options = spec.get("options").cloned().unwrap_or_else(|| Value::Map(Map::new()));
+            let options = spec
+                .get("options")
+                .cloned()
+                .unwrap_or_else(|| Value::Map(Map::new()));
             task.args.insert("argument_spec".into(), options);
-            task.args.insert("validate_args_context".into(), Value::Map(context));
+            task.args
+                .insert("validate_args_context".into(), Value::Map(context));
             out.insert((std::ptr::from_ref(role), entry.clone()), task);
         }
     }

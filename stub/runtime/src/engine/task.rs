@@ -33,6 +33,10 @@ pub(crate) struct Ended {
     pub looped: bool,
     /// Whether events hide it.
     pub no_log: bool,
+    /// Of a loop: the items that events hide.
+    pub hidden: Vec<bool>,
+    /// Whether a failure is ignored, where the keyword was evaluated with the task's others.
+    pub ignored: Option<bool>,
     /// The host that it was delegated to.
     pub delegated_to: Option<String>,
 }
@@ -58,6 +62,7 @@ pub(crate) fn tell_start(play: &PlayRun<'_, '_>, frame: &Frame<'_>, templar: &Te
     };
     // Ansible prints the role that is included, not the one that includes it.
     let role = frame.role_name().filter(|_| !nameless_role);
+    play.told_name.borrow_mut().clone_from(&name);
     play.run.emit(EventKind::TaskStarted {
         task: frame.task.id.clone(),
         name,
@@ -86,6 +91,8 @@ pub(crate) fn run_task<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<
             looped: false,
             no_log: false,
             delegated_to: None,
+            hidden: Vec::new(),
+            ignored: None,
         },
     };
     finish(play, frame, &templar, ended, started)
@@ -112,6 +119,8 @@ fn execute<'r>(
                 looped: false,
                 no_log: attempt::no_log(frame, templar),
                 delegated_to: None,
+                hidden: Vec::new(),
+                ignored: None,
             });
         }
     }
@@ -131,6 +140,8 @@ fn execute<'r>(
             looped: false,
             no_log: attempt::no_log(frame, templar),
             delegated_to: None,
+            hidden: Vec::new(),
+            ignored: None,
         },
         loops::Items::List(list) => loops::run(play, frame, templar, modes, list)?,
     };
@@ -157,6 +168,8 @@ fn finish<'r>(
         looped,
         no_log,
         delegated_to,
+        hidden,
+        ignored,
     } = ended;
     let status = result::status(&map);
     let keyword = match status {
@@ -164,8 +177,11 @@ fn finish<'r>(
         Status::Unreachable => Some(("ignore_unreachable", frame.ignore_unreachable())),
         _ => None,
     };
-    let ignored =
-        keyword.is_some_and(|(name, value)| keywords::flag(templar, name, value) == Ok(Some(true)));
+    let ignored = keyword.is_some_and(|(name, value)| match (status, ignored) {
+        (Status::Failed, Some(ignored)) => ignored,
+        // What cannot be evaluated is taken for true.
+        _ => keywords::flag(templar, name, value).unwrap_or(Some(true)) == Some(true),
+    });
     if let Some(name) = &frame.task.register {
         run.store.set(name, Value::Map(map.clone()));
     }
@@ -178,7 +194,7 @@ fn finish<'r>(
     if changed {
         notify(play, frame, templar)?;
     }
-    let rescued = play.rescued() && !frame.handler;
+    let rescued = play.rescued();
     // What an including task brings in is counted when it was found.
     if !(includes::is_include(&frame.task.module) && status == Status::Ok) {
         run.count(&map, ignored, rescued);
@@ -189,7 +205,7 @@ fn finish<'r>(
         status,
         ignored,
         looped,
-        result: Run::told(&map, no_log),
+        result: Run::told_in_part(&map, no_log, &hidden),
         duration_ms: millis(started.elapsed()),
         delegated_to,
     });

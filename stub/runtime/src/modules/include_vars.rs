@@ -5,9 +5,9 @@ use rustle_formats::{Map, Value};
 use crate::args::Args;
 use crate::assets::{AssetEntry, AssetKind};
 use crate::context::Context;
-use crate::engine;
 use crate::modules::Module;
 use crate::outcome::{Failure, ModuleResult, Outcome};
+use crate::pyregex::{Flags, Flavor, PyRegex};
 use crate::spec::{Arg, Default, Kind, Place, Reach, Rule, Spec, Support};
 
 /// See the module's page in Ansible's documentation.
@@ -26,10 +26,12 @@ static SPEC: Spec = Spec {
         Arg::new("name", Kind::Str, "A variable to put them all into."),
         Arg::new("depth", Kind::Int, "How deep folders are searched; 0: as deep as they go.")
             .default(Default::Int(0)),
-        Arg::new("files_matching", Kind::Str, "A shell pattern; only files of `dir` that fit it are read."),
+        Arg::new("files_matching", Kind::Str, "A regular expression; only files of `dir` are read in whose names it is found."),
         Arg::new("ignore_files", Kind::List(&Kind::Str), "Names of files that are passed over.")
             .default(Default::EmptyList),
         Arg::new("extensions", Kind::List(&Kind::Str), "Endings of files that are read. Default: json, yaml, yml."),
+        Arg::new("hash_behaviour", Kind::Str, "Whether mappings replace the variable of their name or are merged into it.")
+            .choices(&["replace", "merge"]),
         Arg::new("ignore_unknown_extensions", Kind::Bool, "Whether other files in `dir` are passed over.")
             .default(Default::Bool(false)),
     ]],
@@ -64,10 +66,19 @@ impl Module for IncludeVars {
                 names.push(String::from_utf8_lossy(&entry.path).into_owned());
             }
         }
-        let facts = match args.str("name") {
+        let mut facts = match args.str("name") {
             Some(name) => Map::from_iter([(name.to_owned(), Value::Map(vars))]),
             None => vars,
         };
+        if let (Some("merge"), Some(known)) = (args.str("hash_behaviour"), ctx.variables) {
+            for (name, value) in &mut facts {
+                if let Some(Value::Map(old)) = known.get(name).map_err(Failure::new)?
+                    && let Value::Map(new) = value
+                {
+                    *new = merged(old, std::mem::take(new));
+                }
+            }
+        }
         Ok(Outcome {
             facts,
             ..Outcome::ok().with("ansible_included_var_files", names)
@@ -86,6 +97,13 @@ fn files(args: &Args, ctx: &Context<'_>, folder: &AssetEntry) -> Result<Vec<Asse
         .list("extensions")
         .unwrap_or_else(|| ["json", "yaml", "yml"].map(str::to_owned).to_vec());
     let ignored = args.list("ignore_files").unwrap_or_default();
+    let wanted = match args.str("files_matching") {
+        Some(pattern) => Some(
+            PyRegex::new(pattern, Flavor::Text, Flags::default())
+                .map_err(|e| Failure::new(format!("files_matching: {e}")))?,
+        ),
+        None => None,
+    };
     let mut out = Vec::new();
     for entry in below {
         if !matches!(entry.kind, AssetKind::File { .. }) {
@@ -96,21 +114,47 @@ fn files(args: &Args, ctx: &Context<'_>, folder: &AssetEntry) -> Result<Vec<Asse
         let name = path.rsplit('/').next().unwrap_or_default();
         if (depth > 0 && i64::try_from(levels).is_ok_and(|l| l > depth))
             || ignored.iter().any(|i| i == name)
-            || args.str("files_matching").is_some_and(|p| !engine::fits(p, name))
         {
             continue;
         }
         let ending = name.rsplit_once('.').map_or("", |(_, e)| e);
-        if endings.iter().any(|e| e.trim_start_matches('.') == ending) {
-            out.push(entry);
-        } else if !args.bool("ignore_unknown_extensions") {
+        if !endings.iter().any(|e| e.trim_start_matches('.') == ending) {
+            if args.bool("ignore_unknown_extensions") {
+                continue;
+            }
             return Err(Failure::new(format!(
                 "{path} does not have a valid extension: {}",
                 endings.join(", ")
             )));
         }
+        if wanted.as_ref().is_none_or(|pattern| pattern.is_match(name)) {
+            out.push((place(&path), entry));
+        }
     }
-    Ok(out)
+    out.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(out.into_iter().map(|(_, entry)| entry).collect())
+}
+
+/// What files are sorted by: those of a folder come before those of the folders in it.
+fn place(path: &str) -> (Vec<String>, String) {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let folders = folder.split('/').filter(|f| !f.is_empty());
+    (folders.map(str::to_owned).collect(), name.to_owned())
+}
+
+/// A mapping with another merged into it, all the way down.
+fn merged(mut old: Map, new: Map) -> Map {
+    for (key, value) in new {
+        match (old.get_mut(&key), value) {
+            (Some(Value::Map(below)), Value::Map(value)) => {
+                *below = merged(std::mem::take(below), value);
+            }
+            (_, value) => {
+                old.insert(key, value);
+            }
+        }
+    }
+    old
 }
 
 fn read(ctx: &Context<'_>, entry: &AssetEntry) -> Result<Map, Failure> {

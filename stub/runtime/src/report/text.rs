@@ -166,7 +166,9 @@ impl TextReporter {
             EventKind::Included {
                 host, what, label, ..
             } => {
-                let item = label.as_ref().map(|l| format!(" => (item={})", python_str(l)));
+                let item = label
+                    .as_ref()
+                    .map(|l| format!(" => (item={})", python_str(l)));
                 let text = format!("included: {what} for {host}{}", item.unwrap_or_default());
                 self.say(&text, Some(Colour::Skipped), sink);
             }
@@ -277,8 +279,10 @@ impl TextReporter {
 
     /// Whether a line is not printed: what an including task brought in is told on its own.
     fn is_told_otherwise(&self, line: &Line<'_>) -> bool {
-        matches!(self.current.module.as_str(), "include_tasks" | "include_role")
-            && matches!(line.status, Status::Ok | Status::Changed)
+        matches!(
+            self.current.module.as_str(),
+            "include_tasks" | "include_role"
+        ) && matches!(line.status, Status::Ok | Status::Changed)
     }
 
     fn item(&mut self, line: &Line<'_>, sink: Sink<'_>) {

@@ -50,7 +50,8 @@ impl Search {
         }
         for path in &paths {
             let path = path.trim_end_matches('/');
-            self.names.extend(files.iter().map(|file| format!("{path}/{file}")));
+            self.names
+                .extend(files.iter().map(|file| format!("{path}/{file}")));
         }
     }
 }
@@ -64,7 +65,10 @@ fn words(value: Option<&Rendered>) -> Vec<String> {
         }
         Some(Rendered::Str(text)) => {
             let parts = text.as_str().split([',', ';']);
-            parts.map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()).collect()
+            parts
+                .map(|p| p.trim().to_owned())
+                .filter(|p| !p.is_empty())
+                .collect()
         }
         _ => Vec::new(),
     }
@@ -89,7 +93,9 @@ pub(super) fn run(files: &Files<'_>, call: &LookupCall<'_>) -> Result<Vec<Render
     for name in &search.names {
         for kind in FOLDERS {
             if let Some(path) = files.find(name, kind)? {
-                return Ok(vec![Rendered::from(String::from_utf8_lossy(&path).into_owned())]);
+                return Ok(vec![Rendered::from(
+                    String::from_utf8_lossy(&path).into_owned(),
+                )]);
             }
         }
         if let Some(file) = files.task_file(name) {

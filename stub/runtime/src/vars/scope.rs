@@ -127,7 +127,9 @@ impl<'a, 'r> TaskVars<'a, 'r> {
             return Some(found);
         }
         let mut roles = frame.roles().rev();
-        roles.find_map(|role| role.params.get(name)).map(|v| (v, true))
+        roles
+            .find_map(|role| role.params.get(name))
+            .map(|v| (v, true))
     }
 
     /// A default of the task's role, of the roles above and below it, or of one that the play shows.

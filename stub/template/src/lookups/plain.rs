@@ -6,7 +6,7 @@ use super::undefined;
 use crate::Error;
 use crate::eval::{Args, Interp};
 use crate::filters;
-use crate::value::{Value, get_attr, iterate, to_text};
+use crate::value::{Dict, Key, Value, iterate, repr, to_text};
 
 /// The lookups of this file.
 pub(crate) const NAMES: &[&str] = &[
@@ -45,7 +45,7 @@ pub(super) fn run(
         "dict" => dict(terms),
         "nested" => nested(terms),
         "together" => together(terms),
-        "subelements" => subelements(interp, terms),
+        "subelements" => subelements(terms),
         "sequence" => super::sequence::run(args),
         "random_choice" => random_choice(interp, terms),
         "vars" => vars(interp, args),
@@ -143,7 +143,31 @@ fn together(terms: &[Value]) -> Result<Vec<Value>, Error> {
         .collect())
 }
 
-fn subelements(interp: &mut Interp<'_>, terms: &[Value]) -> Result<Vec<Value>, Error> {
+/// A mapping without the value at a path of keys.
+fn without(entry: &Value, path: &str) -> Value {
+    let Value::Dict(dict) = entry else {
+        return entry.clone();
+    };
+    let (key, below) = match path.split_once('.') {
+        Some((key, below)) => (key, Some(below)),
+        None => (path, None),
+    };
+    let mut copy = dict.borrow().clone();
+    let key = Key::from_str(key);
+    match below {
+        Some(below) => {
+            if let Some(inner) = copy.get_mut(&key) {
+                *inner = without(inner, below);
+            }
+        }
+        None => {
+            copy.shift_remove(&key);
+        }
+    }
+    Value::Dict(Dict::from_map(copy))
+}
+
+fn subelements(terms: &[Value]) -> Result<Vec<Value>, Error> {
     let [list, path, flags @ ..] = terms else {
         return Err(Error::value(
             "subelements lookup expects a list of two or three items",
@@ -168,22 +192,26 @@ fn subelements(interp: &mut Interp<'_>, terms: &[Value]) -> Result<Vec<Value>, E
         for part in path.split('.') {
             let part: Rc<str> = part.into();
             found = match &found {
-                Value::Dict(_) => get_attr(interp, &found, &part)?,
+                Value::Dict(dict) => dict
+                    .get_str(&part)
+                    .unwrap_or_else(|| Value::undefined(part)),
                 _ => Value::undefined(part),
             };
         }
         match &found {
             Value::List(_) | Value::Tuple(_) => {
+                let rest = without(&entry, &path);
                 rows.extend(
                     iterate(&found)?
                         .into_iter()
-                        .map(|item| Value::tuple(vec![entry.clone(), item])),
+                        .map(|item| Value::tuple(vec![rest.clone(), item])),
                 );
             }
             _ if skip_missing => {}
             Value::Undefined(_) => {
                 return Err(Error::value(format!(
-                    "could not find '{path}' key in iterated item"
+                    "could not find '{path}' key in iterated item '{}'",
+                    repr(&entry)?
                 )));
             }
             _ => {

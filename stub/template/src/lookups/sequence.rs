@@ -65,7 +65,7 @@ impl Sequence {
             "format" => self.format = value.to_owned(),
             other => {
                 return Err(Error::value(format!(
-                    "unrecognized arguments to with_sequence: '{other}'"
+                    "unrecognized arguments to with_sequence: ['{other}']"
                 )));
             }
         }
