@@ -137,6 +137,12 @@ fn of_role<'r>(role: &Rc<Role<'r>>, around: &[Level<'r>], out: &mut Vec<Rc<Handl
     }
 }
 
+/// All handlers with what is around them.
+pub(crate) fn frames<'r>(play: &PlayRun<'_, 'r>) -> Vec<Frame<'r>> {
+    let handlers = play.handlers.borrow();
+    handlers.iter().map(|handler| handler.frame(play)).collect()
+}
+
 /// Adds the handlers of a role that was included.
 pub(crate) fn add<'r>(play: &PlayRun<'_, 'r>, role: &Rc<Role<'r>>, around: &[Level<'r>]) {
     of_role(role, around, &mut play.handlers.borrow_mut());

@@ -18,7 +18,7 @@ use crate::args::{boolean, text};
 use crate::vars::Templar;
 
 /// How many files of tasks and roles may be in each other.
-const MAX_DEPTH: usize = 300;
+pub(crate) const MAX_DEPTH: usize = 300;
 
 /// What a task asked for.
 pub(crate) struct Wish {
@@ -222,15 +222,32 @@ fn fail<'r>(
     Ok(Flow::Failed)
 }
 
-enum Content<'r> {
+/// What was brought in.
+pub(crate) enum Content<'r> {
     Tasks(&'r [Item]),
     Role(Rc<Role<'r>>),
 }
 
-struct Found<'r> {
-    level: Level<'r>,
-    content: Content<'r>,
+/// Something that an including task found.
+pub(crate) struct Found<'r> {
+    /// What the task hands down.
+    pub level: Level<'r>,
+    /// What was brought in.
+    pub content: Content<'r>,
     printed: String,
+}
+
+/// What a task (or one item of its loop) would bring in as things stand.
+///
+/// # Errors
+/// Where the name cannot be known yet, or the plan does not have it.
+pub(crate) fn look<'r>(
+    play: &PlayRun<'_, 'r>,
+    frame: &Frame<'r>,
+    templar: &Templar<'_, 'r>,
+) -> Result<Found<'r>, String> {
+    let (wish, _) = wish(frame, templar, true)?;
+    find(play, frame, &wish)
 }
 
 fn find<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>, wish: &Wish) -> Result<Found<'r>, String> {

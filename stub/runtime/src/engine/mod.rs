@@ -7,6 +7,7 @@
 mod ahead;
 mod attempt;
 mod batches;
+mod blocks;
 mod child;
 mod driver;
 mod frame;

@@ -6,13 +6,19 @@
 //! because it is made from what an earlier task of the same play registers, ends the play before it begins: what was
 //! promised cannot be kept, and a play before this one can find out what it needs.
 
-use rustle_formats::plan::{Block, Item, PlayPlan, Task};
+use std::cell::RefCell;
+use std::rc::Rc;
 
+use rustle_formats::plan::{Item, Task};
+
+use super::includes::{self, Content};
 use super::invoke::{self, Call};
 use super::keywords::{self, Keywords};
+use super::level::Level;
 use super::play::PlayRun;
+use super::role::Role;
 use super::runner::Abort;
-use super::{Frame, attempt, loops, tags, task};
+use super::{Frame, attempt, handlers, loops, tags, task};
 use crate::args::{Args, Moment, first_message};
 use crate::assets::AssetKind;
 use crate::context::{Staging, find_asset};
@@ -43,46 +49,74 @@ pub(crate) fn rehearse<'r>(play: &PlayRun<'_, 'r>, staging: &Staging) -> Result<
 
 /// The tasks and handlers that concern this host and were not deselected.
 fn frames<'r>(play: &PlayRun<'_, 'r>) -> Vec<Frame<'r>> {
-    let mut out = Vec::new();
+    let mut walk = Walk {
+        play,
+        around: Vec::new(),
+        out: Vec::new(),
+    };
     for batch in &play.play.batches {
         if play.concerns(&batch.hosts) {
-            for item in &batch.tasks {
-                walk(play.play, item, &mut Vec::new(), &mut out);
-            }
+            walk.items(&batch.tasks);
         }
     }
-    let options = play.run.store.options;
-    out.retain(|frame| {
-        let tags = tags::effective(play.play, &frame.blocks, frame.task);
-        tags::selected(&tags, &options.tags, &options.skip_tags)
-    });
-    let handlers = play.play.handlers.iter();
-    out.extend(handlers.map(|handler| Frame::of_handler(play.play, handler)));
+    let mut out = walk.out;
+    out.extend(handlers::frames(play));
     out.retain(|frame| play.concerns(&frame.task.hosts));
     out
 }
 
-fn walk<'p>(
-    play: &'p PlayPlan,
-    item: &'p Item,
-    blocks: &mut Vec<&'p Block>,
-    out: &mut Vec<Frame<'p>>,
-) {
-    match item {
-        Item::Task(task) => out.push(Frame {
-            play,
-            blocks: blocks.clone(),
-            task,
-            handler: false,
-        }),
-        Item::Block(block) => {
-            blocks.push(block);
-            let inner = block.block.iter().chain(&block.rescue).chain(&block.always);
-            for item in inner {
-                walk(play, item, blocks, out);
-            }
-            blocks.pop();
+/// Collects the tasks that the run's tags select.
+struct Walk<'w, 'r> {
+    play: &'w PlayRun<'w, 'r>,
+    around: Vec<Level<'r>>,
+    out: Vec<Frame<'r>>,
+}
+
+impl<'r> Walk<'_, 'r> {
+    fn items(&mut self, items: &'r [Item]) {
+        for item in items {
+            self.item(item);
         }
+    }
+
+    fn item(&mut self, item: &'r Item) {
+        match item {
+            Item::Task(task) => {
+                let frame = Frame {
+                    play: self.play.play,
+                    around: self.around.clone(),
+                    task,
+                    handler: false,
+                };
+                let options = self.play.run.store.options;
+                if tags::selected(&frame.tags(), &options.tags, &options.skip_tags) {
+                    self.out.push(frame);
+                }
+            }
+            Item::Block(block) => {
+                self.around.push(Level::Block(block));
+                if let Some(used) = &block.use_role
+                    && let Ok(role) = Role::of_block(self.play.run.store.plan, block, used)
+                {
+                    self.role(&role);
+                }
+                self.items(&block.block);
+                self.items(&block.rescue);
+                self.items(&block.always);
+                self.around.pop();
+            }
+        }
+    }
+
+    fn role(&mut self, role: &Rc<Role<'r>>) {
+        self.around.push(Level::Role(role.clone()));
+        for (entry, dependency) in &role.dependencies {
+            self.around.push(Level::Block(entry));
+            self.role(dependency);
+            self.around.pop();
+        }
+        self.items(role.tasks);
+        self.around.pop();
     }
 }
 
@@ -95,14 +129,23 @@ fn concerned(task: &Task) -> Option<&'static dyn Module> {
 }
 
 fn one_task<'r>(play: &PlayRun<'_, 'r>, staging: &Staging, frame: &Frame<'r>) -> Result<(), Abort> {
-    let Some(module) = concerned(frame.task) else {
+    let module = concerned(frame.task);
+    if module.is_none() && !includes::is_include(&frame.task.module) {
         return Ok(());
-    };
+    }
     play.run.check_stop()?;
-    play.run.templates.begin_task(&frame.task.asset_paths);
+    play.run.templates.begin_task(frame.folders());
     let vars = TaskVars::new(task::scope(play, frame));
     let templar = Templar::new(&play.run.templates, &vars);
-    let go = |templar: &Templar<'_, 'r>| one_item(play, staging, frame, module, templar);
+    let inside = RefCell::new(Vec::new());
+    let go = |templar: &Templar<'_, 'r>| match module {
+        Some(module) => one_item(play, staging, frame, module, templar),
+        None if skipped(frame, templar) => Ok(()),
+        None => {
+            inside.borrow_mut().extend(included(play, frame, templar)?);
+            Ok(())
+        }
+    };
     let done = match loops::items(frame, &templar) {
         loops::Items::None => go(&templar),
         // No list, whatever the conditions say: the task fails in its turn, and nothing is written.
@@ -126,7 +169,34 @@ fn one_task<'r>(play: &PlayRun<'_, 'r>, staging: &Staging, frame: &Frame<'r>) ->
             play.play.name,
             frame.written_name()
         ))
-    })
+    })?;
+    let inside = inside.into_inner();
+    inside
+        .iter()
+        .try_for_each(|frame| one_task(play, staging, frame))
+}
+
+/// The tasks that an including task brings in, as things stand when the play begins.
+fn included<'r>(
+    play: &PlayRun<'_, 'r>,
+    frame: &Frame<'r>,
+    templar: &Templar<'_, 'r>,
+) -> Result<Vec<Frame<'r>>, String> {
+    if frame.around.len() > includes::MAX_DEPTH {
+        return Err("files of tasks include each other too deeply".into());
+    }
+    let found = includes::look(play, frame, templar)?;
+    let mut walk = Walk {
+        play,
+        around: frame.around.clone(),
+        out: Vec::new(),
+    };
+    walk.around.push(found.level);
+    match found.content {
+        Content::Tasks(items) => walk.items(items),
+        Content::Role(role) => walk.role(&role),
+    }
+    Ok(walk.out)
 }
 
 /// Whether a condition of the task is false as things stand.
@@ -200,7 +270,7 @@ fn read_named(call: &Call<'_, '_, '_>, args: &Args, kind: &str) -> Result<(), St
         };
         // Free-form text is a file and its arguments.
         let name = text.split_whitespace().next().unwrap_or_default();
-        let found = find_asset(assets, &call.frame.task.asset_paths, name, kind);
+        let found = find_asset(assets, &call.frame.folders(), name, kind);
         // What is not there is for the task to say: it may be a file of the machine.
         if let Ok(entry) = found
             && matches!(entry.kind, AssetKind::File { .. })
