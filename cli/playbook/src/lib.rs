@@ -3,12 +3,17 @@
 //! Nothing here prints, reads the environment or ends the process: what the process knows is handed in, and what is
 //! wrong comes back as [`Problem`]s.
 
+mod collections;
 pub mod config;
+mod files;
+pub mod play;
 mod problem;
+pub mod roles;
 mod source;
 pub mod vault;
 pub mod words;
 pub mod yaml;
 
+pub use files::{Files, Kind};
 pub use problem::{Problem, Severity};
 pub use source::{FileId, Position, Sources};

@@ -1,0 +1,136 @@
+//! The tasks of a playbook in order with their tags, as `--list-tasks` and `--list-tags` show them.
+
+use std::collections::BTreeSet;
+
+use super::keywords::Keywords;
+use super::model::{Entry, Play, Playbook, RoleUse, Task};
+use super::tags::{Selection, written};
+
+/// A play's tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// The patterns of `hosts`, with commas.
+    pub hosts: String,
+    /// The name, or else the hosts.
+    pub title: String,
+    /// The play's own tags, in order.
+    pub tags: Vec<String>,
+    /// The tasks that the selection leaves.
+    pub tasks: Vec<OutlineTask>,
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutlineTask {
+    /// What is printed: `role : name`, or the module.
+    pub label: String,
+    /// All tags that apply.
+    pub tags: BTreeSet<String>,
+}
+
+/// Tags from the outside in, and the role.
+#[derive(Clone, Default)]
+struct Around {
+    tags: BTreeSet<String>,
+    role: Option<String>,
+}
+
+impl Around {
+    fn with(&self, keywords: &Keywords) -> Around {
+        let mut around = self.clone();
+        around.tags.extend(written(keywords));
+        around
+    }
+}
+
+/// The plays of a playbook with the tasks that a selection leaves. Of blocks, only the main part counts; what is included
+/// during the run is not known here.
+pub fn outline(playbook: &Playbook, selection: &Selection) -> Vec<Outline> {
+    playbook
+        .plays
+        .iter()
+        .map(|play| outline_play(play, selection))
+        .collect()
+}
+
+fn outline_play(play: &Play, selection: &Selection) -> Outline {
+    let mut tags = Vec::new();
+    let outer = play.imports.iter().map(|import| &import.keywords);
+    for tag in outer.chain([&play.keywords]).flat_map(written) {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    let around = Around {
+        tags: tags.iter().cloned().collect(),
+        role: None,
+    };
+    let mut walk = Walk {
+        selection,
+        tasks: Vec::new(),
+    };
+    walk.entries(&play.pre_tasks, &around);
+    for role in &play.roles {
+        walk.role(role, &around);
+    }
+    walk.entries(&play.tasks, &around);
+    walk.entries(&play.post_tasks, &around);
+    let hosts: Vec<String> = play.hosts().into_iter().map(super::text_of).collect();
+    Outline {
+        hosts: hosts.join(","),
+        title: play.title(),
+        tags,
+        tasks: walk.tasks,
+    }
+}
+
+struct Walk<'s> {
+    selection: &'s Selection,
+    tasks: Vec<OutlineTask>,
+}
+
+impl Walk<'_> {
+    fn entries(&mut self, entries: &[Entry], around: &Around) {
+        for entry in entries {
+            match entry {
+                Entry::Task(task) => self.task(task, around),
+                Entry::Block(block) => self.entries(&block.block, &around.with(&block.keywords)),
+                Entry::ImportTasks(import) => {
+                    self.entries(&import.entries, &around.with(&import.task.keywords));
+                }
+                Entry::ImportRole(import) => {
+                    self.role(&import.role, &around.with(&import.task.keywords));
+                }
+            }
+        }
+    }
+
+    fn role(&mut self, role: &RoleUse, around: &Around) {
+        let mut around = around.with(&role.keywords);
+        for dependency in &role.dependencies {
+            self.role(dependency, &around);
+        }
+        around.role = Some(role.role.name.clone());
+        if let Some(validation) = &role.validation {
+            let mut tags = around.tags.clone();
+            tags.insert("always".to_owned());
+            self.push(format!("{} : {}", role.role.name, validation.title()), tags);
+        }
+        self.entries(&role.tasks, &around);
+    }
+
+    fn task(&mut self, task: &Task, around: &Around) {
+        let label = match (task.name(), &around.role) {
+            (Some(name), Some(role)) => format!("{role} : {name}"),
+            (Some(name), None) => name,
+            (None, _) => task.action.name.clone(),
+        };
+        self.push(label, around.with(&task.keywords).tags);
+    }
+
+    fn push(&mut self, label: String, tags: BTreeSet<String>) {
+        if self.selection.selects(&tags) {
+            self.tasks.push(OutlineTask { label, tags });
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Plays, and playbooks that import playbooks.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::action::short;
+use super::entries::texts;
+use super::keywords::{Keyword, Keywords, Place, find, unknown};
+use super::model::{Play, PlaybookImport, RoleUse, text_of};
+use super::reader::{Reader, Scope};
+use crate::files::{clean, parent};
+use crate::problem::Problem;
+use crate::source::Position;
+use crate::yaml::{Mapping, Node, NodeValue};
+
+/// How deep playbooks may import each other.
+const MAX_IMPORTS: usize = 64;
+
+impl Reader<'_> {
+    pub(super) fn plays(
+        &self,
+        path: &Path,
+        imports: &[Arc<PlaybookImport>],
+        asked: Option<Position>,
+        out: &mut Vec<Play>,
+    ) -> Result<(), Problem> {
+        let root = self.document(path, asked)?;
+        let items = match &root.value {
+            NodeValue::List(items) if !items.is_empty() => items,
+            NodeValue::List(_) | NodeValue::Null => {
+                return Err(
+                    Problem::error("a playbook has at least one play, and this has none")
+                        .at(root.at),
+                );
+            }
+            _ => {
+                return Err(Problem::error(format!(
+                    "a playbook is a list of plays, and this is {}",
+                    root.kind()
+                ))
+                .at(root.at)
+                .hint("every play begins with `- `"));
+            }
+        };
+        for item in items.iter() {
+            let Some(map) = item.as_map() else {
+                return Err(Problem::error(format!(
+                    "a play is a mapping, and this is {}",
+                    item.kind()
+                ))
+                .at(item.at));
+            };
+            let import = map.iter().find(|(key, _)| {
+                key.as_str()
+                    .is_some_and(|name| short(name) == "import_playbook")
+            });
+            match import {
+                Some((key, file)) => {
+                    self.import_playbook(path, item, map, (key, file), imports, out)?
+                }
+                None => out.push(self.play(path, item, map, imports)?),
+            }
+        }
+        Ok(())
+    }
+
+    fn import_playbook(
+        &self,
+        from: &Path,
+        item: &Node,
+        map: &Mapping,
+        (statement, file): (&Node, &Node),
+        imports: &[Arc<PlaybookImport>],
+        out: &mut Vec<Play>,
+    ) -> Result<(), Problem> {
+        if imports.len() >= MAX_IMPORTS {
+            return Err(Problem::error("playbooks import each other in a circle").at(file.at));
+        }
+        let mut keywords = Keywords::default();
+        for (key, value) in map {
+            let name = text_of(key);
+            let known = if key == statement {
+                "import_playbook"
+            } else {
+                &name
+            };
+            match find(known, Place::ImportPlaybook) {
+                Some(keyword) => keywords.push(keyword, key, value),
+                None => return Err(unknown(key, &name, Place::ImportPlaybook)),
+            }
+        }
+        self.check_vars(&keywords, Place::ImportPlaybook)?;
+        let mut scope = self.play_scope(from);
+        for import in imports {
+            scope = scope.with_vars(import.keywords.get("vars"));
+        }
+        let scope = scope.with_vars(keywords.get("vars"));
+        let name = self.render(file, &scope)?;
+        let name = name.trim();
+        if name.is_empty() {
+            return Err(Problem::error("`import_playbook` names no file").at(statement.at));
+        }
+        let path = self
+            .collections
+            .playbook(self, name, &scope)
+            .unwrap_or_else(|| clean(&parent(from).join(name)));
+        if !self.files.is_file(&path) {
+            return Err(Problem::error(format!("there is no playbook `{name}`"))
+                .at(file.at)
+                .over(text_of(file).chars().count())
+                .note(format!("looked for {}", path.display())));
+        }
+        let mut imports = imports.to_vec();
+        imports.push(Arc::new(PlaybookImport {
+            at: item.at,
+            keywords,
+        }));
+        self.plays(&path, &imports, Some(file.at), out)
+    }
+
+    fn play_scope(&self, path: &Path) -> Scope {
+        Scope {
+            playbook_dir: parent(path).to_owned(),
+            folders: Vec::new(),
+            role: None,
+            handlers: false,
+            collections: Vec::new(),
+            vars: Vec::new(),
+            depth: 0,
+        }
+    }
+
+    fn play(
+        &self,
+        path: &Path,
+        item: &Node,
+        map: &Mapping,
+        imports: &[Arc<PlaybookImport>],
+    ) -> Result<Play, Problem> {
+        let keywords = self.play_keywords(item, map)?;
+        let mut scope = self.play_scope(path);
+        for import in imports {
+            scope = scope.with_vars(import.keywords.get("vars"));
+        }
+        scope = scope.with_vars(keywords.get("vars"));
+        if let Some(collections) = keywords.get("collections") {
+            scope.collections = texts(collections);
+        }
+        let section = |name: &str, scope: &Scope| match keywords.get(name) {
+            Some(list) => self.entries(list, &format!("`{name}`"), scope),
+            None => Ok(Vec::new()),
+        };
+        let mut handlers = scope.clone();
+        handlers.handlers = true;
+        Ok(Play {
+            at: item.at,
+            file: path.to_owned(),
+            imports: imports.to_vec(),
+            pre_tasks: section("pre_tasks", &scope)?,
+            roles: match keywords.get("roles") {
+                Some(list) => self.roles(list, &scope)?,
+                None => Vec::new(),
+            },
+            tasks: section("tasks", &scope)?,
+            post_tasks: section("post_tasks", &scope)?,
+            handlers: section("handlers", &handlers)?,
+            keywords,
+        })
+    }
+
+    fn play_keywords(&self, item: &Node, map: &Mapping) -> Result<Keywords, Problem> {
+        let mut keywords = Keywords::default();
+        for (key, value) in map {
+            let name = text_of(key);
+            // Ansible's old name.
+            let name = if name == "user" { "remote_user" } else { &name };
+            match find(name, Place::Play) {
+                Some(keyword) => keywords.push(keyword, key, value),
+                None => return Err(unknown(key, name, Place::Play)),
+            }
+        }
+        check_hosts(item, &keywords)?;
+        self.check_vars(&keywords, Place::Play)?;
+        Ok(keywords)
+    }
+
+    /// `roles:` of a play, or the dependencies of a role.
+    pub(crate) fn roles(&self, list: &Node, scope: &Scope) -> Result<Vec<Arc<RoleUse>>, Problem> {
+        let items = match &list.value {
+            NodeValue::Null => return Ok(Vec::new()),
+            NodeValue::List(items) => items,
+            _ => {
+                return Err(Problem::error(format!(
+                    "`roles` is a list of roles, and this is {}",
+                    list.kind()
+                ))
+                .at(list.at));
+            }
+        };
+        items
+            .iter()
+            .map(|item| self.role_entry(item, scope))
+            .collect()
+    }
+
+    fn role_entry(&self, item: &Node, scope: &Scope) -> Result<Arc<RoleUse>, Problem> {
+        let mut keywords = Keywords::default();
+        let mut params = Vec::new();
+        let mut name = None;
+        match &item.value {
+            NodeValue::Str(_) | NodeValue::Int(_) => name = Some(item.clone()),
+            NodeValue::Map(map) => {
+                for (key, value) in map.iter() {
+                    let text = text_of(key);
+                    match find(&text, Place::Role) {
+                        _ if matches!(text.as_str(), "role" | "name") => {
+                            if name.is_none() || text == "role" {
+                                name = Some(value.clone());
+                            }
+                        }
+                        Some(keyword) => keywords.push(keyword, key, value),
+                        None => params.push((key.clone(), value.clone())),
+                    }
+                }
+                if name.is_none() {
+                    name = map.get("src").cloned();
+                    params.retain(|(key, _)| {
+                        !matches!(text_of(key).as_str(), "src" | "scm" | "version")
+                    });
+                }
+            }
+            _ => {
+                return Err(Problem::error(format!(
+                    "a role is named by text or a mapping, and this is {}",
+                    item.kind()
+                ))
+                .at(item.at));
+            }
+        }
+        let Some(name) = name.filter(|name| !text_of(name).is_empty()) else {
+            return Err(Problem::error("this entry names no role")
+                .at(item.at)
+                .hint("write `- role: NAME`"));
+        };
+        self.check_vars(&keywords, Place::Role)?;
+        let mut inner = scope.deeper(name.at)?.with_vars(keywords.get("vars"));
+        inner.vars.push(
+            Node::map(params.clone(), item.at)
+                .as_map()
+                .cloned()
+                .unwrap_or_default()
+                .into(),
+        );
+        let text = self.render(&name, &inner)?;
+        self.role_use(
+            &text,
+            &name,
+            crate::roles::From::default(),
+            &keywords,
+            params,
+            &inner,
+        )
+    }
+}
+
+/// The files and folders beside a playbook in which roles are.
+pub(crate) fn role_folders(reader: &Reader<'_>, scope: &Scope) -> Vec<PathBuf> {
+    let mut out = vec![scope.playbook_dir.join("roles")];
+    out.extend(reader.options.roles_path.iter().cloned());
+    if let Some(role) = &scope.role {
+        out.push(parent(&role.path).to_owned());
+    }
+    out.push(scope.playbook_dir.clone());
+    out.iter().map(|path| clean(path)).collect()
+}
+
+fn check_hosts(item: &Node, keywords: &Keywords) -> Result<(), Problem> {
+    let Some(hosts) = keywords.get("hosts") else {
+        return Err(Problem::error("this play names no `hosts`")
+            .at(item.at)
+            .hint("add `hosts: PATTERN`, for example `hosts: all`"));
+    };
+    let bad = |what: String| {
+        Err(Problem::error(what)
+            .at(hosts.at)
+            .hint("write `hosts: PATTERN`, or a list of patterns"))
+    };
+    match &hosts.value {
+        NodeValue::List(list) if list.is_empty() => bad("`hosts` is empty".to_owned()),
+        NodeValue::Null => bad("`hosts` is empty".to_owned()),
+        NodeValue::Str(text) if text.text.is_empty() => bad("`hosts` is empty".to_owned()),
+        NodeValue::List(list) => match list.iter().find(|host| text_of(host).is_empty()) {
+            Some(host) => bad(format!(
+                "a pattern of `hosts` is text, and this is {}",
+                host.kind()
+            )),
+            None => Ok(()),
+        },
+        NodeValue::Map(_) | NodeValue::Vault(_) => bad(format!(
+            "`hosts` is text or a list, and this is {}",
+            hosts.kind()
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The keyword that a role's `meta/main.yml` may have beside its own fields.
+pub(crate) fn meta_keyword(name: &str) -> Option<&'static Keyword> {
+    find(name, Place::Role).filter(|keyword| !matches!(keyword.name, "role" | "tags" | "when"))
+}
