@@ -15,6 +15,8 @@ pub(crate) enum Exit {
     Plan = 1,
     /// `diff`: the artifacts differ.
     Differs = 3,
+    /// A playbook is refused.
+    Refused = 4,
     /// Options that do not go together, or a setting that is wrong.
     Options = 5,
     /// The command line is wrong.
@@ -46,10 +48,11 @@ Exit codes:
    1  what was read is refused         67  no artifact, or nothing packed into it
    2  push: a task failed              68  the artifact is of another version
    3  diff: the artifacts differ       69  not signed by a trusted key
-   4  push: a host is unreachable      70  a key or a secret is missing or wrong
-   5  wrong options or settings        71  an asset is missing or not as the plan says
-  64  wrong command line               72  no runner for the target
-  65  the artifact is damaged          74  a file or the machine failed";
+   4  playbook refused; push: a host   70  a key or a secret is missing or wrong
+      is unreachable                   71  an asset is missing or not as the plan says
+   5  wrong options or settings        72  no runner for the target
+  64  wrong command line               74  a file or the machine failed
+  65  the artifact is damaged";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {

@@ -8,6 +8,7 @@ mod checks;
 mod commands;
 mod console;
 mod diagnostic;
+mod disk;
 mod exit;
 mod failure;
 mod plan_input;

@@ -5,6 +5,7 @@ mod extract;
 mod inspect;
 mod keygen;
 mod pack;
+mod playbook;
 mod push;
 mod schema;
 mod stub;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Pack(Box<pack::Pack>),
     /// Send an artifact to machines over ssh and run it there.
     Push(Box<push::Push>),
+    /// Read playbooks and list their tasks and tags, as ansible-playbook does.
+    Playbook(Box<playbook::PlaybookCommand>),
     /// Show what an artifact holds.
     Inspect(inspect::Inspect),
     /// Check every byte of an artifact and who signed it, without running anything.
@@ -52,6 +55,7 @@ impl Command {
         let exit = match self {
             Command::Push(c) => return c.run(console).map(ExitCode::from),
             Command::Pack(c) => c.run(console),
+            Command::Playbook(c) => c.run(console),
             Command::Inspect(c) => c.run(console),
             Command::Verify(c) => c.run(console),
             Command::Extract(c) => c.run(console),

@@ -118,7 +118,7 @@ impl Reader<'_> {
         self.plays(&path, &imports, Some(file.at), out)
     }
 
-    fn play_scope(&self, path: &Path) -> Scope {
+    pub(super) fn play_scope(&self, path: &Path) -> Scope {
         Scope {
             playbook_dir: parent(path).to_owned(),
             folders: Vec::new(),

@@ -118,8 +118,10 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(crate) fn warn(&self, problem: Problem) {
-        self.warnings.borrow_mut().push(problem);
+    /// The file of a playbook in an installed collection, by its full name.
+    pub fn collection_playbook(&self, name: &str) -> Option<PathBuf> {
+        self.collections
+            .playbook(self, name, &self.play_scope(Path::new(name)))
     }
 
     /// The document of a file, from before if it was read before. `asked` is where it is named.

@@ -1,0 +1,210 @@
+//! `rustle playbook`: ansible-playbook's options that need no hosts.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustle_playbook::Problem;
+use rustle_playbook::play::{Options, Outline, Playbook, Reader, Selection, outline, split};
+use rustle_playbook::yaml::{self, DuplicateKeys, Mapping, Node, NodeValue};
+
+use crate::console::{Console, print};
+use crate::disk::{Disk, installation};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::surroundings::{Surroundings, diagnostic};
+use crate::vault_options::VaultOptions;
+
+/// Reads playbooks and shows what is in them, as ansible-playbook does.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlaybookCommand {
+    /// The playbooks: paths, or full names in collections.
+    #[arg(required = true, value_name = "PLAYBOOK")]
+    playbooks: Vec<PathBuf>,
+    /// List all tasks that would run.
+    #[arg(long)]
+    list_tasks: bool,
+    /// List all tags.
+    #[arg(long)]
+    list_tags: bool,
+    /// Check the playbooks without running them.
+    #[arg(long)]
+    syntax_check: bool,
+    /// Only plays and tasks with these tags.
+    #[arg(short, long, value_name = "TAGS")]
+    tags: Vec<String>,
+    /// Not the plays and tasks with these tags.
+    #[arg(long, value_name = "TAGS")]
+    skip_tags: Vec<String>,
+    /// Variables: key=value, YAML, JSON, or @FILE. May be given several times.
+    #[arg(short, long, value_name = "VARS")]
+    extra_vars: Vec<String>,
+    /// Accepted, and without effect on what is listed here.
+    #[arg(short, long, value_name = "INVENTORY")]
+    inventory: Vec<String>,
+    #[command(flatten)]
+    vault: VaultOptions,
+}
+
+impl PlaybookCommand {
+    /// Does it.
+    pub(crate) fn run(&self, console: &Console) -> Result<Exit, Failure> {
+        if !(self.list_tasks || self.list_tags || self.syntax_check) {
+            return Err(Failure::text(
+                Exit::Options,
+                "this version reads playbooks and does not run them",
+            )
+            .hint("give --list-tasks, --list-tags or --syntax-check"));
+        }
+        let surroundings = Surroundings::load(console)?;
+        let disk = Disk {
+            vault: self.vault.vault(&surroundings, console, false)?,
+        };
+        let refuse = |problem: Problem| {
+            Failure::new(Exit::Refused, diagnostic(&problem, &surroundings.sources))
+        };
+        let options = self.options(&surroundings).map_err(refuse)?;
+        let reader = Reader::new(&surroundings.sources, &disk, &options);
+        let mut out = String::new();
+        for path in &self.playbooks {
+            let playbook = self.read(&reader, path).map_err(refuse)?;
+            surroundings.say(console, &playbook.warnings);
+            let _ = write!(out, "\nplaybook: {}\n", path.display());
+            if self.list_tasks || self.list_tags {
+                self.list(&playbook, &mut out);
+            }
+        }
+        print(&out)?;
+        Ok(Exit::Done)
+    }
+
+    fn read(&self, reader: &Reader<'_>, path: &Path) -> Result<Playbook, Problem> {
+        match reader.collection_playbook(&path.to_string_lossy()) {
+            Some(found) if !path.exists() => reader.playbook(&found),
+            _ => reader.playbook(path),
+        }
+    }
+
+    fn options(&self, surroundings: &Surroundings) -> Result<Options, Problem> {
+        let config = &surroundings.config;
+        let yaml = yaml::Options {
+            duplicate_keys: match config.text("DUPLICATE_YAML_DICT_KEY") {
+                Some("error") => DuplicateKeys::Error,
+                Some("ignore") => DuplicateKeys::Ignore,
+                _ => DuplicateKeys::Warn,
+            },
+        };
+        let installed = installation(config.environment().get("PATH"));
+        let mut collections_path = config.paths("COLLECTIONS_PATHS");
+        collections_path.extend(installed.collections);
+        let extra_vars = self
+            .extra_vars
+            .iter()
+            .map(|text| extra_vars(text, surroundings, &yaml))
+            .collect::<Result<_, _>>()?;
+        Ok(Options {
+            yaml,
+            roles_path: config.paths("DEFAULT_ROLES_PATH"),
+            collections_path,
+            module_path: config.paths("DEFAULT_MODULE_PATH"),
+            builtin_routing: installed.routing,
+            extra_vars,
+            ..Options::default()
+        })
+    }
+
+    fn list(&self, playbook: &Playbook, out: &mut String) {
+        let mut only = words(&self.tags);
+        if self.list_tags && only.is_empty() {
+            // Ansible lists the tag `never` only if nothing was chosen.
+            only.extend(["all".to_owned(), "never".to_owned()]);
+        }
+        let selection = Selection {
+            only,
+            skip: words(&self.skip_tags),
+        };
+        for (index, play) in outline(playbook, &selection).iter().enumerate() {
+            self.list_play(index + 1, play, out);
+        }
+    }
+
+    fn list_play(&self, number: usize, play: &Outline, out: &mut String) {
+        let tags = play.tags.join(",");
+        let _ = writeln!(
+            out,
+            "\n  play #{number} ({}): {}\tTAGS: [{tags}]",
+            play.hosts, play.title
+        );
+        if self.list_tasks {
+            out.push_str("    tasks:\n");
+            for task in &play.tasks {
+                let _ = writeln!(out, "      {}\tTAGS: [{}]", task.label, joined(&task.tags));
+            }
+        }
+        if self.list_tags {
+            let mut all: BTreeSet<String> = play.tags.iter().cloned().collect();
+            all.extend(play.tasks.iter().flat_map(|task| task.tags.iter().cloned()));
+            let _ = writeln!(out, "      TASK TAGS: [{}]", joined(&all));
+        }
+    }
+}
+
+fn joined(tags: &BTreeSet<String>) -> String {
+    tags.iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn words(options: &[String]) -> BTreeSet<String> {
+    options
+        .iter()
+        .flat_map(|text| text.split(','))
+        .map(|tag| tag.trim().to_owned())
+        .filter(|tag| !tag.is_empty())
+        .collect()
+}
+
+/// The variables of one `-e`.
+fn extra_vars(
+    text: &str,
+    surroundings: &Surroundings,
+    options: &yaml::Options,
+) -> Result<Arc<Mapping>, Problem> {
+    let sources = &surroundings.sources;
+    let text = text.trim();
+    let document = if let Some(file) = text.strip_prefix('@') {
+        let bytes = std::fs::read(file)
+            .map_err(|e| Problem::error(format!("`{file}` of --extra-vars cannot be read: {e}")))?;
+        yaml::read(sources, Path::new(file), &bytes, options)?
+    } else if text.starts_with(['{', '[']) {
+        yaml::read(sources, Path::new("--extra-vars"), text.as_bytes(), options)?
+    } else {
+        let split = split(text, |_| true).map_err(|_| {
+            Problem::error(format!(
+                "a quote or a template in `{text}` of --extra-vars is not closed"
+            ))
+        })?;
+        let at = yaml::read(sources, Path::new("--extra-vars"), b"", options)?
+            .root
+            .at;
+        let pairs = split.pairs.into_iter();
+        let entries = pairs.map(|(key, value)| (Node::text(key, at), Node::text(value, at)));
+        return Ok(mapping(&Node::map(entries.collect(), at)).unwrap_or_default());
+    };
+    mapping(&document.root).ok_or_else(|| {
+        Problem::error(format!(
+            "--extra-vars are a mapping, and this is {}",
+            document.root.kind()
+        ))
+        .at(document.root.at)
+    })
+}
+
+fn mapping(node: &Node) -> Option<Arc<Mapping>> {
+    match &node.value {
+        NodeValue::Map(map) => Some(map.clone()),
+        _ => None,
+    }
+}

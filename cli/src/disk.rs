@@ -1,0 +1,86 @@
+//! The files of this machine for the libraries that read repositories; what is vaulted is decrypted on the way.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustle_playbook::vault::{Vault, is_encrypted};
+use rustle_playbook::{Files, Kind};
+
+/// The file system.
+pub(crate) struct Disk {
+    /// The passwords for what is vaulted.
+    pub(crate) vault: Vault,
+}
+
+impl Files for Disk {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let bytes = std::fs::read(path)?;
+        if !is_encrypted(&bytes) {
+            return Ok(bytes);
+        }
+        match self.vault.decrypt(&bytes) {
+            Ok(plain) => Ok(plain.text.to_vec()),
+            Err(error) => Err(io::Error::other(error.to_string())),
+        }
+    }
+
+    fn kind(&self, path: &Path) -> Option<Kind> {
+        let meta = std::fs::metadata(path).ok()?;
+        if meta.is_dir() {
+            Some(Kind::Folder)
+        } else {
+            Some(Kind::File)
+        }
+    }
+
+    fn names(&self, path: &Path) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(path) else {
+            return Vec::new();
+        };
+        entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect()
+    }
+}
+
+/// What an installation of Ansible on this machine has that playbooks may refer to.
+#[derive(Debug, Default)]
+pub(crate) struct Installation {
+    /// The routing of former modules of ansible.builtin.
+    pub(crate) routing: Option<PathBuf>,
+    /// The folder that contains the `ansible_collections` of the Python package `ansible`.
+    pub(crate) collections: Option<PathBuf>,
+}
+
+/// The installation whose `ansible-playbook` is the first in `PATH`.
+pub(crate) fn installation(search: Option<&str>) -> Installation {
+    let programs =
+        std::env::split_paths(search.unwrap_or("")).map(|folder| folder.join("ansible-playbook"));
+    let Some(program) = programs
+        .into_iter()
+        .find_map(|path| path.canonicalize().ok())
+    else {
+        return Installation::default();
+    };
+    let prefix = program
+        .parent()
+        .and_then(Path::parent)
+        .unwrap_or(Path::new("/"));
+    let mut packages = vec![prefix.join("lib/python3/dist-packages")];
+    if let Ok(versions) = std::fs::read_dir(prefix.join("lib")) {
+        packages.extend(
+            versions
+                .flatten()
+                .map(|entry| entry.path().join("site-packages")),
+        );
+    }
+    let routing = |folder: &PathBuf| folder.join("ansible/config/ansible_builtin_runtime.yml");
+    let Some(folder) = packages.iter().find(|folder| routing(folder).is_file()) else {
+        return Installation::default();
+    };
+    Installation {
+        routing: Some(routing(folder)),
+        collections: Some(folder.clone())
+            .filter(|folder| folder.join("ansible_collections").is_dir()),
+    }
+}
