@@ -212,3 +212,76 @@ fn variables_are_read_from_files_of_the_plan() {
     assert_eq!(fake.run(&plan, Options::default()).exit_code, 0);
     assert_eq!(fake.result("show").get("msg"), Some(&"5 True".into()));
 }
+
+#[test]
+fn what_cannot_be_included_is_said_with_the_places() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake::new(dir.path());
+    let plan = serde_json::from_value(json!({
+        "version": 2,
+        "base_dir": "/site",
+        "roles": {"web": {"path": "roles/web", "tasks": {"main": [
+            {"name": "inside", "module": "include_tasks", "args": {"file": "x.yml"}}
+        ]}}},
+        "plays": [{"name": "p", "batches": [{"tasks": [
+            {"block": [{"name": "role", "module": "include_role", "args": {"name": "nobody"}}],
+             "rescue": [{"name": "why", "module": "debug", "args": {"var": "ansible_failed_result.reason"}}]},
+            {"use_role": {"role": "web"}}
+        ]}]}]
+    }))
+    .unwrap();
+    assert_eq!(fake.run(&plan, Options::default()).exit_code, 2);
+    assert_eq!(
+        fake.result("why").get("ansible_failed_result.reason"),
+        Some(&"the role 'nobody' was not found; the plan has web".into())
+    );
+    assert_eq!(
+        fake.result("inside").get("reason"),
+        Some(
+            &"Could not find or access 'x.yml': the plan has none of /site/roles/web/tasks/x.yml, /site/roles/web/x.yml, /site/tasks/x.yml, /site/x.yml"
+                .into()
+        )
+    );
+}
+
+#[test]
+fn a_file_that_includes_itself_ends_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake::new(dir.path());
+    let plan = serde_json::from_value(json!({
+        "version": 2,
+        "task_files": {"a.yml": [{"name": "again", "module": "include_tasks", "args": {"file": "a.yml"}}]},
+        "plays": [{"name": "p", "batches": [{"tasks": [
+            {"name": "first", "module": "include_tasks", "args": {"file": "a.yml"}}
+        ]}]}]
+    }))
+    .unwrap();
+    let summary = fake.run(&plan, Options::default());
+    assert_eq!(summary.exit_code, 1);
+    assert!(
+        summary
+            .aborted
+            .as_deref()
+            .is_some_and(|why| why.contains("does one include itself?")),
+        "{:?}",
+        summary.aborted
+    );
+}
+
+#[test]
+fn groups_of_modules_have_defaults() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake::new(dir.path());
+    let plan = serde_json::from_value(json!({
+        "version": 2,
+        "action_groups": {"g": ["ansible.builtin.debug"]},
+        "plays": [{"name": "p", "module_defaults": {"group/g": {"msg": "group"}}, "batches": [{"tasks": [
+            {"name": "one", "module": "debug"},
+            {"name": "two", "module": "debug", "module_defaults": {"debug": {"msg": "own"}}}
+        ]}]}]
+    }))
+    .unwrap();
+    assert_eq!(fake.run(&plan, Options::default()).exit_code, 0);
+    assert_eq!(fake.result("one").get("msg"), Some(&"group".into()));
+    assert_eq!(fake.result("two").get("msg"), Some(&"own".into()));
+}

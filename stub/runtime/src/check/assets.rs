@@ -11,7 +11,7 @@ use super::defined::Defined;
 use super::escaped;
 use super::places::Tree;
 use crate::args::boolean;
-use crate::engine::Frame;
+use crate::engine::{Frame, Level};
 use crate::modules;
 use crate::spec::Spec;
 use crate::vars::Groups;
@@ -85,7 +85,7 @@ pub(super) fn requests<'p>(
         else {
             continue;
         };
-        let mut args = crate::engine::with_defaults(&frame, spec);
+        let mut args = crate::engine::with_defaults(plan, &frame, spec);
         args.extend(placed.task.args.clone());
         crate::engine::name_free_form(spec, &mut args);
         if args.get("remote_src").and_then(boolean) == Some(true) {
@@ -108,7 +108,7 @@ pub(super) fn requests<'p>(
                 out.push(AssetRequest {
                     wanted,
                     kind: kind_of(spec),
-                    folders: placed.task.asset_paths.clone(),
+                    folders: frame.folders(),
                     task: placed.task.id.clone(),
                     name: placed.task.name.clone(),
                     source: placed.task.source.clone(),
@@ -200,7 +200,11 @@ impl Known<'_, '_> {
             .and_then(|c| c.loop_var.as_deref())
             .unwrap_or("item");
         let looped = task.loop_.is_some() && analysis.mentioned.iter().any(|n| &**n == item);
-        let dynamic = |n: &str| self.defined.is_dynamic(n) && !(looped && n == item);
+        let shared = frame
+            .around
+            .iter()
+            .any(|level| !matches!(level, Level::Block(_)));
+        let dynamic = |n: &str| self.defined.is_dynamic_in(n, shared) && !(looped && n == item);
         if analysis.mentioned.iter().any(|n| dynamic(n)) || !analysis.lookups.is_empty() {
             return None;
         }

@@ -27,6 +27,8 @@ pub(super) struct View<'v, 'p> {
     pub(super) in_loop: bool,
     /// Whether it is a template file, which has variables about itself.
     pub(super) file: bool,
+    /// Whether several plays may look from there: what any of them defines may be there.
+    pub(super) shared: bool,
 }
 
 /// What a name stands for.
@@ -54,6 +56,10 @@ pub(super) struct Defined<'p> {
     inventory: HashMap<&'p str, Option<&'p Value>>,
     /// Of tasks, blocks and loops anywhere.
     local: HashSet<&'p str>,
+    /// Of roles, as defaults, variables or parameters; of plays and tasks that use or include something.
+    handed: HashSet<&'p str>,
+    /// Of plays.
+    plays: HashSet<&'p str>,
     /// Of loops anywhere.
     loops: HashSet<&'p str>,
     hints: HashMap<String, Option<String>>,
@@ -73,6 +79,8 @@ impl<'p> Defined<'p> {
             extra: &plan.extra_vars,
             inventory: HashMap::new(),
             local: HashSet::new(),
+            handed: HashSet::new(),
+            plays: HashSet::new(),
             loops: HashSet::new(),
             hints: HashMap::new(),
         };
@@ -92,6 +100,27 @@ impl<'p> Defined<'p> {
             defined
                 .local
                 .extend(placed.block.vars.keys().map(String::as_str));
+            if let Some(used) = &placed.block.use_role {
+                let handed = used.params.keys().chain(placed.block.vars.keys());
+                defined.handed.extend(handed.map(String::as_str));
+            }
+        }
+        for role in plan.roles.values() {
+            let maps = role.defaults.values().chain(role.vars.values());
+            defined
+                .handed
+                .extend(maps.flat_map(|m| m.keys().map(String::as_str)));
+            let specs = role.argument_specs.values();
+            let options = specs.filter_map(|s| s.get("options").and_then(Value::as_map));
+            defined
+                .handed
+                .extend(options.flat_map(|o| o.keys().map(String::as_str)));
+        }
+        for play in &plan.plays {
+            let layers = play.vars_files.iter().chain([&play.vars]);
+            defined
+                .plays
+                .extend(layers.flat_map(|l| l.keys().map(String::as_str)));
         }
         defined
     }
@@ -104,6 +133,16 @@ impl<'p> Defined<'p> {
         }
         if let Some(name) = &task.register {
             self.made.insert(name);
+        }
+        if crate::engine::is_include(&task.module) {
+            self.handed.extend(task.vars.keys().map(String::as_str));
+            if let Some(Value::Map(apply)) = task.args.get("apply")
+                && let Some(Value::Map(vars)) = apply.get("vars")
+            {
+                self.handed.extend(vars.keys().map(String::as_str));
+            }
+            self.handed.extend(loop_names(task));
+            return;
         }
         match find(&task.module).map(|m| m.spec().name) {
             Some("set_fact") => {
@@ -149,6 +188,11 @@ impl<'p> Defined<'p> {
         if let Some(value) = self.layers(view.play).find_map(|layer| layer.get(name)) {
             return Meaning::Value(value);
         }
+        if self.handed.contains(name)
+            || (view.shared && (self.plays.contains(name) || self.local.contains(name)))
+        {
+            return Meaning::Something;
+        }
         match self.inventory.get(name) {
             Some(Some(value)) => Meaning::Value(value),
             Some(None) => Meaning::Something,
@@ -161,8 +205,14 @@ impl<'p> Defined<'p> {
         self.open
             || could_be_fact(name)
             || self.made.contains(name)
+            || self.handed.contains(name)
             || self.loops.contains(name)
             || (is_magic(name) && name != "inventory_hostname" && name != "omit")
+    }
+
+    /// The same for a name that several plays may look at, each with variables of its own.
+    pub(super) fn is_dynamic_in(&self, name: &str, shared: bool) -> bool {
+        self.is_dynamic(name) || (shared && self.plays.contains(name))
     }
 
     /// The play's variables, the strongest first.

@@ -16,11 +16,22 @@ struct Known<'p> {
 }
 
 impl<'p> Known<'p> {
-    fn of(play: &'p PlayPlan) -> Known<'p> {
+    fn of(plan: &'p ExecutionPlan, play: &'p PlayPlan) -> Known<'p> {
         let mut known = Known {
             names: HashSet::new(),
             ids: HashMap::new(),
         };
+        // Which roles a play comes to use is known only when it runs.
+        for (key, role) in &plan.roles {
+            for handler in role.handlers.values().flatten() {
+                known.names.extend(handler.listen.iter().cloned());
+                for role in [key, &role.name] {
+                    known.names.insert(format!("{role} : {}", handler.name));
+                }
+                known.names.insert(handler.name.clone());
+                known.ids.insert(&handler.id, &handler.name);
+            }
+        }
         for handler in &play.handlers {
             known.names.extend(handler.listen.iter().cloned());
             if let Some(role) = &handler.role {
@@ -60,22 +71,29 @@ fn message(name: &str) -> String {
 /// Looks at what tasks and blocks notify.
 pub(super) fn check(plan: &ExecutionPlan, tree: &Tree<'_>, out: &mut Vec<Problem>) {
     let mut plays: Vec<Option<Known<'_>>> = plan.plays.iter().map(|_| None).collect();
-    let mut missing = |play: usize, name: &str, problem: &dyn Fn() -> Problem| {
-        let known = plays[play].get_or_insert_with(|| Known::of(&plan.plays[play]));
+    let mut missing = |play: usize, shared: bool, name: &str, problem: &dyn Fn() -> Problem| {
+        if shared {
+            // Any play may run it.
+            let mut all = plan.plays.iter();
+            if plan.plays.is_empty() || all.any(|play| Known::of(plan, play).has(name)) {
+                return;
+            }
+        }
+        let known = plays[play].get_or_insert_with(|| Known::of(plan, &plan.plays[play]));
         if !known.has(name) {
             out.push(known.problem(problem(), name));
         }
     };
     for placed in &tree.tasks {
         for (i, name) in placed.task.notify.iter().enumerate() {
-            missing(placed.play, name, &|| {
+            missing(placed.play, placed.home.is_shared(), name, &|| {
                 Problem::of(placed, &format!("/notify/{i}"), message(name))
             });
         }
     }
     for placed in &tree.blocks {
         for (i, name) in placed.block.notify.iter().enumerate() {
-            missing(placed.play, name, &|| {
+            missing(placed.play, placed.home.is_shared(), name, &|| {
                 Problem::new(format!("{}/notify/{i}", placed.pointer), message(name))
             });
         }

@@ -12,6 +12,7 @@ mod assets;
 mod defined;
 mod files;
 mod handlers;
+mod includes;
 mod keywords;
 mod modules;
 mod offline;
@@ -131,6 +132,7 @@ pub fn check(plan: &ExecutionPlan, options: &CheckOptions<'_>) -> Vec<Problem> {
     modules::check(plan, &tree, &mut out);
     keywords::check(plan, &tree, &mut out);
     handlers::check(plan, &tree, &mut out);
+    includes::check(plan, &tree, &mut out);
     if !options.attached {
         offline::check(plan, &tree, &mut out);
     }

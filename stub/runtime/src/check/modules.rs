@@ -6,7 +6,9 @@ use rustle_formats::{Map, Value, nearest};
 use super::places::Tree;
 use super::{Placed, Problem, did_you_mean, escaped, offline};
 use crate::args::{ArgError, Args, Moment};
-use crate::engine::{Frame, META_ACTIONS, is_meta, meta_action, name_free_form, with_defaults};
+use crate::engine::{
+    Frame, META_ACTIONS, is_include, is_meta, meta_action, name_free_form, with_defaults,
+};
 use crate::modules::{MODULES, find};
 use crate::spec::Spec;
 use crate::vars::is_variable_name;
@@ -21,9 +23,9 @@ pub(super) fn check(plan: &ExecutionPlan, tree: &Tree<'_>, out: &mut Vec<Problem
             check_meta(placed, out);
         } else if let Some(module) = find(&task.module) {
             if let Some(frame) = tree.frame(plan, placed) {
-                check_args(placed, &frame, module.spec(), out);
+                check_args(plan, placed, &frame, module.spec(), out);
             }
-        } else {
+        } else if !is_include(&task.module) {
             out.push(unknown(placed));
         }
     }
@@ -45,7 +47,7 @@ fn unknown(placed: &Placed<'_>) -> Problem {
     let names: Vec<&str> = MODULES
         .iter()
         .map(|m| m.spec().name)
-        .chain(["meta"])
+        .chain(["meta", "include_tasks", "include_role"])
         .collect();
     let short = module.rsplit('.').next().unwrap_or(module);
     problem(format!("unknown module `{module}`")).hint(
@@ -84,8 +86,14 @@ fn mappings(value: &Value) -> impl Iterator<Item = &Map> {
     list.iter().filter_map(Value::as_map)
 }
 
-fn check_args(placed: &Placed<'_>, frame: &Frame<'_>, spec: &Spec, out: &mut Vec<Problem>) {
-    let mut args = with_defaults(frame, spec);
+fn check_args(
+    plan: &ExecutionPlan,
+    placed: &Placed<'_>,
+    frame: &Frame<'_>,
+    spec: &Spec,
+    out: &mut Vec<Problem>,
+) {
+    let mut args = with_defaults(plan, frame, spec);
     args.extend(placed.task.args.clone());
     name_free_form(spec, &mut args);
     if let Err(errors) = Args::check(spec, &args, Moment::Packing) {
@@ -145,21 +153,22 @@ fn check_defaults(plan: &ExecutionPlan, tree: &Tree<'_>, out: &mut Vec<Problem>)
     for (p, play) in plays {
         let new =
             |below: &str, message: String| Problem::new(format!("/plays/{p}{below}"), message);
-        named_defaults(play.module_defaults.as_ref(), &new, out);
+        named_defaults(plan, play.module_defaults.as_ref(), &new, out);
     }
     for placed in &tree.blocks {
         let new = |below: &str, message: String| {
             Problem::new(format!("{}{below}", placed.pointer), message)
         };
-        named_defaults(placed.block.module_defaults.as_ref(), &new, out);
+        named_defaults(plan, placed.block.module_defaults.as_ref(), &new, out);
     }
     for placed in &tree.tasks {
         let new = |below: &str, message: String| Problem::of(placed, below, message);
-        named_defaults(placed.task.module_defaults.as_ref(), &new, out);
+        named_defaults(plan, placed.task.module_defaults.as_ref(), &new, out);
     }
 }
 
 fn named_defaults(
+    plan: &ExecutionPlan,
     value: Option<&Value>,
     new: &dyn Fn(&str, String) -> Problem,
     out: &mut Vec<Problem>,
@@ -172,14 +181,13 @@ fn named_defaults(
                 true => format!("/module_defaults/{i}/{}", escaped(name)),
                 false => format!("/module_defaults/{}", escaped(name)),
             };
-            if name.starts_with("group/") {
-                let message =
-                    format!("`module_defaults` has no groups of modules, such as `{name}`");
-                out.push(
-                    new(&below, message)
-                        .at_key()
-                        .hint(Some("name each module".into())),
-                );
+            if let Some(group) = name.strip_prefix("group/") {
+                if !plan.action_groups.contains_key(group) {
+                    let message = format!("the plan does not say which modules `{name}` has");
+                    out.push(new(&below, message).at_key().hint(Some(
+                        "name each module, or list the group in `action_groups`".into(),
+                    )));
+                }
             } else if !name.contains("{{") && find(name).is_none() && !is_meta(name) {
                 let names: Vec<&str> = MODULES.iter().map(|m| m.spec().name).collect();
                 let message = format!("`module_defaults` for the unknown module `{name}`");

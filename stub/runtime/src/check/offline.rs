@@ -16,8 +16,6 @@ const CONTROLLER: &[(&str, &str)] = &[
     ("import_playbook", PLANNER),
     ("import_role", PLANNER),
     ("import_tasks", PLANNER),
-    ("include_role", PLANNER),
-    ("include_tasks", PLANNER),
     (
         "synchronize",
         "it copies between the controller and the target",

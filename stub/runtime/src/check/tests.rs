@@ -63,3 +63,4 @@ mod analysis;
 mod on_tasks;
 mod order;
 mod properties;
+mod roles;

@@ -1,7 +1,8 @@
 //! One item of a task: its conditions, its arguments, and trying until it is right.
 
+use indexmap::IndexMap;
 use rustle_formats::event::EventKind;
-use rustle_formats::plan::Conditions;
+use rustle_formats::plan::{Conditions, ExecutionPlan};
 use rustle_formats::{Map, Value};
 
 use super::keywords::{self, Keywords};
@@ -99,7 +100,8 @@ pub(crate) fn arguments(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Result<
     };
     let mut args = Map::new();
     if let Some(module) = module {
-        for (key, value) in with_defaults(frame, module.spec()) {
+        let plan = templar.vars().store().plan;
+        for (key, value) in with_defaults(plan, frame, module.spec()) {
             if let Some(value) = resolve(&key, &value)? {
                 args.insert(key, value);
             }
@@ -135,19 +137,34 @@ pub(crate) fn arguments(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Result<
     Ok(args)
 }
 
-/// The defaults for a module (`module_defaults`), not templated: those nearest to the task, as a whole.
-pub(crate) fn with_defaults(frame: &Frame<'_>, spec: &Spec) -> Map {
-    let mut found = Map::new();
-    for group in frame.module_defaults() {
-        let Value::Map(by_module) = group else {
+/// The defaults for a module (`module_defaults`), not templated: of each name those nearest to the task, as a whole; the
+/// module's own on top of those of its groups.
+pub(crate) fn with_defaults(plan: &ExecutionPlan, frame: &Frame<'_>, spec: &Spec) -> Map {
+    let mut own = Map::new();
+    let mut groups: IndexMap<&str, &Map> = IndexMap::new();
+    for part in frame.module_defaults() {
+        let Value::Map(by_module) = part else {
             continue;
         };
         for (name, defaults) in by_module {
-            if let (true, Value::Map(defaults)) = (spec.is_called(name), defaults) {
-                found = defaults.clone();
+            let Value::Map(defaults) = defaults else {
+                continue;
+            };
+            if spec.is_called(name) {
+                own = defaults.clone();
+            } else if let Some(group) = name.strip_prefix("group/") {
+                groups.insert(group, defaults);
             }
         }
     }
+    let mut found = Map::new();
+    for (group, defaults) in groups {
+        let members = plan.action_groups.get(group);
+        if members.is_some_and(|members| members.iter().any(|m| spec.is_called(m))) {
+            found.extend(defaults.clone());
+        }
+    }
+    found.extend(own);
     found
 }
 

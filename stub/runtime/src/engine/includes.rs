@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use rustle_formats::event::{EventKind, Status};
-use rustle_formats::plan::{Block, Item};
+use rustle_formats::plan::{Block, ExecutionPlan, Item};
 use rustle_formats::{Map, Value};
 
 use super::level::{Included, Level};
@@ -307,6 +307,17 @@ fn applied(apply: &Value) -> Result<Block, String> {
         *tags = text.split(',').map(str::trim).collect();
     }
     serde_json::from_value(json).map_err(|e| format!("'apply' cannot be used: {e}"))
+}
+
+/// The names under which the plan may have the file that a task includes.
+pub(crate) fn included_files(plan: &ExecutionPlan, frame: &Frame<'_>, name: &str) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for candidate in candidates(frame, name, plan.base_dir.as_deref()) {
+        if !out.contains(&candidate) {
+            out.push(candidate);
+        }
+    }
+    out
 }
 
 /// The names under which the plan may have the file that is meant: beside the files that are being read from the

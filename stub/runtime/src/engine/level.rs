@@ -32,6 +32,14 @@ pub(crate) struct Included {
 }
 
 impl Level<'_> {
+    /// The level of a file of tasks, whoever includes it.
+    pub(crate) fn of_file(file: &str) -> Self {
+        Level::Include(Rc::new(Included {
+            file: Some(file.to_owned()),
+            ..Included::default()
+        }))
+    }
+
     /// The keywords that it hands down. An including task hands down none of its own.
     pub(crate) fn block(&self) -> Option<&Block> {
         match self {

@@ -112,6 +112,22 @@ impl<'p> Role<'p> {
         )
     }
 
+    /// The role of this key, as an entry of `roles:` uses it that says nothing more.
+    pub(crate) fn plain(
+        plan: &'p ExecutionPlan,
+        found: (&'p String, &'p RolePlan),
+    ) -> Result<Rc<Role<'p>>, String> {
+        let used = RoleUse::default();
+        Role::new(
+            plan,
+            found,
+            Role::no_params(),
+            &Wanted::of(&used),
+            &Value::Null,
+            0,
+        )
+    }
+
     /// The role of this key, used in this way. `keywords` tells uses apart.
     pub(crate) fn new(
         plan: &'p ExecutionPlan,

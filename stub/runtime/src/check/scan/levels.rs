@@ -28,6 +28,7 @@ impl<'p> Scan<'_, 'p> {
             task: None,
             in_loop: false,
             file: false,
+            shared: true,
         };
         let spot = Spot {
             placed: None,
@@ -64,6 +65,7 @@ impl<'p> Scan<'_, 'p> {
             task: None,
             in_loop: true,
             file: false,
+            shared: false,
         };
         let runs = play.batches.iter().any(|b| !b.tasks.is_empty());
         let sure = runs && !never(&play.tags) && play.ignore_errors.is_none();
@@ -116,8 +118,11 @@ impl<'p> Scan<'_, 'p> {
             task: None,
             in_loop: true,
             file: false,
+            shared: placed.home.is_shared(),
         };
-        let play = &self.plan.plays[placed.play];
+        let Some(play) = self.plan.plays.get(placed.play) else {
+            return;
+        };
         let around = || placed.around.iter().map(|b| self.tree.blocks[*b].block);
         let blocks = || around().chain([block]);
         let sure = !placed.rescued

@@ -24,6 +24,7 @@ impl<'p> Scan<'_, 'p> {
                 task: Some(task),
                 in_loop: true,
                 file: false,
+                shared: placed.home.is_shared(),
             },
             undefined: if self.reached(placed) {
                 Undefined::Fails

@@ -63,7 +63,7 @@ fn defaults_of_modules_are_arguments_too() {
     assert_eq!(
         found[1..],
         [
-            "/module_defaults/group~1aws: `module_defaults` has no groups of modules, such as `group/aws` (name each module)",
+            "/module_defaults/group~1aws: the plan does not say which modules `group/aws` has (name each module, or list the group in `action_groups`)",
             "warning /module_defaults/dbug: `module_defaults` for the unknown module `dbug` (did you mean `debug`?)",
         ]
     );
@@ -213,12 +213,15 @@ fn one_for_all_is_done_by_each() {
 
 #[test]
 fn modules_of_the_controller_are_refused_with_the_reason() {
-    let found = tasks(json!([{"module": "fetch"}, {"module": "include_tasks"}]));
+    let found = tasks(
+        json!([{"module": "fetch"}, {"module": "import_tasks"}, {"module": "include_tasks"}]),
+    );
     assert_eq!(
         found,
         [
             "/0/module: an artifact cannot run the module `fetch`: it brings files to the controller",
-            "/1/module: an artifact cannot run the module `include_tasks`: a plan holds the tasks themselves",
+            "/1/module: an artifact cannot run the module `import_tasks`: a plan holds the tasks themselves",
+            "/2: `include_tasks` needs the name of a file",
         ]
     );
 }
