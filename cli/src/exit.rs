@@ -15,7 +15,7 @@ pub(crate) enum Exit {
     Plan = 1,
     /// `diff`: the artifacts differ.
     Differs = 3,
-    /// A playbook is refused.
+    /// A playbook, or a file of variables, is refused. `push`: a host is unreachable.
     Refused = 4,
     /// Options that do not go together, or a setting that is wrong.
     Options = 5,

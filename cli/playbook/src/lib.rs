@@ -6,10 +6,13 @@
 mod collections;
 pub mod config;
 mod files;
+pub mod inventory;
+pub mod pattern;
 pub mod play;
 mod problem;
 pub mod roles;
 mod source;
+pub mod vars;
 pub mod vault;
 pub mod words;
 pub mod yaml;

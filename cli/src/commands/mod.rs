@@ -1,8 +1,10 @@
 //! The commands, one file each.
 
 mod diff;
+mod explain;
 mod extract;
 mod inspect;
+mod inventory;
 mod keygen;
 mod pack;
 mod playbook;
@@ -44,6 +46,10 @@ pub(crate) enum Command {
     /// List, build and add runners for other machines.
     #[command(subcommand)]
     Stub(stub::Stub),
+    /// Show an inventory, as ansible-inventory does.
+    Inventory(Box<inventory::Inventory>),
+    /// Show every place that sets a variable of a host.
+    Explain(Box<explain::Explain>),
     /// Encrypt and decrypt files and strings, as ansible-vault does.
     #[command(subcommand)]
     Vault(vault::Vault),
@@ -63,6 +69,8 @@ impl Command {
             Command::Keygen(c) => c.run(console),
             Command::Schema(c) => c.run(),
             Command::Stub(c) => c.run(console),
+            Command::Inventory(c) => c.run(console),
+            Command::Explain(c) => c.run(console),
             Command::Vault(c) => c.run(console),
         };
         exit.map(ExitCode::from)

@@ -34,7 +34,7 @@ pub use lookups::{LookupCall, Lookups};
 pub use syntax::{Analysis, Syntax};
 pub use templar::Templar;
 pub use value::{BigInt, Dict, Key, List, Object, Range, Str, StrKey, Undefined, Value};
-pub use yaml::Scalar;
+pub use yaml::{Scalar, yaml_scalar};
 
 /// Reads a YAML document as Ansible reads its files of variables. An empty one is `None`, of several the first counts.
 ///

@@ -18,94 +18,97 @@ pub(super) type Sections = HashMap<String, HashMap<String, Entry>>;
 
 /// Reads the file's text.
 pub(super) fn parse(text: &str, file: FileId) -> Result<Sections, Problem> {
-    let mut sections = Sections::new();
-    let mut section: Option<String> = None;
-    // The key that indented lines go on with, and how far it is indented itself.
-    let mut open: Option<(String, usize)> = None;
-    for (number, raw) in text.lines().enumerate() {
-        let line = without_comment(raw);
-        let at = |column: usize| Position {
-            file,
-            line: u32::try_from(number + 1).unwrap_or(u32::MAX),
-            column: u32::try_from(column + 1).unwrap_or(u32::MAX),
-        };
-        let indent = line.chars().count() - line.trim_start().chars().count();
-        let words = line.trim();
-        if words.is_empty() {
-            // An empty line inside a value is part of it, if more of the value follows; a comment is not.
-            if raw.trim().is_empty()
-                && let Some(entry) = current(&mut sections, section.as_ref(), open.as_ref())
-            {
-                entry.value.push('\n');
-            }
-            continue;
-        }
-        if let Some((_, base)) = &open
-            && indent > *base
-            && let Some(entry) = current(&mut sections, section.as_ref(), open.as_ref())
-        {
-            entry.value.push('\n');
-            entry.value.push_str(words);
-            continue;
-        }
-        open = None;
-        if let Some(name) = words.strip_prefix('[').and_then(|w| w.split_once(']')) {
-            if sections.insert(name.0.to_owned(), HashMap::new()).is_some() {
-                return Err(
-                    Problem::error(format!("the section [{}] begins twice", name.0))
-                        .at(at(indent))
-                        .over(words.chars().count()),
-                );
-            }
-            section = Some(name.0.to_owned());
-            continue;
-        }
-        let Some(name) = &section else {
-            return Err(
-                Problem::error(format!("`{words}` stands before any section"))
-                    .at(at(indent))
-                    .over(words.chars().count())
-                    .hint("begin the file with [defaults]"),
-            );
-        };
-        let Some((key, value)) = words.split_once(['=', ':']) else {
-            return Err(Problem::error(format!(
-                "`{words}` is neither a section nor `key = value`"
-            ))
-            .at(at(indent))
-            .over(words.chars().count()));
-        };
-        let key = key.trim().to_lowercase();
-        let entry = Entry {
-            value: value.trim().to_owned(),
-            at: at(indent),
-        };
-        if let Some(before) = sections
-            .entry(name.clone())
-            .or_default()
-            .insert(key.clone(), entry)
-        {
-            return Err(Problem::error(format!(
-                "`{key}` is set twice in [{name}], first in line {}",
-                before.at.line
-            ))
-            .at(at(indent))
-            .over(key.chars().count()));
-        }
-        open = Some((key, indent));
+    let mut reader = Reader {
+        file,
+        line: 0,
+        sections: Sections::new(),
+        section: None,
+        open: None,
+    };
+    for (number, line) in text.lines().enumerate() {
+        reader.line = u32::try_from(number + 1).unwrap_or(u32::MAX);
+        reader.line(line)?;
     }
+    let mut sections = reader.sections;
     for entry in sections.values_mut().flat_map(HashMap::values_mut) {
         entry.value.truncate(entry.value.trim_end().len());
     }
     Ok(sections)
 }
 
-fn current<'a>(
-    sections: &'a mut Sections,
-    section: Option<&String>,
-    open: Option<&(String, usize)>,
-) -> Option<&'a mut Entry> {
-    sections.get_mut(section?)?.get_mut(&open?.0)
+struct Reader {
+    file: FileId,
+    line: u32,
+    sections: Sections,
+    section: Option<String>,
+    /// The key that indented lines go on with, and how far it is indented itself.
+    open: Option<(String, usize)>,
+}
+
+impl Reader {
+    fn line(&mut self, raw: &str) -> Result<(), Problem> {
+        let line = without_comment(raw);
+        let indent = line.chars().count() - line.trim_start().chars().count();
+        let words = line.trim();
+        if words.is_empty() {
+            // An empty line inside a value is part of it, if more of the value follows; a comment is not.
+            if raw.trim().is_empty()
+                && let Some(entry) = self.current()
+            {
+                entry.value.push('\n');
+            }
+            return Ok(());
+        }
+        if self.open.as_ref().is_some_and(|(_, base)| indent > *base)
+            && let Some(entry) = self.current()
+        {
+            entry.value.push('\n');
+            entry.value.push_str(words);
+            return Ok(());
+        }
+        self.open = None;
+        let at = Position {
+            file: self.file,
+            line: self.line,
+            column: u32::try_from(indent + 1).unwrap_or(u32::MAX),
+        };
+        let wrong = |message: String, length: usize| Problem::error(message).at(at).over(length);
+        let length = words.chars().count();
+        if let Some((name, _)) = words.strip_prefix('[').and_then(|w| w.split_once(']')) {
+            let before = self.sections.insert(name.to_owned(), HashMap::new());
+            if before.is_some() {
+                return Err(wrong(format!("the section [{name}] begins twice"), length));
+            }
+            self.section = Some(name.to_owned());
+            return Ok(());
+        }
+        let Some(section) = &self.section else {
+            let message = format!("`{words}` stands before any section");
+            return Err(wrong(message, length).hint("begin the file with [defaults]"));
+        };
+        let Some((key, value)) = words.split_once(['=', ':']) else {
+            let message = format!("`{words}` is neither a section nor `key = value`");
+            return Err(wrong(message, length));
+        };
+        let key = key.trim().to_lowercase();
+        let entry = Entry {
+            value: value.trim().to_owned(),
+            at,
+        };
+        let entries = self.sections.entry(section.clone()).or_default();
+        if let Some(before) = entries.insert(key.clone(), entry) {
+            let first = before.at.line;
+            let message = format!("`{key}` is set twice in [{section}], first in line {first}");
+            return Err(wrong(message, key.chars().count()));
+        }
+        self.open = Some((key, indent));
+        Ok(())
+    }
+
+    fn current(&mut self) -> Option<&mut Entry> {
+        let (key, _) = self.open.as_ref()?;
+        self.sections.get_mut(self.section.as_ref()?)?.get_mut(key)
+    }
 }
 
 fn without_comment(line: &str) -> &str {

@@ -64,6 +64,30 @@ pub(crate) fn emit(value: &Value, style: &Style) -> Result<String, Error> {
     Ok(emitter.out)
 }
 
+/// A scalar of a block mapping, as it stands behind its key (or as the key, with `key`). `indent` is the mapping's,
+/// `column` where the scalar begins, on which its folding depends. What stands behind a key begins with a space.
+///
+/// # Errors
+/// For what is no scalar of YAML.
+pub fn yaml_scalar(
+    value: &Value,
+    indent: usize,
+    column: usize,
+    key: bool,
+) -> Result<String, Error> {
+    let style = Style::default();
+    let mut emitter = Emitter {
+        out: String::new(),
+        column,
+        whitespace: key,
+        indention: key,
+        style: &style,
+    };
+    let place = if key { Place::Key } else { Place::MappingValue };
+    emitter.scalar(value, Some(indent), place)?;
+    Ok(emitter.out)
+}
+
 /// Where a node stands.
 #[derive(Clone, Copy, PartialEq)]
 enum Place {

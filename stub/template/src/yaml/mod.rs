@@ -6,6 +6,7 @@ mod parse;
 mod resolve;
 mod timestamp;
 
+pub use emit::yaml_scalar;
 pub(crate) use emit::{Style, emit};
 pub(crate) use parse::parse;
 pub use resolve::Scalar;
