@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustle_playbook::Problem;
-use rustle_playbook::play::{Options, Outline, Playbook, Reader, Selection, outline, split};
+use rustle_playbook::play::{Options, Playbook, Reader, Selection, listing, outline, split};
 use rustle_playbook::yaml::{self, DuplicateKeys, Mapping, Node, NodeValue};
 
 use crate::console::{Console, print};
@@ -105,6 +105,7 @@ impl PlaybookCommand {
             .collect::<Result<_, _>>()?;
         Ok(Options {
             yaml,
+            directory: config.environment().directory.clone(),
             roles_path: config.paths("DEFAULT_ROLES_PATH"),
             collections_path,
             module_path: config.paths("DEFAULT_MODULE_PATH"),
@@ -124,37 +125,9 @@ impl PlaybookCommand {
             only,
             skip: words(&self.skip_tags),
         };
-        for (index, play) in outline(playbook, &selection).iter().enumerate() {
-            self.list_play(index + 1, play, out);
-        }
+        let plays = outline(playbook, &selection);
+        out.push_str(&listing(&plays, self.list_tasks, self.list_tags));
     }
-
-    fn list_play(&self, number: usize, play: &Outline, out: &mut String) {
-        let tags = play.tags.join(",");
-        let _ = writeln!(
-            out,
-            "\n  play #{number} ({}): {}\tTAGS: [{tags}]",
-            play.hosts, play.title
-        );
-        if self.list_tasks {
-            out.push_str("    tasks:\n");
-            for task in &play.tasks {
-                let _ = writeln!(out, "      {}\tTAGS: [{}]", task.label, joined(&task.tags));
-            }
-        }
-        if self.list_tags {
-            let mut all: BTreeSet<String> = play.tags.iter().cloned().collect();
-            all.extend(play.tasks.iter().flat_map(|task| task.tags.iter().cloned()));
-            let _ = writeln!(out, "      TASK TAGS: [{}]", joined(&all));
-        }
-    }
-}
-
-fn joined(tags: &BTreeSet<String>) -> String {
-    tags.iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 fn words(options: &[String]) -> BTreeSet<String> {

@@ -119,7 +119,7 @@ impl Collections {
                 None => self.short(reader, &name, scope)?,
             };
             match found {
-                Route::None => return Ok(full_name(reader, &name, scope, self)),
+                Route::None => return Ok(full_name(reader, &name, scope)),
                 Route::Redirect(next) => name = next,
                 Route::Removed(why) => return Err(removed(&name, &why)),
             }
@@ -237,6 +237,21 @@ impl Collections {
         Ok(Route::None)
     }
 
+    /// Whether a lookup is in an installed collection, by its full name.
+    pub(crate) fn has_lookup(&self, reader: &Reader<'_>, name: &str, scope: &Scope) -> bool {
+        let folder = |collection| self.folder(reader, collection, scope);
+        match parts(name) {
+            Some((collection, lookup)) => folder(collection).is_some_and(|folder| {
+                is_plugin(reader, &folder.join("plugins/lookup").join(lookup))
+            }),
+            None => scope
+                .collections
+                .iter()
+                .filter_map(|name| folder(name))
+                .any(|folder| is_plugin(reader, &folder.join("plugins/lookup").join(name))),
+        }
+    }
+
     fn has_module(&self, reader: &Reader<'_>, folder: &Path, module: &str) -> bool {
         let key = (folder.to_owned(), module.to_owned());
         if let Some(known) = self.modules.borrow().get(&key) {
@@ -263,9 +278,9 @@ fn parts(name: &str) -> Option<(&str, &str)> {
     all.then(|| (&name[..first.len() + 1 + second.len()], last))
 }
 
-fn full_name(reader: &Reader<'_>, name: &str, scope: &Scope, collections: &Collections) -> String {
+fn full_name(reader: &Reader<'_>, name: &str, scope: &Scope) -> String {
     match parts(name) {
-        Some(("ansible.legacy", module)) => full_name(reader, module, scope, collections),
+        Some(("ansible.legacy", module)) => full_name(reader, module, scope),
         Some(_) => name.to_owned(),
         None if library(reader, name, scope) => name.to_owned(),
         None => format!("ansible.builtin.{name}"),

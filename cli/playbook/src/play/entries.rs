@@ -63,7 +63,7 @@ impl Reader<'_> {
                 None => return Err(unknown(key, &name, Place::Block)),
             }
         }
-        self.check_vars(&keywords, Place::Block)?;
+        self.check_common(&keywords, Place::Block)?;
         let mut scope = scope.with_vars(keywords.get("vars"));
         if let Some(collections) = keywords.get("collections") {
             scope.collections = texts(collections);
@@ -128,7 +128,7 @@ impl Reader<'_> {
         {
             return Err(unknown(key, "listen", Place::Task));
         }
-        self.check_vars(&keywords, place)?;
+        self.check_common(&keywords, place)?;
         self.check_loop(map, &keywords, scope)?;
         let mut task = Task {
             at: item.at,
@@ -149,8 +149,9 @@ impl Reader<'_> {
         Ok(Entry::Task(Box::new(task)))
     }
 
-    /// `vars` is a mapping.
-    pub(crate) fn check_vars(&self, keywords: &Keywords, place: Place) -> Result<(), Problem> {
+    /// `vars` is a mapping, and `tags` are text.
+    pub(crate) fn check_common(&self, keywords: &Keywords, place: Place) -> Result<(), Problem> {
+        super::tags::check(keywords)?;
         match keywords.get("vars") {
             Some(vars) if !matches!(vars.value, NodeValue::Null | NodeValue::Map(_)) => {
                 Err(Problem::error(format!(
@@ -168,8 +169,8 @@ impl Reader<'_> {
         for (key, _) in map {
             let name = text_of(key);
             if let Some(lookup) = name.strip_prefix("with_")
-                && !lookup.contains('.')
-                && !LOOKUPS.contains(&lookup)
+                && !LOOKUPS.contains(&short(lookup))
+                && !self.collections.has_lookup(self, lookup, scope)
                 && !self.has_local_lookup(lookup, scope)
             {
                 let mut problem =

@@ -194,9 +194,19 @@ impl Reader<'_> {
             vars: part("vars_from"),
             defaults: part("defaults_from"),
             handlers: part("handlers_from"),
+            skip_validation: task.action.arg("rolespec_validate").is_some_and(is_no),
         };
         Ok((name.clone(), from))
     }
+}
+
+/// Whether a value is one of the words for no.
+fn is_no(node: &Node) -> bool {
+    let text = text_of(node).to_ascii_lowercase();
+    matches!(
+        text.as_str(),
+        "false" | "no" | "off" | "n" | "f" | "0" | "0.0"
+    )
 }
 
 fn no_loop(task: &Task) -> Result<(), Problem> {

@@ -17,7 +17,7 @@ pub use model::{
     Action, Block, Entry, ImportRole, ImportTasks, Loop, Play, Playbook, PlaybookImport, RoleUse,
     Task, Validation,
 };
-pub use outline::{Outline, OutlineTask, outline};
+pub use outline::{Outline, OutlineTask, listing, outline};
 pub use reader::{Options, Reader};
 pub use split::{Shorthand, Unbalanced, split};
 pub use tags::{Selection, written as written_tags};

@@ -25,6 +25,10 @@ pub struct Play {
     pub at: Position,
     /// The file that it stands in.
     pub file: PathBuf,
+    /// The patterns of `hosts`, rendered.
+    pub hosts: Vec<String>,
+    /// The name, rendered, or else the hosts, with commas.
+    pub title: String,
     /// Its keywords. The sections with tasks and roles are in fields of their own.
     pub keywords: Keywords,
     /// The `import_playbook` statements that led to it, from the outside in: their tags, `when` and variables apply.
@@ -39,28 +43,6 @@ pub struct Play {
     pub post_tasks: Vec<Entry>,
     /// `handlers`.
     pub handlers: Vec<Entry>,
-}
-
-impl Play {
-    /// The hosts' patterns, as they were written.
-    pub fn hosts(&self) -> Vec<&Node> {
-        match self.keywords.get("hosts") {
-            Some(node) => node
-                .as_list()
-                .map_or_else(|| vec![node], |list| list.iter().collect()),
-            None => Vec::new(),
-        }
-    }
-
-    /// The name, or else the hosts, with commas.
-    pub fn title(&self) -> String {
-        let name = self.keywords.get("name").map(text_of).unwrap_or_default();
-        if !name.is_empty() {
-            return name;
-        }
-        let hosts: Vec<String> = self.hosts().into_iter().map(text_of).collect();
-        hosts.join(",")
-    }
 }
 
 /// An `import_playbook`.

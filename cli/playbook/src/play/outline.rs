@@ -1,6 +1,7 @@
 //! The tasks of a playbook in order with their tags, as `--list-tasks` and `--list-tags` show them.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use super::keywords::Keywords;
 use super::model::{Entry, Play, Playbook, RoleUse, Task};
@@ -55,8 +56,11 @@ pub fn outline(playbook: &Playbook, selection: &Selection) -> Vec<Outline> {
 
 fn outline_play(play: &Play, selection: &Selection) -> Outline {
     let mut tags = Vec::new();
-    let outer = play.imports.iter().map(|import| &import.keywords);
-    for tag in outer.chain([&play.keywords]).flat_map(written) {
+    let outer = play.imports.iter().rev().map(|import| &import.keywords);
+    for tag in std::iter::once(&play.keywords)
+        .chain(outer)
+        .flat_map(written)
+    {
         if !tags.contains(&tag) {
             tags.push(tag);
         }
@@ -75,13 +79,42 @@ fn outline_play(play: &Play, selection: &Selection) -> Outline {
     }
     walk.entries(&play.tasks, &around);
     walk.entries(&play.post_tasks, &around);
-    let hosts: Vec<String> = play.hosts().into_iter().map(super::text_of).collect();
     Outline {
-        hosts: hosts.join(","),
-        title: play.title(),
+        hosts: play.hosts.join(","),
+        title: play.title.clone(),
         tags,
         tasks: walk.tasks,
     }
+}
+
+/// The text of `--list-tasks`, of `--list-tags`, or of both.
+pub fn listing(plays: &[Outline], with_tasks: bool, with_tags: bool) -> String {
+    let mut out = String::new();
+    for (index, play) in plays.iter().enumerate() {
+        let tags = play.tags.join(",");
+        let (number, hosts, title) = (index + 1, &play.hosts, &play.title);
+        // Writing into a text cannot fail.
+        let _ = writeln!(out, "\n  play #{number} ({hosts}): {title}\tTAGS: [{tags}]");
+        if with_tasks {
+            out.push_str("    tasks:\n");
+            for task in &play.tasks {
+                let _ = writeln!(out, "      {}\tTAGS: [{}]", task.label, joined(&task.tags));
+            }
+        }
+        if with_tags {
+            let mut all: BTreeSet<String> = play.tags.iter().cloned().collect();
+            all.extend(play.tasks.iter().flat_map(|task| task.tags.iter().cloned()));
+            let _ = writeln!(out, "      TASK TAGS: [{}]", joined(&all));
+        }
+    }
+    out
+}
+
+fn joined(tags: &BTreeSet<String>) -> String {
+    tags.iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 struct Walk<'s> {

@@ -89,7 +89,7 @@ impl Reader<'_> {
                 None => return Err(unknown(key, &name, Place::ImportPlaybook)),
             }
         }
-        self.check_vars(&keywords, Place::ImportPlaybook)?;
+        self.check_common(&keywords, Place::ImportPlaybook)?;
         let mut scope = self.play_scope(from);
         for import in imports {
             scope = scope.with_vars(import.keywords.get("vars"));
@@ -118,13 +118,26 @@ impl Reader<'_> {
         self.plays(&path, &imports, Some(file.at), out)
     }
 
+    /// The collection that a playbook's file is in: its names are known without the collection.
+    fn collection_around(&self, path: &Path) -> Option<String> {
+        let path = clean(&self.options.directory.join(path));
+        let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+        let at = parts
+            .iter()
+            .rposition(|part| part == "ansible_collections")?;
+        match parts.get(at + 1..at + 3)? {
+            [namespace, name] => Some(format!("{namespace}.{name}")),
+            _ => None,
+        }
+    }
+
     pub(super) fn play_scope(&self, path: &Path) -> Scope {
         Scope {
             playbook_dir: parent(path).to_owned(),
             folders: Vec::new(),
             role: None,
             handlers: false,
-            collections: Vec::new(),
+            collections: self.collection_around(path).into_iter().collect(),
             vars: Vec::new(),
             depth: 0,
         }
@@ -144,7 +157,8 @@ impl Reader<'_> {
         }
         scope = scope.with_vars(keywords.get("vars"));
         if let Some(collections) = keywords.get("collections") {
-            scope.collections = texts(collections);
+            let own = std::mem::replace(&mut scope.collections, texts(collections));
+            scope.collections.extend(own);
         }
         let section = |name: &str, scope: &Scope| match keywords.get(name) {
             Some(list) => self.entries(list, &format!("`{name}`"), scope),
@@ -152,8 +166,15 @@ impl Reader<'_> {
         };
         let mut handlers = scope.clone();
         handlers.handlers = true;
+        let hosts = self.hosts(&keywords, &scope)?;
+        let title = match keywords.get("name").map(|name| self.render(name, &scope)) {
+            Some(name) if !matches!(&name, Ok(name) if name.is_empty()) => name?,
+            _ => hosts.join(","),
+        };
         Ok(Play {
             at: item.at,
+            hosts,
+            title,
             file: path.to_owned(),
             imports: imports.to_vec(),
             pre_tasks: section("pre_tasks", &scope)?,
@@ -168,6 +189,20 @@ impl Reader<'_> {
         })
     }
 
+    /// The patterns of `hosts`; a template may give a list.
+    fn hosts(&self, keywords: &Keywords, scope: &Scope) -> Result<Vec<String>, Problem> {
+        let Some(hosts) = keywords.get("hosts") else {
+            return Ok(Vec::new());
+        };
+        match hosts.as_list() {
+            Some(list) => list.iter().map(|host| self.render(host, scope)).collect(),
+            None => {
+                let text = self.render(hosts, scope)?;
+                Ok(text.split(',').map(|part| part.trim().to_owned()).collect())
+            }
+        }
+    }
+
     fn play_keywords(&self, item: &Node, map: &Mapping) -> Result<Keywords, Problem> {
         let mut keywords = Keywords::default();
         for (key, value) in map {
@@ -180,7 +215,7 @@ impl Reader<'_> {
             }
         }
         check_hosts(item, &keywords)?;
-        self.check_vars(&keywords, Place::Play)?;
+        self.check_common(&keywords, Place::Play)?;
         Ok(keywords)
     }
 
@@ -242,7 +277,7 @@ impl Reader<'_> {
                 .at(item.at)
                 .hint("write `- role: NAME`"));
         };
-        self.check_vars(&keywords, Place::Role)?;
+        self.check_common(&keywords, Place::Role)?;
         let mut inner = scope.deeper(name.at)?.with_vars(keywords.get("vars"));
         inner.vars.push(
             Node::map(params.clone(), item.at)

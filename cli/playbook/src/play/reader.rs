@@ -20,6 +20,8 @@ use crate::yaml::{self, Mapping, Node, NodeValue};
 pub struct Options {
     /// How YAML is read.
     pub yaml: yaml::Options,
+    /// The working directory, against which relative paths are understood.
+    pub directory: PathBuf,
     /// `roles_path`, after the playbook's own `roles`.
     pub roles_path: Vec<PathBuf>,
     /// `collections_path`: each contains `ansible_collections`.

@@ -196,6 +196,8 @@ fn words(text: &str) -> Result<Vec<Word<'_>>, Unbalanced> {
 mod tests {
     use super::*;
 
+    type Case<'c> = (&'c str, bool, &'c [(&'c str, &'c str)], &'c str);
+
     fn all(text: &str) -> (Vec<(String, String)>, String) {
         let shorthand = split(text, |_| true).unwrap();
         (shorthand.pairs, shorthand.free)
@@ -226,7 +228,7 @@ mod tests {
     #[test]
     fn what_ansible_splits() {
         // From ansible.parsing.splitter.parse_kv: the text, whether it is free-form, the pairs, the free text.
-        let cases: &[(&str, bool, &[(&str, &str)], &str)] = &[
+        let cases: &[Case] = &[
             (
                 "echo a=b   \"c  d\" chdir=/tmp | wc",
                 true,

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::keywords::Keywords;
 use super::model::text_of;
-use crate::yaml::Node;
+use crate::problem::Problem;
+use crate::yaml::{Node, NodeValue};
 
 /// The tags that keywords set. A text may hold several, with commas.
 pub fn written(keywords: &Keywords) -> Vec<String> {
@@ -22,6 +23,31 @@ pub fn written(keywords: &Keywords) -> Vec<String> {
         None => add(tags),
     }
     out
+}
+
+/// Tags are a text, or a list.
+pub(crate) fn check(keywords: &Keywords) -> Result<(), Problem> {
+    let Some(tags) = keywords.get("tags") else {
+        return Ok(());
+    };
+    let wrong = |node: &Node, what: &str| {
+        Err(
+            Problem::error(format!("{what}, and this is {}", node.kind()))
+                .at(node.at)
+                .hint("write `tags: NAME`, or a list of names"),
+        )
+    };
+    match &tags.value {
+        NodeValue::Str(_) => Ok(()),
+        NodeValue::List(list) => match list
+            .iter()
+            .find(|tag| !matches!(tag.value, NodeValue::Str(_) | NodeValue::Int(_)))
+        {
+            Some(tag) => wrong(tag, "a tag is text"),
+            None => Ok(()),
+        },
+        _ => wrong(tags, "`tags` is text or a list"),
+    }
 }
 
 /// `--tags` and `--skip-tags`.

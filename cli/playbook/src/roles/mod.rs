@@ -3,7 +3,7 @@
 mod parts;
 mod validation;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::files::clean;
@@ -41,6 +41,8 @@ pub struct From<T> {
     pub defaults: Option<T>,
     /// `handlers_from`
     pub handlers: Option<T>,
+    /// `rolespec_validate: false`
+    pub skip_validation: bool,
 }
 
 impl<T> Default for From<T> {
@@ -50,6 +52,7 @@ impl<T> Default for From<T> {
             vars: None,
             defaults: None,
             handlers: None,
+            skip_validation: false,
         }
     }
 }
@@ -64,6 +67,7 @@ impl<T> From<T> {
             vars: self.vars.as_ref().map(&f).transpose()?,
             defaults: self.defaults.as_ref().map(&f).transpose()?,
             handlers: self.handlers.as_ref().map(&f).transpose()?,
+            skip_validation: self.skip_validation,
         })
     }
 }
@@ -91,7 +95,7 @@ impl Reader<'_> {
             name: match &collection {
                 Some(collection) if !name.contains('.') => format!("{collection}.{name}"),
                 Some(_) => name.to_owned(),
-                None => role_name(name),
+                None => name.to_owned(),
             },
             defaults: self.role_vars(&path, "defaults", from.defaults.as_deref(), node)?,
             vars: self.role_vars(&path, "vars", from.vars.as_deref(), node)?,
@@ -110,8 +114,11 @@ impl Reader<'_> {
         let tasks = self.role_entries(&path, "tasks", from.tasks.as_deref(), node, &inner)?;
         let handlers =
             self.role_entries(&path, "handlers", from.handlers.as_deref(), node, &inner)?;
-        let validation =
-            self.role_validation(&path, from.tasks.as_deref(), field("argument_specs"), node)?;
+        let validation = if from.skip_validation {
+            None
+        } else {
+            self.role_validation(&path, from.tasks.as_deref(), field("argument_specs"), node)?
+        };
         Ok(Arc::new(RoleUse {
             at: node.at,
             role,
@@ -220,14 +227,6 @@ const META: &[&str] = &[
     "galaxy_info",
     "standalone",
 ];
-
-/// A role that is named by a path has the path's last part as its name.
-fn role_name(name: &str) -> String {
-    Path::new(name).file_name().map_or_else(
-        || name.to_owned(),
-        |last| last.to_string_lossy().into_owned(),
-    )
-}
 
 fn role_scope(
     scope: &Scope,

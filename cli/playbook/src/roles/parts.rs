@@ -30,7 +30,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The variables of a role: a file, or all files in a folder of that name.
+    /// The variables of a role: a file, or else all files in a folder of that name.
     pub(super) fn role_vars(
         &self,
         role: &Path,
@@ -38,16 +38,19 @@ impl Reader<'_> {
         from: Option<&str>,
         asked: &Node,
     ) -> Result<Vec<Node>, Problem> {
+        // A file goes before a folder of the same name.
         let folder = role.join(part).join(from.unwrap_or("main"));
-        let documents = if self.files.is_folder(&folder) {
-            let mut files = Vec::new();
-            self.variable_files(&folder, 0, &mut files);
-            files
-                .iter()
-                .map(|path| self.document(path, Some(asked.at)))
-                .collect::<Result<Vec<_>, _>>()?
-        } else {
-            self.role_part(role, part, from, asked)?
+        let documents = match self.role_part(role, part, from, asked) {
+            Ok(documents) if !documents.is_empty() => documents,
+            _ if self.files.is_folder(&folder) => {
+                let mut files = Vec::new();
+                self.variable_files(&folder, 0, &mut files);
+                files
+                    .iter()
+                    .map(|path| self.document(path, Some(asked.at)))
+                    .collect::<Result<Vec<_>, _>>()?
+            }
+            other => other?,
         };
         let mut out = Vec::new();
         for document in documents {

@@ -42,7 +42,10 @@ impl Reader<'_> {
         let entry = specs
             .and_then(Node::as_map)
             .and_then(|map| map.get(entry_point));
-        Ok(entry.and_then(Node::as_map).map(|entry| Validation {
+        let entry = entry
+            .and_then(Node::as_map)
+            .filter(|entry| !entry.is_empty());
+        Ok(entry.map(|entry| Validation {
             entry_point: entry_point.to_owned(),
             description: entry
                 .get("short_description")

@@ -4,7 +4,10 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 
-fn read_with(text: &[u8], duplicate_keys: DuplicateKeys) -> Result<Document, (Sources, Problem)> {
+fn read_with(
+    text: &[u8],
+    duplicate_keys: DuplicateKeys,
+) -> Result<Document, Box<(Sources, Problem)>> {
     let sources = Sources::default();
     match read(
         &sources,
@@ -13,7 +16,7 @@ fn read_with(text: &[u8], duplicate_keys: DuplicateKeys) -> Result<Document, (So
         &Options { duplicate_keys },
     ) {
         Ok(document) => Ok(document),
-        Err(problem) => Err((sources, problem)),
+        Err(problem) => Err(Box::new((sources, problem))),
     }
 }
 
@@ -100,7 +103,8 @@ fn what_ansible_reads() {
                     differences.push(format!("{text:?}: {duplicates} warnings of duplicates"));
                 }
             }
-            (Err((_, problem)), Some(_)) if !known => {
+            (Err(failure), Some(_)) if !known => {
+                let (_, problem) = *failure;
                 differences.push(format!("{text:?} refused: {}", problem.message));
             }
             (Ok(document), None) => differences.push(format!(
@@ -108,7 +112,8 @@ fn what_ansible_reads() {
                 tree(&document.root),
                 case["error"]
             )),
-            (Err((_, problem)), None) => {
+            (Err(failure), None) => {
+                let (_, problem) = *failure;
                 let at = problem.at.expect("every problem has a place");
                 let elsewhere = ELSEWHERE.iter().any(|part| problem.message.contains(part));
                 if case["p"][0].is_u64() && case["p"][0] != json!(at.line) && !elsewhere {
@@ -183,7 +188,7 @@ fn messages() {
         .map(
             |text| match read_with(text.as_bytes(), DuplicateKeys::Warn) {
                 Ok(document) => format!("{text:?} is accepted as {:?}\n", tree(&document.root)),
-                Err((sources, problem)) => show(&sources, &problem),
+                Err(failure) => show(&failure.0, &failure.1),
             },
         )
         .collect();
@@ -214,7 +219,7 @@ fn keys_that_are_there_twice() {
 fn message(text: &[u8]) -> String {
     match read_with(text, DuplicateKeys::Warn) {
         Ok(_) => "accepted".to_owned(),
-        Err((_, problem)) => problem.message,
+        Err(failure) => failure.1.message,
     }
 }
 
