@@ -1,20 +1,29 @@
 //! `rustle explain`: where a variable of a host comes from.
 
+use std::path::{Path, PathBuf};
+
 use rustle_playbook::config::Concern;
 use rustle_playbook::inventory::{Action, Refusal, Request, explain_variable, to_json};
+use rustle_playbook::play::{Options, Play, Reader};
+use rustle_playbook::vault::Vault;
 
 use crate::console::{Console, print};
+use crate::disk::{Disk, installation};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::surroundings::{Surroundings, diagnostic};
 use crate::vault_options::VaultOptions;
 
-/// Shows every place of the inventory, group_vars/, host_vars/ and --extra-vars that sets a variable, in order of precedence.
+/// Shows every place that sets a variable of a host, in order of precedence: of the inventory, group_vars/, host_vars/,
+/// --extra-vars, and of the plays of a playbook that run on the host.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Explain {
     /// The variable.
     #[arg(value_name = "VARIABLE")]
     variable: String,
+    /// A playbook whose plays count too.
+    #[arg(value_name = "PLAYBOOK")]
+    playbook: Option<PathBuf>,
     /// The host.
     #[arg(long, value_name = "HOST")]
     host: String,
@@ -26,7 +35,8 @@ pub(crate) struct Explain {
         value_name = "SOURCE"
     )]
     inventory: Vec<String>,
-    /// The folder whose group_vars/ and host_vars/ count as the playbook's. Default: the working directory.
+    /// The folder whose group_vars/ and host_vars/ count as the playbook's. Default: the playbook's, else the working
+    /// directory.
     #[arg(long, value_name = "DIR")]
     playbook_dir: Option<String>,
     /// Variables that win over all others: key=value, YAML, JSON, or @FILE. May be given several times.
@@ -43,6 +53,11 @@ impl Explain {
         let config = &surroundings.config;
         surroundings.say(console, &config.unhonoured(Concern::Inventory));
         let vault = self.vault.vault(&surroundings, console, false)?;
+        let plays = match &self.playbook {
+            Some(path) => self.plays(path, &surroundings, &vault, console)?,
+            None => Vec::new(),
+        };
+        let beside = self.playbook.as_deref().map(folder_of);
         let request = Request {
             sources: self.inventory.clone(),
             limit: None,
@@ -51,25 +66,18 @@ impl Explain {
             export: false,
             vars: false,
             extra: self.extra_vars.clone(),
-            playbook_dir: self.playbook_dir.clone(),
+            playbook_dir: self.playbook_dir.clone().or(beside),
         };
         let sources = &surroundings.sources;
-        let found = explain_variable(
-            &self.variable,
-            &request,
-            Vec::new(),
-            config,
-            sources,
-            &vault,
-        )
-        .map_err(|e| {
-            let exit = match &e {
-                Refusal::Options(_) => Exit::Options,
-                Refusal::Content(_) => Exit::Plan,
-                Refusal::Variables(_) => Exit::Refused,
-            };
-            Failure::new(exit, diagnostic(e.problem(), sources))
-        })?;
+        let found = explain_variable(&self.variable, &request, &plays, config, sources, &vault)
+            .map_err(|e| {
+                let exit = match &e {
+                    Refusal::Options(_) => Exit::Options,
+                    Refusal::Content(_) => Exit::Plan,
+                    Refusal::Variables(_) => Exit::Refused,
+                };
+                Failure::new(exit, diagnostic(e.problem(), sources))
+            })?;
         surroundings.say(console, &found.problems);
         if found.settings.is_empty() {
             return Err(Failure::text(
@@ -106,5 +114,40 @@ impl Explain {
         }
         print(&out)?;
         Ok(Exit::Done)
+    }
+
+    fn plays(
+        &self,
+        path: &Path,
+        surroundings: &Surroundings,
+        vault: &Vault,
+        console: &Console,
+    ) -> Result<Vec<Play>, Failure> {
+        let config = &surroundings.config;
+        let installed = installation(config.environment().get("PATH"));
+        let mut collections_path = config.paths("COLLECTIONS_PATHS");
+        collections_path.extend(installed.collections);
+        let options = Options {
+            roles_path: config.paths("DEFAULT_ROLES_PATH"),
+            collections_path,
+            module_path: config.paths("DEFAULT_MODULE_PATH"),
+            builtin_routing: installed.routing,
+            ..Options::default()
+        };
+        let disk = Disk {
+            vault: vault.clone(),
+        };
+        let playbook = Reader::new(&surroundings.sources, &disk, &options)
+            .playbook(path)
+            .map_err(|p| Failure::new(Exit::Refused, diagnostic(&p, &surroundings.sources)))?;
+        surroundings.say(console, &playbook.warnings);
+        Ok(playbook.plays)
+    }
+}
+
+fn folder_of(path: &Path) -> String {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_string_lossy().into_owned(),
+        _ => ".".to_owned(),
     }
 }

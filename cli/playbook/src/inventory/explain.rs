@@ -3,11 +3,16 @@
 use std::borrow::Cow;
 
 use super::load::Loaded;
+use super::model::{HostId, Inventory};
 use super::report::{Action, Refusal, Request, open, playbook_roots, vars_files};
 use crate::config::Config;
+use crate::pattern::{Mismatch, pick};
+use crate::play::Play;
 use crate::problem::Problem;
 use crate::source::Sources;
-use crate::vars::{InventoryVars, Layer, Level, Setting, explain, in_order, parse_extra};
+use crate::vars::{
+    InventoryVars, Layer, Level, Setting, explain, in_order, parse_extra, play_layers,
+};
 use crate::vault::Vault;
 
 /// The places that set a variable.
@@ -19,14 +24,15 @@ pub struct Explanation {
     pub problems: Vec<Problem>,
 }
 
-/// Explains a variable of the host that the request names. `play` are layers that the plays of a playbook add.
+/// Explains a variable of the host that the request names. Of `plays` those count that run on the host, or whose hosts are a
+/// template.
 ///
 /// # Errors
 /// As [`Refusal`] has it.
 pub fn explain_variable(
     name: &str,
     request: &Request,
-    play: Vec<Layer<'_>>,
+    plays: &[Play],
     config: &Config,
     sources: &Sources,
     vault: &Vault,
@@ -53,15 +59,21 @@ pub fn explain_variable(
     let mut files = vars_files(config, sources, vault);
     let extra =
         parse_extra(&request.extra, &mut files, |p| env.path(p)).map_err(Refusal::Options)?;
+    let mut of_plays = Vec::new();
+    for play in plays {
+        if runs_on(play, &inventory, host).map_err(Refusal::Content)? {
+            of_plays.extend(play_layers(play, &mut files).map_err(Refusal::Variables)?);
+        }
+    }
+    let (defaults, rest): (Vec<_>, Vec<_>) = in_order(of_plays)
+        .into_iter()
+        .partition(|l| l.level == Level::RoleDefaults);
     let roots = playbook_roots(request, config, roots);
     let precedence = config.list("VARIABLE_PRECEDENCE");
     let mut vars = InventoryVars::new(&inventory, roots, files, precedence);
+    let mut layers: Vec<Layer<'_>> = defaults;
     // Their order is the configuration's, which need not be that of the levels.
-    let mut layers = vars.layers(host).map_err(Refusal::Variables)?;
-    let (defaults, rest): (Vec<_>, Vec<_>) = in_order(play)
-        .into_iter()
-        .partition(|l| l.level == Level::RoleDefaults);
-    layers.splice(0..0, defaults);
+    layers.extend(vars.layers(host).map_err(Refusal::Variables)?);
     layers.extend(rest);
     layers.push(Layer {
         level: Level::ExtraVars,
@@ -73,4 +85,12 @@ pub fn explain_variable(
         settings: explain(name, &layers),
         problems,
     })
+}
+
+fn runs_on(play: &Play, inventory: &Inventory, host: HostId) -> Result<bool, Problem> {
+    if play.hosts.iter().any(|p| p.contains("{{")) {
+        return Ok(true);
+    }
+    let picked = pick(inventory, &play.hosts.join(","), None, Mismatch::Ignore)?;
+    Ok(picked.hosts.contains(&host))
 }

@@ -5,6 +5,7 @@
 //! editor failed is kept, encrypted, beside it.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -238,6 +239,8 @@ impl PlainFile {
         let base = memory.unwrap_or_else(std::env::temp_dir);
         let folder = tempfile::Builder::new()
             .prefix("rustle-vault-")
+            // Without this the umask decides.
+            .permissions(std::fs::Permissions::from_mode(0o700))
             .tempdir_in(&base)
             .map_err(Failure::io("make a folder in", &base))?;
         // Editors choose their colours by the name.
