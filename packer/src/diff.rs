@@ -115,6 +115,11 @@ fn without_tasks(mut plan: ExecutionPlan) -> ExecutionPlan {
         play.batches.clear();
         play.handlers.clear();
     }
+    for role in plan.roles.values_mut() {
+        role.tasks.clear();
+        role.handlers.clear();
+    }
+    plan.task_files.clear();
     plan.total_tasks = None;
     plan
 }

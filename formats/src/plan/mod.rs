@@ -154,7 +154,8 @@ pub struct PlayPlan {
     pub serial: Option<Value>,
     /// The tasks, in batches. Tasks of a later batch follow those of an earlier one.
     pub batches: Vec<TaskBatch>,
-    /// The play's own handlers, in the order in which they run. Those of roles come from the roles.
+    /// The play's own handlers, in the order in which they run. Those of roles come from the roles. A block among
+    /// handlers is no more than its tasks: what it hands down is written on each.
     pub handlers: Vec<Task>,
     /// Whether facts are gathered first. Default: no.
     pub gather_facts: Option<bool>,

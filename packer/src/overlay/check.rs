@@ -26,6 +26,7 @@ pub fn check_secrets(plan: &ExecutionPlan) -> Vec<SecretProblem> {
     for play in &plan.plays {
         checker.play(play);
     }
+    checker.shared();
     checker.problems
 }
 
@@ -139,6 +140,32 @@ impl<'p> Checker<'p> {
         }
         for handler in &play.handlers {
             self.task(handler, &play.hosts);
+        }
+    }
+
+    /// Roles, and files of tasks that may be included. Which hosts come to run them is known only in the run, which then
+    /// says what a host did not receive; here their secrets must be declared.
+    fn shared(&mut self) {
+        for (key, role) in &self.plan.roles {
+            self.declared(role, || format!("the role {key:?}"));
+        }
+        for (file, tasks) in &self.plan.task_files {
+            self.declared(tasks, || format!("the tasks of {file:?}"));
+        }
+    }
+
+    fn declared<T: Serialize>(&mut self, item: &T, name: impl Fn() -> String) {
+        let mut used = BTreeSet::new();
+        find_secrets(item, &[], &mut |secret| {
+            used.insert(secret.to_owned());
+        });
+        for secret in used {
+            if !self.specs.contains_key(secret.as_str()) {
+                self.report(SecretProblem::Undeclared {
+                    user: name(),
+                    secret,
+                });
+            }
         }
     }
 

@@ -123,6 +123,14 @@ pub(crate) fn run<'r>(
         }
         let started = Instant::now();
         let mut one = attempt::once(play, frame, templar, modes, None)?;
+        let label = match label(frame, templar, item) {
+            Ok(label) => label,
+            Err(why) => {
+                let message = format!("Failed to template loop_control.label: {why}");
+                one.map = result::failed(&message);
+                item.clone()
+            }
+        };
         one.map.insert(names.item.to_owned(), item.clone());
         one.map.insert("ansible_loop_var".into(), names.item.into());
         if let Some(name) = names.index {
@@ -132,7 +140,7 @@ pub(crate) fn run<'r>(
         if let Some(extended) = extended {
             one.map.insert("ansible_loop".into(), extended);
         }
-        tell_item(play, frame, templar, &one, item, started);
+        tell_item(play, frame, templar, &one, label, started);
         no_log |= one.no_log;
         hidden.push(one.no_log);
         ignored = one.ignored.or(ignored);
@@ -142,8 +150,21 @@ pub(crate) fn run<'r>(
         }
         results.push(one.map);
         play.run.check_stop()?;
-        if ends(templar, control) {
-            break;
+        match ends(templar, control) {
+            Ok(true) => break,
+            Ok(false) => {}
+            Err(message) => {
+                let mut map = result::failed(&message);
+                map.shift_remove("changed");
+                return Ok(Ended {
+                    map,
+                    looped: false,
+                    no_log,
+                    delegated_to,
+                    hidden: Vec::new(),
+                    ignored,
+                });
+            }
         }
     }
     if let Some(name) = &frame.task.register {
@@ -199,14 +220,19 @@ fn as_seconds(value: Option<&Value>) -> f64 {
 }
 
 /// Whether the loop ends after the item that was just done.
-fn ends(templar: &Templar<'_, '_>, control: Option<&LoopControl>) -> bool {
-    control.is_some_and(|c| {
-        !c.break_when.is_empty()
-            && c.break_when
-                .0
-                .iter()
-                .all(|condition| templar.condition(condition) == Ok(true))
-    })
+///
+/// # Errors
+/// Where a condition cannot be evaluated.
+fn ends(templar: &Templar<'_, '_>, control: Option<&LoopControl>) -> Result<bool, String> {
+    let Some(control) = control.filter(|c| !c.break_when.is_empty()) else {
+        return Ok(false);
+    };
+    for condition in &control.break_when.0 {
+        if !templar.condition(condition).map_err(|e| e.message)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// `ansible_loop`, where the task asks for it.
@@ -247,12 +273,25 @@ fn extended(
     Some(Value::Map(map))
 }
 
+/// What is printed in place of an item.
+///
+/// # Errors
+/// Where it cannot be templated.
+fn label(frame: &Frame<'_>, templar: &Templar<'_, '_>, item: &Value) -> Result<Value, String> {
+    let control = frame.task.loop_control.as_ref();
+    let Some(written) = control.and_then(|c| c.label.as_ref()) else {
+        return Ok(item.clone());
+    };
+    let label = templar.value(written).map_err(|e| e.message)?;
+    Ok(label.unwrap_or_else(|| item.clone()))
+}
+
 fn tell_item(
     play: &PlayRun<'_, '_>,
     frame: &Frame<'_>,
     templar: &Templar<'_, '_>,
     one: &Ended,
-    item: &Value,
+    label: Value,
     started: Instant,
 ) {
     let run = play.run;
@@ -265,13 +304,7 @@ fn tell_item(
     let label = if one.no_log {
         result::CENSORED_LABEL.into()
     } else {
-        frame
-            .task
-            .loop_control
-            .as_ref()
-            .and_then(|c| c.label.as_ref())
-            .and_then(|l| templar.value(l).ok().flatten())
-            .unwrap_or_else(|| item.clone())
+        label
     };
     run.emit(EventKind::ItemResult {
         task: frame.task.id.clone(),

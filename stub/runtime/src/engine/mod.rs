@@ -41,5 +41,5 @@ pub use list::{ListedTask, list_tasks};
 pub(crate) use meta::{ACTIONS as META_ACTIONS, action as meta_action, is_meta};
 pub use options::Options;
 pub(crate) use play::glob as fits;
-pub(crate) use role::{Role, stem};
+pub(crate) use role::{Role, below, stem};
 pub use runner::{RunSummary, Runner};

@@ -17,7 +17,7 @@ use super::task::{self, TaskEnd};
 use super::{Frame, ahead, batches, meta, rehearse, tags};
 use crate::context::Staging;
 use crate::spec::Reach;
-use crate::vars::PlayVars;
+use crate::vars::{PlayVars, TaskScope, TaskVars, Templar};
 
 /// How a play ended for this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,10 +122,25 @@ pub(crate) fn run_play<'r>(
     };
     run.emit(EventKind::PlayStarted {
         play: play.play_id.clone(),
-        name: play.name.clone(),
+        name: name_of(&play_run),
         hosts: vec![run.store.host.to_owned()],
     });
     play_run.through(&turns, gather)
+}
+
+/// The play's name with what is known of variables before it begins.
+fn name_of(play: &PlayRun<'_, '_>) -> String {
+    let written = &play.play.name;
+    if !written.contains("{{") {
+        return written.clone();
+    }
+    let vars = TaskVars::new(TaskScope {
+        store: &play.run.store,
+        templates: &play.run.templates,
+        play: &play.vars,
+        frame: None,
+    });
+    Templar::new(&play.run.templates, &vars).lenient_text(written)
 }
 
 /// The hosts of a play by name: all of the plan where it names none.

@@ -134,7 +134,7 @@ fn one_task<'r>(play: &PlayRun<'_, 'r>, staging: &Staging, frame: &Frame<'r>) ->
         return Ok(());
     }
     play.run.check_stop()?;
-    play.run.templates.begin_task(frame.folders());
+    play.run.templates.begin_task(frame);
     let vars = TaskVars::new(task::scope(play, frame));
     let templar = Templar::new(&play.run.templates, &vars);
     let inside = RefCell::new(Vec::new());

@@ -76,7 +76,7 @@ pub(crate) fn tell_start(play: &PlayRun<'_, '_>, frame: &Frame<'_>, templar: &Te
 /// Runs a task.
 pub(crate) fn run_task<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<TaskEnd, Abort> {
     let run = play.run;
-    run.templates.begin_task(frame.folders());
+    run.templates.begin_task(frame);
     play.wishes.borrow_mut().clear();
     let vars = TaskVars::new(scope(play, frame));
     let templar = Templar::new(&run.templates, &vars);

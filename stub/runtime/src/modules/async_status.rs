@@ -66,6 +66,10 @@ impl Module for AsyncStatus {
                 .map_err(|e| Failure::new(format!("cannot remove {}: {e}", file.display())))?;
             return Ok(Outcome::ok()
                 .with("ansible_job_id", id)
+                .with("started", false)
+                .with("finished", false)
+                .with("stdout", "")
+                .with("stderr", "")
                 .with("erased", file.to_string_lossy().as_ref()));
         }
         match jobs::read(&file).map_err(Failure::new)? {

@@ -36,6 +36,13 @@ pub(super) fn describe(
 
 /// The sentence, and its cause where that is told once more.
 fn sentence<'a>(result: &'a Value, module: &str) -> (String, Option<&'a str>) {
+    // Why something could not be included.
+    if let (None, Some(reason)) = (
+        result.get("msg"),
+        result.get("reason").and_then(Value::as_str),
+    ) {
+        return (reason.to_owned(), None);
+    }
     let msg = result.get("msg").and_then(Value::as_str).unwrap_or("");
     let unreachable = result.get("unreachable").and_then(Value::as_bool) == Some(true);
     if let Some(cause) = msg.strip_prefix("Task failed: ") {

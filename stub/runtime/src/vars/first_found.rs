@@ -91,6 +91,11 @@ pub(super) fn run(files: &Files<'_>, call: &LookupCall<'_>) -> Result<Vec<Render
         search.files(Some(&names), paths);
     }
     for name in &search.names {
+        if files.including.get()
+            && let Some(file) = files.task_file(name)
+        {
+            return Ok(vec![Rendered::from(file)]);
+        }
         for kind in FOLDERS {
             if let Some(path) = files.find(name, kind)? {
                 return Ok(vec![Rendered::from(
@@ -99,7 +104,7 @@ pub(super) fn run(files: &Files<'_>, call: &LookupCall<'_>) -> Result<Vec<Render
             }
         }
         if let Some(file) = files.task_file(name) {
-            return Ok(vec![Rendered::str(file)]);
+            return Ok(vec![Rendered::from(file)]);
         }
     }
     if search.skip {

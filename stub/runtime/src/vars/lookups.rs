@@ -3,7 +3,7 @@
 //! Ansible runs lookups on the controller. Files of the controller were packed; its environment was not, so `env`
 //! sees the environment of the program that runs the plan. Lookups that could only ask the controller are refused.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use rustle_formats::plan::{ExecutionPlan, asset_name};
@@ -46,6 +46,7 @@ pub(super) struct Files<'r> {
     pub plan: &'r ExecutionPlan,
     pub driver: &'r dyn Driver,
     pub search: Rc<RefCell<Vec<String>>>,
+    pub including: Rc<Cell<bool>>,
 }
 
 impl Files<'_> {
@@ -92,8 +93,8 @@ impl Files<'_> {
         Ok(None)
     }
 
-    /// The file of tasks that a name means.
-    pub(super) fn task_file(&self, name: &str) -> Option<&str> {
+    /// The file of tasks that a name means, as it is printed.
+    pub(super) fn task_file(&self, name: &str) -> Option<String> {
         let search = self.search.borrow();
         let folders = search
             .iter()
@@ -101,7 +102,7 @@ impl Files<'_> {
         folders
             .chain([format!("tasks/{name}"), name.to_owned()])
             .find_map(|candidate| self.plan.task_files.get_key_value(candidate.as_str()))
-            .map(|(key, _)| key.as_str())
+            .map(|(key, _)| crate::engine::below(self.plan, key))
     }
 
     fn text(&self, path: &[u8]) -> Result<String, Error> {

@@ -1,6 +1,6 @@
 //! Templating with a task's variables.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use rustle_formats::plan::ExecutionPlan;
@@ -12,7 +12,7 @@ use super::lookups::{Files, Plugins};
 use super::{TaskVars, machine};
 use crate::args::text;
 use crate::context::{RenderRequest, Variables};
-use crate::engine::Driver;
+use crate::engine::{Driver, Frame, is_include};
 
 /// Why something could not be templated.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,15 +51,19 @@ pub(crate) struct Templates<'r> {
     engine: Engine<'r>,
     /// Folders of assets in which the current task's files are looked for.
     search: Rc<RefCell<Vec<String>>>,
+    /// Whether the current task includes tasks: then files of tasks are looked for first.
+    including: Rc<Cell<bool>>,
     pub(super) others: Others,
 }
 
 impl<'r> Templates<'r> {
     pub(crate) fn new(plan: &'r ExecutionPlan, driver: &'r dyn Driver) -> Templates<'r> {
         let search: Rc<RefCell<Vec<String>>> = Rc::default();
+        let including: Rc<Cell<bool>> = Rc::default();
         let files = Files {
             plan,
             driver,
+            including: including.clone(),
             search: search.clone(),
         };
         Templates {
@@ -68,13 +72,15 @@ impl<'r> Templates<'r> {
                 .with_loader(Rc::new(files.clone()))
                 .with_lookups(Rc::new(Plugins { files })),
             search,
+            including,
             others: Others::default(),
         }
     }
 
     /// Says where the current task's files are looked for, and forgets what other hosts' variables were before it.
-    pub(crate) fn begin_task(&self, folders: Vec<String>) {
-        *self.search.borrow_mut() = folders;
+    pub(crate) fn begin_task(&self, frame: &Frame<'_>) {
+        *self.search.borrow_mut() = frame.folders();
+        self.including.set(is_include(&frame.task.module));
         self.others.forget();
     }
 }
