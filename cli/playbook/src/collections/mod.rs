@@ -214,14 +214,8 @@ impl Collections {
             return Ok(Route::None);
         }
         let document = reader.document(file, None)?;
-        let routing = document.as_map().and_then(|map| map.get("plugin_routing"));
         for kind in ["action", "modules"] {
-            let entry = routing
-                .and_then(Node::as_map)
-                .and_then(|map| map.get(kind))
-                .and_then(Node::as_map)
-                .and_then(|map| map.get(module))
-                .and_then(Node::as_map);
+            let entry = field(&document, &["plugin_routing", kind, module]).and_then(Node::as_map);
             let Some(entry) = entry else { continue };
             if let Some(next) = entry.get("redirect") {
                 return Ok(Route::Redirect(text_of(next)));
@@ -237,19 +231,70 @@ impl Collections {
         Ok(Route::None)
     }
 
-    /// Whether a lookup is in an installed collection, by its full name.
+    /// Whether there is a lookup of this name outside of ansible.builtin: in an installed collection by its full name,
+    /// in one of the collections of the scope, or moved to a collection.
     pub(crate) fn has_lookup(&self, reader: &Reader<'_>, name: &str, scope: &Scope) -> bool {
-        let folder = |collection| self.folder(reader, collection, scope);
-        match parts(name) {
-            Some((collection, lookup)) => folder(collection).is_some_and(|folder| {
-                is_plugin(reader, &folder.join("plugins/lookup").join(lookup))
-            }),
-            None => scope
-                .collections
-                .iter()
-                .filter_map(|name| folder(name))
-                .any(|folder| is_plugin(reader, &folder.join("plugins/lookup").join(name))),
+        let in_collection = |collection: &str, lookup: &str| {
+            self.folder(reader, collection, scope)
+                .is_some_and(|folder| {
+                    is_plugin(reader, &folder.join("plugins/lookup").join(lookup))
+                        || routes(reader, &folder.join("meta/runtime.yml"), "lookup", lookup)
+                })
+        };
+        if let Some((collection, lookup)) = parts(name) {
+            return in_collection(collection, lookup);
         }
+        let collections = &scope.collections;
+        let routing = reader.options.builtin_routing.as_ref();
+        collections
+            .iter()
+            .any(|collection| in_collection(collection, name))
+            || routing.is_some_and(|file| routes(reader, file, "lookup", name))
+    }
+
+    /// The modules of an action group, full names, for `module_defaults: {group/NAME: …}`. `name` is a full name
+    /// (`amazon.aws.aws`); groups that it extends are included.
+    pub(crate) fn action_group(
+        &self,
+        reader: &Reader<'_>,
+        name: &str,
+        scope: &Scope,
+    ) -> Vec<String> {
+        let mut modules = Vec::new();
+        let mut wanted = vec![name.to_owned()];
+        let mut seen: Vec<String> = Vec::new();
+        while let Some(name) = wanted.pop() {
+            if seen.contains(&name) {
+                continue;
+            }
+            seen.push(name.clone());
+            let Some((collection, group)) = parts(&name) else {
+                continue;
+            };
+            let Some(folder) = self.folder(reader, collection, scope) else {
+                continue;
+            };
+            let file = folder.join("meta/runtime.yml");
+            let Ok(document) = reader.document(&file, None) else {
+                continue;
+            };
+            let qualified = |name: String| match parts(&name) {
+                Some(_) => name,
+                None => format!("{collection}.{name}"),
+            };
+            let entries = field(&document, &["action_groups", group]).and_then(Node::as_list);
+            for entry in entries.unwrap_or_default() {
+                match field(entry, &["metadata", "extend_group"]) {
+                    Some(more) => {
+                        let more = more.as_list().unwrap_or(std::slice::from_ref(more));
+                        wanted.extend(more.iter().map(|name| qualified(text_of(name))));
+                    }
+                    None if entry.as_map().is_none() => modules.push(qualified(text_of(entry))),
+                    None => {}
+                }
+            }
+        }
+        modules
     }
 
     fn has_module(&self, reader: &Reader<'_>, folder: &Path, module: &str) -> bool {
@@ -265,6 +310,20 @@ impl Collections {
         self.modules.borrow_mut().insert(key, found);
         found
     }
+}
+
+/// What stands below a path of keys.
+fn field<'n>(node: &'n Node, path: &[&str]) -> Option<&'n Node> {
+    path.iter()
+        .try_fold(node, |node, key| node.as_map()?.get(key))
+}
+
+/// Whether `plugin_routing` of a `meta/runtime.yml` redirects a plug-in.
+fn routes(reader: &Reader<'_>, file: &Path, kind: &str, name: &str) -> bool {
+    reader.files.is_file(file)
+        && reader.document(file, None).is_ok_and(|document| {
+            field(&document, &["plugin_routing", kind, name, "redirect"]).is_some()
+        })
 }
 
 /// `namespace.collection` and the rest of a full name.

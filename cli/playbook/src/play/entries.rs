@@ -146,6 +146,9 @@ impl Reader<'_> {
             return self.include(task, &scope);
         }
         task.action.module = self.resolve_module(&task.action, &scope)?;
+        if task.action.builtin() == Some("include_vars") {
+            task.candidates = self.vars_candidates(&task, &scope);
+        }
         Ok(Entry::Task(Box::new(task)))
     }
 

@@ -141,6 +141,39 @@ impl Reader<'_> {
         out
     }
 
+    /// The files that an `include_vars` with a known name may mean, an existing one first.
+    pub(super) fn vars_candidates(&self, task: &Task, scope: &Scope) -> Vec<PathBuf> {
+        let action = &task.action;
+        let Some(file) = action
+            .free
+            .as_ref()
+            .or(action.arg("file"))
+            .or(action.arg("_raw_params"))
+        else {
+            return Vec::new();
+        };
+        let Ok(name) = self.render(file, scope) else {
+            return Vec::new();
+        };
+        let name = Path::new(name.trim());
+        if name.is_absolute() {
+            return vec![clean(name)];
+        }
+        let role = scope.role.iter().map(|role| &role.path);
+        let bases = role
+            .chain(scope.folders.last())
+            .chain([&scope.playbook_dir]);
+        let mut out = Vec::new();
+        for path in bases.flat_map(|base| [base.join("vars").join(name), base.join(name)]) {
+            let path = clean(&path);
+            if !out.contains(&path) {
+                out.push(path);
+            }
+        }
+        out.sort_by_key(|path| !self.files.is_file(path));
+        out
+    }
+
     fn import_role(&self, task: Task, scope: &Scope) -> Result<Entry, Problem> {
         no_loop(&task)?;
         let (name, from) = self.role_arguments(&task, &[])?;

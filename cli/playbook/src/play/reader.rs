@@ -126,6 +126,13 @@ impl<'a> Reader<'a> {
             .playbook(self, name, &self.play_scope(Path::new(name)))
     }
 
+    /// The modules of an action group of an installed collection, full names, groups that it extends included. `name` is a
+    /// full name, as `module_defaults` has it after `group/`; a group of an unknown collection is empty.
+    pub fn action_group(&self, name: &str, playbook: &Path) -> Vec<String> {
+        let scope = self.play_scope(playbook);
+        self.collections.action_group(self, name, &scope)
+    }
+
     /// The document of a file, from before if it was read before. `asked` is where it is named.
     pub(crate) fn document(&self, path: &Path, asked: Option<Position>) -> Result<Node, Problem> {
         if let Some(node) = self.documents.borrow().get(path) {

@@ -135,3 +135,99 @@ fn what_ansible_lists() {
     );
     insta::assert_snapshot!(messages.join("\n"));
 }
+
+fn read(files: &[(&str, &str)]) -> Playbook {
+    let memory = Memory::new(files);
+    let (sources, options) = (Sources::default(), Options::default());
+    let reader = Reader::new(&sources, &memory, &options);
+    reader.playbook(Path::new("site.yml")).unwrap()
+}
+
+fn only_task(playbook: &Playbook) -> &Task {
+    match playbook.plays[0].tasks.as_slice() {
+        [Entry::Task(task)] => task,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_forms_of_arguments() {
+    let shown = |task: &str| {
+        let text = format!("- hosts: all\n  tasks: [{task}]\n");
+        let playbook = read(&[("site.yml", &text)]);
+        let action = &only_task(&playbook).action;
+        let args: Vec<String> = action
+            .args
+            .iter()
+            .map(|(key, value)| format!("{}={}", text_of(key), text_of(value)))
+            .collect();
+        let free = action.free.as_ref().map(text_of).unwrap_or_default();
+        format!("{} [{}] {free}", action.module, args.join(", "))
+    };
+    assert_eq!(
+        shown("{copy: src=a dest='b c'}"),
+        "ansible.builtin.copy [src=a, dest=b c] "
+    );
+    assert_eq!(
+        shown("{command: ls -l chdir=/, args: {creates: x, chdir: y}}"),
+        "ansible.builtin.command [chdir=/, creates=x] ls -l"
+    );
+    assert_eq!(
+        shown("{local_action: {module: ping, data: x}}"),
+        "ansible.builtin.ping [data=x] "
+    );
+    assert_eq!(
+        shown("{action: shell echo a=b}"),
+        "ansible.builtin.shell [] echo a=b"
+    );
+    assert_eq!(
+        shown("{ansible.legacy.debug: }"),
+        "ansible.builtin.debug [] "
+    );
+    assert_eq!(
+        shown("{meta: flush_handlers}"),
+        "ansible.builtin.meta [] flush_handlers"
+    );
+    assert_eq!(
+        shown("{set_fact: 'a=1 b=\"{{ x }} y\"'}"),
+        "ansible.builtin.set_fact [a=1, b={{ x }} y] "
+    );
+}
+
+#[test]
+fn candidates_of_dynamic_includes() {
+    let playbook = read(&[
+        (
+            "site.yml",
+            "- hosts: all\n  vars: {os: debian}\n  tasks: [{include_vars: '{{ os }}.yml'}]\n",
+        ),
+        ("vars/debian.yml", "{}"),
+    ]);
+    assert_eq!(
+        only_task(&playbook).candidates[0],
+        Path::new("vars/debian.yml")
+    );
+    let playbook = read(&[
+        (
+            "site.yml",
+            "- hosts: all\n  tasks: [{include_tasks: x.yml}]\n",
+        ),
+        ("x.yml", "[]"),
+    ]);
+    assert_eq!(only_task(&playbook).candidates[0], Path::new("x.yml"));
+}
+
+#[test]
+fn action_groups() {
+    let runtime = "collections/ansible_collections/my/coll/meta/runtime.yml";
+    let memory = Memory::new(&[(
+        runtime,
+        "action_groups: {a: [x, other.coll.y, {metadata: {extend_group: b}}], b: [z, {metadata: {extend_group: [a]}}]}",
+    )]);
+    let (sources, options) = (Sources::default(), Options::default());
+    let reader = Reader::new(&sources, &memory, &options);
+    assert_eq!(
+        reader.action_group("my.coll.a", Path::new("site.yml")),
+        ["my.coll.x", "other.coll.y", "my.coll.z"]
+    );
+}

@@ -158,5 +158,16 @@ fn refuse_control_characters(text: &str, file: FileId) -> Result<(), Problem> {
     }
 }
 
+/// For the fuzzer: whatever the bytes are, they give a value or a problem.
+#[doc(hidden)]
+pub fn fuzz(bytes: &[u8]) {
+    let _ = read(
+        &Sources::default(),
+        Path::new("x"),
+        bytes,
+        &Options::default(),
+    );
+}
+
 #[cfg(test)]
 mod tests;
