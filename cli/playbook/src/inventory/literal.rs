@@ -222,6 +222,9 @@ impl Reader<'_> {
             Some("0b") => (2, &lower[2..]),
             _ => (10, lower.as_str()),
         };
+        if body.is_empty() {
+            return None;
+        }
         if base != 10 || body.chars().all(|c| c.is_ascii_digit()) {
             let leading_zero = base == 10 && body.len() > 1 && body.starts_with('0');
             if leading_zero && body.chars().any(|c| c != '0') {
@@ -404,6 +407,7 @@ mod tests {
         }
         for text in [
             "0644",
+            "0x",
             "1__0",
             "true",
             "yes",
