@@ -4,6 +4,7 @@ mod support;
 
 use rustle_formats::event::EventKind;
 use rustle_runtime::engine::Options;
+use rustle_runtime::report::{Stream, TextOptions, TextReporter};
 use serde_json::json;
 use support::{Fake, plan, play};
 
@@ -284,4 +285,78 @@ fn groups_of_modules_have_defaults() {
     assert_eq!(fake.run(&plan, Options::default()).exit_code, 0);
     assert_eq!(fake.result("one").get("msg"), Some(&"group".into()));
     assert_eq!(fake.result("two").get("msg"), Some(&"own".into()));
+}
+
+#[test]
+fn what_is_included_is_printed_as_ansible_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake::new(dir.path());
+    let plan = serde_json::from_value(json!({
+        "version": 2,
+        "base_dir": "/site",
+        "roles": {"a": {"path": "roles/a", "tasks": {"main": [{"module": "debug", "args": {"msg": "r"}}]}}},
+        "task_files": {"inc.yml": [{"module": "debug", "args": {"msg": "x"}}]},
+        "plays": [{"name": "localhost", "max_fail_percentage": 10, "batches": [{"tasks": [
+            {"module": "include_tasks", "args": {"_raw_params": "inc.yml"}, "loop": [1, 2], "when": "item != 3"},
+            {"module": "include_role", "args": {"name": "a"}},
+            {"module": "include_tasks", "args": {"_raw_params": "inc.yml"}, "when": false},
+            {"module": "include_tasks", "args": {"_raw_params": "absent.yml"}}
+        ]}]}]
+    }))
+    .unwrap();
+    fake.run(&plan, Options::default());
+    let mut reporter = TextReporter::new(TextOptions {
+        verbosity: 0,
+        colour: false,
+        terminal: None,
+    });
+    let mut printed = String::new();
+    for event in fake.events.borrow().iter() {
+        reporter.event(event, &mut |stream, text| {
+            if stream == Stream::Out {
+                printed.push_str(text);
+            }
+        });
+    }
+    let stars = |heading: &str| format!("{heading} {}", "*".repeat(79 - heading.len()));
+    let expected = [
+        String::new(),
+        stars("PLAY [localhost]"),
+        String::new(),
+        stars("TASK [include_tasks]"),
+        "included: /site/inc.yml for localhost => (item=1)".into(),
+        "included: /site/inc.yml for localhost => (item=2)".into(),
+        String::new(),
+        stars("TASK [debug]"),
+        "ok: [localhost] => {\n    \"msg\": \"x\"\n}".into(),
+        String::new(),
+        stars("TASK [debug]"),
+        "ok: [localhost] => {\n    \"msg\": \"x\"\n}".into(),
+        String::new(),
+        stars("TASK [include_role : a]"),
+        "included: a for localhost".into(),
+        String::new(),
+        stars("TASK [a : debug]"),
+        "ok: [localhost] => {\n    \"msg\": \"r\"\n}".into(),
+        String::new(),
+        stars("TASK [include_tasks]"),
+        "skipping: [localhost]".into(),
+        String::new(),
+        stars("TASK [include_tasks]"),
+        "[ERROR]: Could not find or access 'absent.yml': the plan has none of /site/absent.yml".into(),
+        "fatal: [localhost]: FAILED! => {\"changed\": false, \"include\": \"absent.yml\", \"reason\": \"Could not find or access 'absent.yml': the plan has none of /site/absent.yml\"}".into(),
+        String::new(),
+        stars("NO MORE HOSTS LEFT"),
+        String::new(),
+        stars("NO MORE HOSTS LEFT"),
+        String::new(),
+        stars("PLAY RECAP"),
+        "localhost                  : ok=6    changed=0    unreachable=0    failed=1    skipped=1    rescued=0    ignored=0   ".into(),
+        String::new(),
+        String::new(),
+    ];
+    assert_eq!(
+        printed.lines().collect::<Vec<_>>(),
+        expected.join("\n").lines().collect::<Vec<_>>()
+    );
 }
