@@ -221,8 +221,9 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Counts one event. Events of other hosts or of no result count nothing.
-    pub fn count(&mut self, status: Status, ignored: bool) {
+    /// Counts one result. A failure that is ignored counts as done, and as changed where the module had changed
+    /// something (`changed`).
+    pub fn count(&mut self, status: Status, ignored: bool, changed: bool) {
         match status {
             Status::Ok => self.ok += 1,
             Status::Changed => {
@@ -230,9 +231,10 @@ impl Stats {
                 self.changed += 1;
             }
             Status::Skipped => self.skipped += 1,
-            Status::Failed if ignored => {
+            Status::Failed | Status::Unreachable if ignored => {
                 self.ok += 1;
                 self.ignored += 1;
+                self.changed += u64::from(changed);
             }
             Status::Failed => self.failed += 1,
             Status::Unreachable => self.unreachable += 1,

@@ -236,10 +236,7 @@ impl<'r> Run<'r> {
             stats.rescued += 1;
             return;
         }
-        stats.count(status, ignored);
-        if ignored && result::is(map, "changed") {
-            stats.changed += 1;
-        }
+        stats.count(status, ignored, result::is(map, "changed"));
     }
 
     /// Whether the run must end now.

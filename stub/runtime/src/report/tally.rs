@@ -28,16 +28,9 @@ impl Tally {
                 ..
             } => {
                 let stats = self.hosts.entry(host.clone()).or_default();
-                let failure = matches!(status, Status::Failed | Status::Unreachable);
-                if failure && *ignored {
-                    // A failure that is ignored counts as done, and as changed where the module had changed something.
-                    stats.ok += 1;
-                    stats.ignored += 1;
-                    if result.get("changed").and_then(|c| c.as_bool()) == Some(true) {
-                        stats.changed += 1;
-                    }
-                } else if !(self.includes && *status == Status::Ok) {
-                    stats.count(*status, false);
+                if !(self.includes && *status == Status::Ok) {
+                    let changed = result.get("changed").and_then(|c| c.as_bool());
+                    stats.count(*status, *ignored, changed == Some(true));
                 }
             }
             EventKind::TaskStarted { module, .. } => {
