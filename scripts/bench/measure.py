@@ -6,8 +6,10 @@ that ran side by side.
 
 import os
 import resource
+import shutil
 import statistics
 import subprocess
+import tempfile
 import time
 
 
@@ -40,6 +42,19 @@ def run_once(command, cwd=None, env=None, stdout=subprocess.DEVNULL):
     return Sample(wall, cpu, usage.ru_maxrss, process.returncode)
 
 
+def peak_kib(command):
+    """The peak memory of a run in KiB, or None without GNU time.
+
+    What `wait4` says of a child of this process is at least what this process has itself, so a small program starts it.
+    """
+    timer = shutil.which("time")
+    if not timer or isinstance(command, str):
+        return None
+    with tempfile.NamedTemporaryFile("r") as out:
+        done = run_once([timer, "-f", "%M", "-o", out.name, *command])
+        return int(out.read().split()[-1]) if done.code == 0 else None
+
+
 def side_by_side(commands, runs, prepare=None, warmup=1, expect=0):
     """Runs every command of the dict `commands` `runs` times in turn. `prepare(name)` runs before each, untimed.
 
@@ -55,7 +70,14 @@ def side_by_side(commands, runs, prepare=None, warmup=1, expect=0):
                 raise SystemExit(f"bench: `{command}` ended with {sample.code}")
             if turn >= warmup:
                 samples[name].append(sample)
-    return {name: summary(taken) for name, taken in samples.items()}
+    out = {name: summary(taken) for name, taken in samples.items()}
+    for name, command in commands.items():
+        if prepare:
+            prepare(name)
+        peak = peak_kib(command)
+        if peak is not None:
+            out[name]["rss_mib"] = peak / 1024
+    return out
 
 
 def summary(taken):

@@ -148,20 +148,19 @@ struct Input {
 impl Pack {
     /// Packs it for every target.
     pub(crate) fn run(&self, console: &Console) -> Result<Exit, Failure> {
-        let mut input = PlanInput::read(&self.plan, console)?;
         let mut failures = Vec::new();
-        let search = Search::new(&input, &self.asset_root);
-        // Unpacking the runner takes as long as checking a thousand tasks.
-        let (runners, checked, assets) = std::thread::scope(|scope| {
+        // Unpacking the runner takes as long as reading and checking a thousand tasks.
+        let (mut input, assets, runners) = std::thread::scope(|scope| {
             let runners = scope.spawn(|| self.runners());
-            let checked = self.check(&input, &search, console);
+            let input = PlanInput::read(&self.plan, console)?;
+            let search = Search::new(&input, &self.asset_root);
+            failures.extend(self.check(&input, &search, console).err());
+            failures.extend(seal::check(&input).err());
             let assets = asset_files::collect(&input, &search);
+            let assets = assets.map_err(|f| failures.push(f)).unwrap_or_default();
             let runners = runners.join().unwrap_or_else(|p| resume_unwind(p));
-            (runners, checked, assets)
-        });
-        failures.extend(checked.err());
-        failures.extend(seal::check(&input).err());
-        let assets = assets.map_err(|f| failures.push(f)).unwrap_or_default();
+            Ok::<_, Failure>((input, assets, runners))
+        })?;
         let runners = runners.map_err(|f| failures.push(f)).unwrap_or_default();
         let signer = match &self.sign {
             Some(file) => seal::signing_key(file, console)
