@@ -1,6 +1,7 @@
 //! Playbooks: every keyword, every form of a task, all static includes resolved, everything with its place.
 
 mod action;
+mod dynamic;
 mod entries;
 mod include;
 mod keywords;
@@ -12,6 +13,7 @@ mod reader;
 mod split;
 mod tags;
 
+pub use dynamic::Site;
 pub use keywords::{KEYWORDS, Keyword, Keywords, Kind, Place, Templating, Written, find};
 pub use model::{
     Action, Block, Entry, ImportRole, ImportTasks, Loop, Play, Playbook, PlaybookImport, RoleUse,

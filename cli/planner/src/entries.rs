@@ -1,0 +1,167 @@
+//! Tasks and blocks.
+
+use rustle_formats::Value;
+use rustle_formats::plan::{Block, Item, Task};
+use rustle_playbook::Problem;
+use rustle_playbook::play::{
+    Action, Block as PlayBlock, Entry, ImportRole, ImportTasks, Loop, Site, Task as PlayTask,
+};
+
+use crate::keywords::json;
+use crate::lowering::Lowering;
+use crate::roles::from_names;
+
+impl Lowering<'_> {
+    /// A list of tasks and blocks.
+    pub(crate) fn items(&mut self, entries: &[Entry], site: &Site) -> Vec<Item> {
+        entries.iter().map(|entry| self.item(entry, site)).collect()
+    }
+
+    fn item(&mut self, entry: &Entry, site: &Site) -> Item {
+        match entry {
+            Entry::Task(task) => Item::Task(Box::new(self.task(task, site))),
+            Entry::Block(block) => Item::Block(Box::new(self.block(block, site))),
+            Entry::ImportTasks(import) => Item::Block(Box::new(self.import_tasks(import, site))),
+            Entry::ImportRole(import) => Item::Block(Box::new(self.import_role(import))),
+        }
+    }
+
+    /// A task.
+    pub(crate) fn task(&mut self, task: &PlayTask, site: &Site) -> Task {
+        let mut fields = self.fields(&task.keywords, &[]);
+        match &task.loop_ {
+            Some(Loop::Items(items)) => {
+                let items = self.value(items);
+                fields.insert("loop".to_owned(), json(&items));
+            }
+            Some(Loop::With { lookup, terms }) => {
+                let terms = self.value(terms);
+                fields.insert("loop".to_owned(), json(&terms));
+                fields.insert("loop_with".to_owned(), lookup.as_str().into());
+            }
+            None => {}
+        }
+        let mut out: Task = self.build(fields, task.at);
+        out.id = self.task_id();
+        out.module.clone_from(&task.action.module);
+        out.source = Some(self.source(task.at));
+        self.arguments(&mut out, &task.action);
+        if task.action.is_local && out.delegate_to.is_none() {
+            out.delegate_to = Some("localhost".into());
+        }
+        self.includes_of(task, site);
+        out
+    }
+
+    fn arguments(&mut self, task: &mut Task, action: &Action) {
+        task.args = self.entries_map(&action.args);
+        if let Some(free) = &action.free {
+            let free = self.value(free);
+            task.args.insert("_raw_params".to_owned(), free);
+        }
+        if let Some(template) = &action.args_template {
+            self.problems.push(
+                Problem::error(
+                    "`args` that are a template cannot be checked, and are not supported yet",
+                )
+                .at(template.at)
+                .hint("write the arguments out, each with its own template"),
+            );
+        }
+    }
+
+    fn block(&mut self, block: &PlayBlock, site: &Site) -> Block {
+        let fields = self.fields(&block.keywords, &["block", "rescue", "always"]);
+        let mut out: Block = self.build(fields, block.at);
+        out.source = Some(self.source(block.at));
+        out.block = self.items(&block.block, site);
+        out.rescue = self.items(&block.rescue, site);
+        out.always = self.items(&block.always, site);
+        out
+    }
+
+    fn import_tasks(&mut self, import: &ImportTasks, site: &Site) -> Block {
+        let fields = self.fields(&import.task.keywords, &[]);
+        let mut out: Block = self.build(fields, import.task.at);
+        out.source = Some(self.source(import.task.at));
+        out.file = Some(self.name_of(&import.file));
+        let mut inner = site.clone();
+        if let Some(folder) = import.file.parent() {
+            inner.folder = folder.to_owned();
+        }
+        out.block = self.items(&import.entries, &inner);
+        out
+    }
+
+    fn import_role(&mut self, import: &ImportRole) -> Block {
+        let fields = self.fields(&import.task.keywords, &[]);
+        let mut out: Block = self.build(fields, import.task.at);
+        out.source = Some(self.source(import.task.at));
+        let from = from_names(&import.task.action);
+        let mut used = self.role_use(&import.role, &from);
+        used.imported = Some(true);
+        let flag = |value: Option<Value>| value.as_ref().and_then(truth);
+        let mut argument = |name: &str| {
+            let node = import.task.action.arg(name).cloned();
+            node.map(|node| self.value(&node))
+        };
+        used.public = flag(argument("public"));
+        used.allow_duplicates = flag(argument("allow_duplicates"));
+        used.rolespec_validate = flag(argument("rolespec_validate"));
+        out.use_role = Some(Box::new(used));
+        out
+    }
+
+    /// Handlers, those of imported files among them.
+    pub(crate) fn handlers(&mut self, entries: &[Entry], site: &Site) -> Vec<Task> {
+        let site = &Site {
+            handlers: true,
+            ..site.clone()
+        };
+        let mut out = Vec::new();
+        for entry in entries {
+            match entry {
+                Entry::Task(task) => out.push(self.task(task, site)),
+                Entry::ImportTasks(import) => {
+                    let inherits = import
+                        .task
+                        .keywords
+                        .iter()
+                        .find(|w| w.keyword.name != "name");
+                    match inherits {
+                        None => out.extend(self.handlers(&import.entries, site)),
+                        Some(written) => self.problems.push(
+                            Problem::error(format!(
+                                "`{}` on an import among handlers is not supported yet",
+                                written.keyword.name
+                            ))
+                            .at(written.key.at),
+                        ),
+                    }
+                }
+                Entry::Block(block) => self.problems.push(
+                    Problem::error("a block among handlers is not supported yet").at(block.at),
+                ),
+                Entry::ImportRole(import) => self.problems.push(
+                    Problem::error("a role among handlers is not supported yet").at(import.task.at),
+                ),
+            }
+        }
+        out
+    }
+}
+
+/// A value that says yes or no.
+pub(crate) fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(b) => Some(*b),
+        Value::Int(1) => Some(true),
+        Value::Int(0) => Some(false),
+        Value::Str(text) => match text.to_ascii_lowercase().as_str() {
+            "yes" | "true" | "on" | "1" | "y" | "t" => Some(true),
+            "no" | "false" | "off" | "0" | "n" | "f" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,95 @@
+//! The inventory's part of a plan: hosts with their variables, groups with their members.
+
+use indexmap::IndexMap;
+use rustle_formats::plan::{GroupPlan, HostPlan};
+use rustle_formats::{Map, Value};
+use rustle_playbook::inventory::Inventory;
+use rustle_playbook::vars::Variables;
+use rustle_playbook::yaml::Vault;
+use rustle_playbook::{Position, Problem};
+use zeroize::Zeroizing;
+
+/// Gives the variables of a host, all layers of the inventory merged.
+pub type HostLayer<'a> = &'a mut dyn FnMut(&str) -> Result<Variables, Problem>;
+
+/// Hosts and groups as a plan has them.
+#[derive(Debug, Clone, Default)]
+pub struct InventoryPart {
+    /// The hosts by name.
+    pub hosts: IndexMap<String, HostPlan>,
+    /// The groups by name.
+    pub groups: IndexMap<String, GroupPlan>,
+    /// The texts of secrets in their variables.
+    pub secrets: IndexMap<String, Zeroizing<String>>,
+}
+
+/// The inventory's part of a plan. A host's variables are those that `variables` gives: with those of its groups, of
+/// group_vars/ and of host_vars/, so that groups have none of their own in the plan.
+///
+/// # Errors
+/// Everything that is wrong with files of variables.
+pub fn inventory_part(
+    inventory: &Inventory,
+    variables: HostLayer<'_>,
+    decrypt: &dyn Fn(&Vault) -> Result<Zeroizing<String>, String>,
+) -> Result<InventoryPart, Vec<Problem>> {
+    let mut out = InventoryPart::default();
+    let mut problems = Vec::new();
+    for (id, name, _) in inventory.hosts() {
+        let vars = variables(name).and_then(|vars| plain(&vars, &mut out.secrets, decrypt));
+        let vars = vars.unwrap_or_else(|problem| {
+            problems.push(problem);
+            Map::new()
+        });
+        let groups = inventory.host(id).groups.iter();
+        out.hosts.insert(
+            name.to_owned(),
+            HostPlan {
+                vars,
+                groups: groups
+                    .map(|g| inventory.group_name(*g).to_owned())
+                    .collect(),
+            },
+        );
+    }
+    for (_, name, group) in inventory.groups() {
+        let hosts = group
+            .hosts
+            .iter()
+            .map(|h| inventory.host_name(*h).to_owned());
+        let children = group
+            .children
+            .iter()
+            .map(|c| inventory.group_name(*c).to_owned());
+        out.groups.insert(
+            name.to_owned(),
+            GroupPlan {
+                vars: Map::new(),
+                hosts: hosts.collect(),
+                children: children.collect(),
+                priority: group.priority,
+            },
+        );
+    }
+    if problems.is_empty() {
+        Ok(out)
+    } else {
+        Err(problems)
+    }
+}
+
+fn plain(
+    vars: &Variables,
+    secrets: &mut IndexMap<String, Zeroizing<String>>,
+    decrypt: &dyn Fn(&Vault) -> Result<Zeroizing<String>, String>,
+) -> Result<Map, Problem> {
+    let mut open = |vault: &Vault, at: Position| {
+        let text = decrypt(vault).map_err(|e| Problem::error(e).at(at))?;
+        let name = format!("vaulted_{}", secrets.len() + 1);
+        secrets.insert(name.clone(), text);
+        Ok(Value::Secret(name))
+    };
+    vars.iter()
+        .map(|(name, node)| Ok((name.to_owned(), node.to_value(&mut open)?)))
+        .collect()
+}

@@ -1,0 +1,167 @@
+//! What tasks may include at run time comes into the plan: the file or role that is named, or, where the name depends on the
+//! run, every one that fits what is known of it.
+
+use std::path::{Path, PathBuf};
+
+use rustle_playbook::Problem;
+use rustle_playbook::play::{Site, Task};
+use rustle_playbook::roles::From;
+use rustle_playbook::yaml::Node;
+
+use crate::keywords::text;
+use crate::lowering::Lowering;
+use crate::roles::from_names;
+use crate::wildcard::{fits, pattern};
+
+/// How many folders deep files are looked for whose names depend on the run.
+const DEPTH: usize = 3;
+
+impl Lowering<'_> {
+    /// Puts what a task may include into the plan.
+    pub(crate) fn includes_of(&mut self, task: &Task, site: &Site) {
+        match task.action.builtin() {
+            Some("include_tasks") => self.included_files(task, site),
+            Some("include_role") => self.included_roles(task, site),
+            _ => {}
+        }
+    }
+
+    fn included_files(&mut self, task: &Task, site: &Site) {
+        let action = &task.action;
+        let Some(named) = action
+            .free
+            .as_ref()
+            .or(action.arg("file"))
+            .or(action.arg("_raw_params"))
+        else {
+            return;
+        };
+        let reader = self.request.reader;
+        let known: Vec<PathBuf> = task
+            .candidates
+            .iter()
+            .filter(|path| reader.is_file(path))
+            .cloned()
+            .collect();
+        if !known.is_empty() {
+            for path in known {
+                self.task_file(&path, site, Some(named));
+            }
+            return;
+        }
+        let name = text(named);
+        let Some(wanted) = pattern(&name) else {
+            return self.missing(named, &name, &task.candidates);
+        };
+        let wanted = wanted.trim_start_matches("./");
+        for folder in reader.task_folders(site) {
+            for path in reader.yaml_below(&folder, DEPTH) {
+                let below = path
+                    .strip_prefix(&folder)
+                    .unwrap_or(&path)
+                    .to_string_lossy();
+                // A name with a folder in front may lead anywhere: `{{ role_path }}/tasks/x.yml`.
+                let fitting = fits(wanted, &below)
+                    || (wanted.starts_with('*') && fits(wanted, &path.to_string_lossy()));
+                if fitting {
+                    self.task_file(&path, site, None);
+                }
+            }
+        }
+    }
+
+    fn missing(&mut self, node: &Node, name: &str, looked: &[PathBuf]) {
+        let mut problem = Problem::error(format!("there is no file `{name}`"))
+            .at(node.at)
+            .over(name.chars().count());
+        for path in looked {
+            problem = problem.note(format!("looked for {}", path.display()));
+        }
+        // As under Ansible, a task that is never reached may name what is not there.
+        problem.severity = rustle_playbook::Severity::Warning;
+        self.warnings.push(problem);
+    }
+
+    /// Puts a file of tasks into the plan. One that is found by a pattern only (`asked` is none) may be something else.
+    fn task_file(&mut self, path: &Path, site: &Site, asked: Option<&Node>) {
+        let name = self.name_of(path);
+        if self.plan.task_files.contains_key(&name) || self.no_tasks.contains(path) {
+            return;
+        }
+        match self.request.reader.included_tasks(path, site) {
+            Ok(entries) => {
+                // In place first: a file may include itself.
+                self.plan.task_files.insert(name.clone(), Vec::new());
+                let mut inner = site.clone();
+                inner.folder = path.parent().unwrap_or(Path::new("")).to_owned();
+                let items = self.items(&entries, &inner);
+                self.plan.task_files.insert(name, items);
+            }
+            Err(problem) if asked.is_some() => self.problems.push(problem),
+            Err(_) => {
+                self.no_tasks.insert(path.to_owned());
+            }
+        }
+    }
+
+    fn included_roles(&mut self, task: &Task, site: &Site) {
+        let Some(node) = task.action.arg("name").or(task.action.arg("role")) else {
+            return;
+        };
+        let name = text(node);
+        match pattern(&name) {
+            None => self.included_role(&name, node, task, site, true),
+            Some(wanted) => {
+                for role in self.request.reader.roles_around(site) {
+                    if fits(&wanted, &role) {
+                        self.included_role(&role, node, task, site, false);
+                    }
+                }
+            }
+        }
+    }
+
+    fn included_role(&mut self, name: &str, node: &Node, task: &Task, site: &Site, asked: bool) {
+        let from = from_names(&task.action);
+        let templated = |name: &Option<String>| name.as_ref().and_then(|n| pattern(n));
+        let wanted = templated(&from.tasks);
+        let fixed = |name: &Option<String>| name.clone().filter(|n| pattern(n).is_none());
+        let from = From {
+            tasks: fixed(&from.tasks),
+            vars: fixed(&from.vars),
+            defaults: fixed(&from.defaults),
+            handlers: fixed(&from.handlers),
+        };
+        let reader = self.request.reader;
+        let used = match reader.included_role(name, node, from.clone(), site) {
+            Ok(used) => used,
+            Err(problem) => {
+                if asked {
+                    self.problems.push(problem);
+                }
+                return;
+            }
+        };
+        self.role(&used, &from);
+        let Some(wanted) = wanted else {
+            return;
+        };
+        let folder = used.role.path.join("tasks");
+        for path in reader.yaml_below(&folder, DEPTH) {
+            let below = path
+                .strip_prefix(&folder)
+                .unwrap_or(&path)
+                .to_string_lossy();
+            let stem = below.rsplit_once('.').map_or(&*below, |(stem, _)| stem);
+            if fits(&wanted, stem) || fits(&wanted, &below) {
+                let from = From {
+                    tasks: Some(stem.to_owned()),
+                    ..from.clone()
+                };
+                if let Ok(used) = reader.included_role(name, node, from.clone(), site) {
+                    self.role(&used, &from);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! From a playbook, an inventory and what is known of the hosts to an execution plan. Pure: files are read through the
+//! playbook reader, nothing is printed, nothing is run.
+//!
+//! `plays` makes plays, `entries` tasks and blocks, `roles` roles, `includes` what tasks may include at run time,
+//! `keywords` and `values` what they are made of, `hosts` the inventory's part.
+
+mod entries;
+mod hosts;
+mod includes;
+mod keywords;
+mod lowering;
+mod plays;
+mod roles;
+mod values;
+mod wildcard;
+
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use rustle_formats::plan::ExecutionPlan;
+use rustle_formats::{Map, Value};
+use rustle_playbook::play::{Playbook, Reader};
+use rustle_playbook::yaml::Vault;
+use rustle_playbook::{Problem, Sources};
+use zeroize::Zeroizing;
+
+pub use hosts::{HostLayer, InventoryPart, inventory_part};
+
+/// What a plan is made from.
+pub struct Request<'a> {
+    /// The playbook.
+    pub playbook: &'a Playbook,
+    /// Its path, as the user named it.
+    pub path: &'a Path,
+    /// The reader that it was read with: for what is included at run time.
+    pub reader: &'a Reader<'a>,
+    /// The files that were read.
+    pub sources: &'a Sources,
+    /// The hosts and groups.
+    pub inventory: InventoryPart,
+    /// The hosts of each play, by the play's index.
+    pub hosts: Vec<Vec<String>>,
+    /// The folder that relative paths start from; absolute.
+    pub directory: PathBuf,
+    /// Opens what is under `!vault`.
+    pub decrypt: &'a dyn Fn(&Vault) -> Result<Zeroizing<String>, String>,
+    /// Whether facts are gathered where a play does not say.
+    pub gather: bool,
+    /// `--extra-vars`.
+    pub extra_vars: Map,
+    /// Answers to `vars_prompt`, by name.
+    pub prompted: IndexMap<String, Value>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Planned {
+    /// The plan. Its secrets are references.
+    pub plan: ExecutionPlan,
+    /// The texts of its secrets by name.
+    pub secrets: IndexMap<String, Zeroizing<String>>,
+    /// What Ansible warns of.
+    pub warnings: Vec<Problem>,
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// Everything that is wrong or not supported, with its place.
+pub fn plan(request: Request<'_>) -> Result<Planned, Vec<Problem>> {
+    lowering::run(request)
+}

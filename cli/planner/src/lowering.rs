@@ -1,0 +1,107 @@
+//! What all parts of the planning share: the plan as it grows, secrets, problems, names of files.
+
+use std::collections::HashSet;
+use std::path::{Component, Path, PathBuf};
+
+use indexmap::IndexMap;
+use rustle_formats::plan::{ExecutionPlan, PLAN_VERSION, SecretSpec, Source};
+use rustle_playbook::{Position, Problem};
+use zeroize::Zeroizing;
+
+use crate::{Planned, Request};
+
+/// A plan in the making.
+pub(crate) struct Lowering<'a> {
+    pub(crate) request: Request<'a>,
+    pub(crate) plan: ExecutionPlan,
+    pub(crate) secrets: IndexMap<String, Zeroizing<String>>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) warnings: Vec<Problem>,
+    /// The folders of roles by key.
+    pub(crate) role_paths: IndexMap<String, PathBuf>,
+    /// Files that may be included and are no files of tasks.
+    pub(crate) no_tasks: HashSet<PathBuf>,
+    /// The playbook's folder, absolute.
+    base: PathBuf,
+    tasks: u64,
+}
+
+/// Makes the plan.
+pub(crate) fn run(request: Request<'_>) -> Result<Planned, Vec<Problem>> {
+    let folder = request.path.parent().unwrap_or(Path::new(""));
+    let base = absolute(&request.directory, folder);
+    let mut lowering = Lowering {
+        plan: ExecutionPlan {
+            version: PLAN_VERSION,
+            base_dir: Some(base.to_string_lossy().into_owned()),
+            extra_vars: request.extra_vars.clone(),
+            hosts: request.inventory.hosts.clone(),
+            groups: request.inventory.groups.clone(),
+            ..ExecutionPlan::default()
+        },
+        secrets: request.inventory.secrets.clone(),
+        problems: Vec::new(),
+        warnings: Vec::new(),
+        role_paths: IndexMap::new(),
+        no_tasks: HashSet::new(),
+        base,
+        tasks: 0,
+        request,
+    };
+    lowering.plan.metadata.name = Some(lowering.request.path.display().to_string());
+    for (index, play) in lowering.request.playbook.plays.iter().enumerate() {
+        let made = lowering.play(index, play);
+        lowering.plan.plays.push(made);
+    }
+    if !lowering.problems.is_empty() {
+        return Err(lowering.problems);
+    }
+    lowering.plan.secrets = lowering
+        .secrets
+        .keys()
+        .map(|name| SecretSpec {
+            name: name.clone(),
+            ..SecretSpec::default()
+        })
+        .collect();
+    Ok(Planned {
+        plan: lowering.plan,
+        secrets: lowering.secrets,
+        warnings: lowering.warnings,
+    })
+}
+
+impl Lowering<'_> {
+    /// The name of a file in the plan: below the playbook's folder where it lies there, else its absolute path.
+    pub(crate) fn name_of(&self, path: &Path) -> String {
+        let path = absolute(&self.request.directory, path);
+        let name = path.strip_prefix(&self.base).unwrap_or(&path);
+        name.to_string_lossy().into_owned()
+    }
+
+    /// A place as a plan has it.
+    pub(crate) fn source(&self, at: Position) -> Source {
+        self.request.sources.source(at)
+    }
+
+    /// A new task's id.
+    pub(crate) fn task_id(&mut self) -> String {
+        self.tasks += 1;
+        format!("t{}", self.tasks)
+    }
+}
+
+/// A path from the root on, without `.` and `..`.
+fn absolute(directory: &Path, path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in directory.join(path).components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

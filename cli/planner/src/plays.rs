@@ -1,0 +1,215 @@
+//! Plays: their keywords, their variables, and their tasks in batches between which handlers run.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustle_formats::Map;
+use rustle_formats::plan::{Item, PlayPlan, TaskBatch};
+use rustle_playbook::Problem;
+use rustle_playbook::play::{Play, Site, written_tags};
+use rustle_playbook::yaml::{Mapping, Node, NodeValue};
+
+use crate::entries::truth;
+use crate::keywords::{json, text};
+use crate::lowering::Lowering;
+
+/// Keywords of a play that have fields of their own in the model, or are made of something else.
+const APART: &[&str] = &[
+    "hosts",
+    "name",
+    "roles",
+    "tasks",
+    "pre_tasks",
+    "post_tasks",
+    "handlers",
+    "vars",
+    "vars_files",
+    "vars_prompt",
+    "gather_facts",
+    "tags",
+];
+
+impl Lowering<'_> {
+    /// A play.
+    pub(crate) fn play(&mut self, index: usize, play: &Play) -> PlayPlan {
+        let mut fields = self.fields(&play.keywords, APART);
+        for import in play.imports.iter().rev() {
+            for (name, value) in self.fields(
+                &import.keywords,
+                &["tags", "vars", "when", "name", "import_playbook"],
+            ) {
+                fields.entry(name).or_insert(value);
+            }
+        }
+        let conditions: Vec<_> = play
+            .imports
+            .iter()
+            .filter_map(|import| import.keywords.get("when"))
+            .flat_map(|when| match when.as_list() {
+                Some(list) => list.to_vec(),
+                None => vec![when.clone()],
+            })
+            .collect();
+        let conditions: Vec<_> = conditions.iter().map(|c| json(&self.value(c))).collect();
+        if !conditions.is_empty() {
+            fields.insert("when".to_owned(), conditions.into());
+        }
+        let mut out: PlayPlan = self.build(fields, play.at);
+        out.play_id = format!("p{}", index + 1);
+        out.name = play.title();
+        out.hosts.clone_from(&self.request.hosts[index]);
+        out.source = Some(self.source(play.at));
+        out.tags = play
+            .imports
+            .iter()
+            .flat_map(|i| written_tags(&i.keywords))
+            .collect();
+        out.tags.extend(written_tags(&play.keywords));
+        out.gather_facts = Some(self.gathers(play));
+        let site = Site::of_play(&play.file, play.keywords.get("collections"));
+        self.play_variables(&mut out, play, &site);
+        self.batches(&mut out, play, &site);
+        out.handlers = self.handlers(&play.handlers, &site);
+        out
+    }
+
+    fn gathers(&mut self, play: &Play) -> bool {
+        let Some(node) = play.keywords.get("gather_facts").filter(|n| !n.is_null()) else {
+            return self.request.gather;
+        };
+        let value = self.value(node);
+        truth(&value).unwrap_or_else(|| {
+            let site = Site::of_play(&play.file, None);
+            let vars = mappings(play);
+            let rendered = self.request.reader.rendered(node, &site, &vars);
+            let known = rendered.and_then(|text| {
+                truth(&text.as_str().into()).ok_or_else(|| {
+                    Problem::error(format!("`gather_facts` is true or false, not `{text}`"))
+                        .at(node.at)
+                })
+            });
+            known.unwrap_or_else(|problem| {
+                self.problems.push(problem);
+                false
+            })
+        })
+    }
+
+    fn play_variables(&mut self, out: &mut PlayPlan, play: &Play, site: &Site) {
+        for import in &play.imports {
+            let vars = self.map(import.keywords.get("vars"));
+            out.vars.extend(vars);
+        }
+        match play.keywords.get("vars") {
+            Some(node) if node.as_list().is_some() => {
+                for part in node.as_list().unwrap_or_default() {
+                    let vars = self.map(Some(part));
+                    out.vars.extend(vars);
+                }
+            }
+            vars => {
+                let vars = self.map(vars);
+                out.vars.extend(vars);
+            }
+        }
+        let mut prompted = Map::new();
+        for prompt in play
+            .keywords
+            .get("vars_prompt")
+            .and_then(Node::as_list)
+            .unwrap_or_default()
+        {
+            let Some(name) = prompt.as_map().and_then(|m| m.get("name")).map(text) else {
+                continue;
+            };
+            if let Some(value) = self.request.prompted.get(&name) {
+                prompted.insert(name, value.clone());
+            }
+        }
+        if !prompted.is_empty() {
+            out.vars_files.push(prompted);
+        }
+        let files = play.keywords.get("vars_files").filter(|n| !n.is_null());
+        let Some(files) = files else { return };
+        let vars = mappings(play);
+        for entry in files.as_list().unwrap_or(std::slice::from_ref(files)) {
+            match self.variables_file(entry, &vars, site) {
+                Ok(map) => out.vars_files.push(map),
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+    }
+
+    /// One entry of `vars_files`: a name, or several of which the first that is there counts.
+    fn variables_file(
+        &mut self,
+        entry: &Node,
+        vars: &[Arc<Mapping>],
+        site: &Site,
+    ) -> Result<Map, Problem> {
+        let reader = self.request.reader;
+        let mut looked: Vec<PathBuf> = Vec::new();
+        let mut unknown = None;
+        for node in entry.as_list().unwrap_or(std::slice::from_ref(entry)) {
+            let name = match reader.rendered(node, site, vars) {
+                Ok(name) => name,
+                Err(problem) => {
+                    unknown.get_or_insert(problem);
+                    continue;
+                }
+            };
+            for folder in [site.playbook_dir.join("vars"), site.playbook_dir.clone()] {
+                let path = folder.join(Path::new(&name));
+                if reader.is_file(&path) {
+                    let file = reader.variables_file(&path, node)?;
+                    return Ok(self.map(Some(&file)));
+                }
+                looked.push(path);
+            }
+        }
+        if let Some(problem) = unknown {
+            return Err(problem);
+        }
+        let mut problem = Problem::error(format!("there is no file `{}`", text(entry)))
+            .at(entry.at)
+            .over(text(entry).chars().count());
+        for path in looked {
+            problem = problem.note(format!("looked for {}", path.display()));
+        }
+        Err(problem)
+    }
+
+    fn batches(&mut self, out: &mut PlayPlan, play: &Play, site: &Site) {
+        let mut batch = |id: &str, tasks: Vec<Item>| {
+            if !tasks.is_empty() {
+                out.batches.push(TaskBatch {
+                    batch_id: id.to_owned(),
+                    tasks,
+                    flush_handlers: Some(true),
+                    ..TaskBatch::default()
+                });
+            }
+        };
+        batch("pre_tasks", self.items(&play.pre_tasks, site));
+        let mut tasks: Vec<Item> = play
+            .roles
+            .iter()
+            .map(|role| Item::Block(Box::new(self.role_block(role))))
+            .collect();
+        tasks.extend(self.items(&play.tasks, site));
+        batch("tasks", tasks);
+        batch("post_tasks", self.items(&play.post_tasks, site));
+    }
+}
+
+/// The variables that names of files in the play may be templated with.
+fn mappings(play: &Play) -> Vec<Arc<Mapping>> {
+    let imports = play.imports.iter().map(|import| &import.keywords);
+    imports
+        .chain([&play.keywords])
+        .filter_map(|keywords| match &keywords.get("vars")?.value {
+            NodeValue::Map(map) => Some(map.clone()),
+            _ => None,
+        })
+        .collect()
+}
