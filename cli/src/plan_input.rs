@@ -79,6 +79,16 @@ impl PlanInput {
         Ok(input)
     }
 
+    /// A plan that was made from a playbook: what is wrong with it is shown there.
+    pub(crate) fn planned(name: String, folder: PathBuf, plan: ExecutionPlan) -> PlanInput {
+        PlanInput {
+            name,
+            folder,
+            text: String::new(),
+            reading: Reading::from_plan(plan),
+        }
+    }
+
     fn say_shape(&self, console: &Console) {
         let tool = match self.reading.shape {
             Shape::Rustle => return,

@@ -43,7 +43,11 @@ impl Lowering<'_> {
         }
         let mut out: Task = self.build(fields, task.at);
         out.id = self.task_id();
-        out.module.clone_from(&task.action.module);
+        out.module = module_of(&task.action);
+        if out.name.is_empty() && out.module != task.action.name {
+            // A task without a name is called by its module, as it was written.
+            out.name.clone_from(&task.action.name);
+        }
         out.source = Some(self.source(task.at));
         self.arguments(&mut out, &task.action);
         if task.action.is_local && out.delegate_to.is_none() {
@@ -148,6 +152,19 @@ impl Lowering<'_> {
             }
         }
         out
+    }
+}
+
+/// The module: as it was written where that is its name, else the one that the name leads to.
+fn module_of(action: &Action) -> String {
+    let written = action.name.as_str();
+    let same = ["ansible.builtin.", "ansible.legacy."]
+        .iter()
+        .any(|collection| action.module.strip_prefix(collection) == Some(written));
+    if same {
+        written.to_owned()
+    } else {
+        action.module.clone()
     }
 }
 

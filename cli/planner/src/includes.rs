@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rustle_playbook::Problem;
+use rustle_playbook::Severity;
 use rustle_playbook::play::{Site, Task};
 use rustle_playbook::roles::From;
 use rustle_playbook::yaml::Node;
@@ -51,7 +51,8 @@ impl Lowering<'_> {
         }
         let name = text(named);
         let Some(wanted) = pattern(&name) else {
-            return self.missing(named, &name, &task.candidates);
+            // The check of the plan names it, and so does the run where it is reached.
+            return;
         };
         let wanted = wanted.trim_start_matches("./");
         for folder in reader.task_folders(site) {
@@ -68,18 +69,6 @@ impl Lowering<'_> {
                 }
             }
         }
-    }
-
-    fn missing(&mut self, node: &Node, name: &str, looked: &[PathBuf]) {
-        let mut problem = Problem::error(format!("there is no file `{name}`"))
-            .at(node.at)
-            .over(name.chars().count());
-        for path in looked {
-            problem = problem.note(format!("looked for {}", path.display()));
-        }
-        // As under Ansible, a task that is never reached may name what is not there.
-        problem.severity = rustle_playbook::Severity::Warning;
-        self.warnings.push(problem);
     }
 
     /// Puts a file of tasks into the plan. One that is found by a pattern only (`asked` is none) may be something else.
@@ -131,13 +120,16 @@ impl Lowering<'_> {
             vars: fixed(&from.vars),
             defaults: fixed(&from.defaults),
             handlers: fixed(&from.handlers),
+            skip_validation: false,
         };
         let reader = self.request.reader;
         let used = match reader.included_role(name, node, from.clone(), site) {
             Ok(used) => used,
-            Err(problem) => {
+            Err(mut problem) => {
+                // A task that is never reached may name what is not there.
                 if asked {
-                    self.problems.push(problem);
+                    problem.severity = Severity::Warning;
+                    self.warnings.push(problem);
                 }
                 return;
             }

@@ -79,9 +79,12 @@ impl Lowering<'_> {
         name.to_string_lossy().into_owned()
     }
 
-    /// A place as a plan has it.
+    /// A place as a plan has it, with the file's absolute path.
     pub(crate) fn source(&self, at: Position) -> Source {
-        self.request.sources.source(at)
+        let mut source = self.request.sources.source(at);
+        let path = absolute(&self.request.directory, Path::new(&source.file));
+        source.file = path.to_string_lossy().into_owned();
+        source
     }
 
     /// A new task's id.

@@ -56,7 +56,7 @@ impl Lowering<'_> {
         }
         let mut out: PlayPlan = self.build(fields, play.at);
         out.play_id = format!("p{}", index + 1);
-        out.name = play.title();
+        out.name.clone_from(&play.title);
         out.hosts.clone_from(&self.request.hosts[index]);
         out.source = Some(self.source(play.at));
         out.tags = play

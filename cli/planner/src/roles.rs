@@ -17,6 +17,7 @@ pub(crate) fn from_names(action: &Action) -> From<String> {
         vars: name("vars_from"),
         defaults: name("defaults_from"),
         handlers: name("handlers_from"),
+        skip_validation: false,
     }
 }
 

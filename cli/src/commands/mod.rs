@@ -29,7 +29,7 @@ pub(crate) enum Command {
     Pack(Box<pack::Pack>),
     /// Send an artifact to machines over ssh and run it there.
     Push(Box<push::Push>),
-    /// Read playbooks and list their tasks and tags, as ansible-playbook does.
+    /// Run playbooks, as ansible-playbook does.
     Playbook(Box<playbook::PlaybookCommand>),
     /// Show what an artifact holds.
     Inspect(inspect::Inspect),
@@ -60,8 +60,8 @@ impl Command {
     pub(crate) fn run(&self, console: &Console) -> Result<ExitCode, Failure> {
         let exit = match self {
             Command::Push(c) => return c.run(console).map(ExitCode::from),
+            Command::Playbook(c) => return c.run(console).map(ExitCode::from),
             Command::Pack(c) => c.run(console),
-            Command::Playbook(c) => c.run(console),
             Command::Inspect(c) => c.run(console),
             Command::Verify(c) => c.run(console),
             Command::Extract(c) => c.run(console),
@@ -111,5 +111,18 @@ fn bytes(n: u64) -> String {
         1000..1_000_000 => format!("{:.1} kB", n as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),
         _ => format!("{:.2} GB", n as f64 / 1e9),
+    }
+}
+
+/// The first Ctrl-C asks the run to stop; the second ends the program.
+fn catch_interrupt(flag: &std::sync::Arc<std::sync::atomic::AtomicBool>) {
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // Where a handler cannot be set, Ctrl-C ends the program at once, as ever.
+        let _ = signal_hook::flag::register_conditional_shutdown(
+            signal,
+            99,
+            std::sync::Arc::clone(flag),
+        );
+        let _ = signal_hook::flag::register(signal, std::sync::Arc::clone(flag));
     }
 }

@@ -210,6 +210,7 @@ impl Pack {
         let options = CheckOptions {
             known_variables: self.run_var.clone(),
             attached: false,
+            as_reached: false,
             template_text: Some(&|request| search.template_text(request)),
         };
         let (errors, warnings): (Vec<Problem>, Vec<Problem>) = check(input.plan(), &options)

@@ -1,4 +1,6 @@
-//! `rustle playbook`: ansible-playbook's options that need no hosts.
+//! `rustle playbook`: ansible-playbook's options; what lists needs no hosts.
+
+mod run;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -16,7 +18,7 @@ use crate::failure::Failure;
 use crate::surroundings::{Surroundings, diagnostic};
 use crate::vault_options::VaultOptions;
 
-/// Reads playbooks and shows what is in them, as ansible-playbook does.
+/// Runs playbooks on this machine, as ansible-playbook does with `connection: local`; or shows what is in them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlaybookCommand {
     /// The playbooks: paths, or full names in collections.
@@ -40,23 +42,15 @@ pub(crate) struct PlaybookCommand {
     /// Variables: key=value, YAML, JSON, or @FILE. May be given several times.
     #[arg(short, long, value_name = "VARS")]
     extra_vars: Vec<String>,
-    /// Accepted, and without effect on what is listed here.
-    #[arg(short, long, value_name = "INVENTORY")]
-    inventory: Vec<String>,
+    #[command(flatten)]
+    running: run::RunOptions,
     #[command(flatten)]
     vault: VaultOptions,
 }
 
 impl PlaybookCommand {
     /// Does it.
-    pub(crate) fn run(&self, console: &Console) -> Result<Exit, Failure> {
-        if !(self.list_tasks || self.list_tags || self.syntax_check) {
-            return Err(Failure::text(
-                Exit::Options,
-                "this version reads playbooks and does not run them",
-            )
-            .hint("give --list-tasks, --list-tags or --syntax-check"));
-        }
+    pub(crate) fn run(&self, console: &Console) -> Result<u8, Failure> {
         let surroundings = Surroundings::load(console)?;
         let disk = Disk {
             vault: self.vault.vault(&surroundings, console, false)?,
@@ -66,17 +60,33 @@ impl PlaybookCommand {
         };
         let options = self.options(&surroundings).map_err(refuse)?;
         let reader = Reader::new(&surroundings.sources, &disk, &options);
+        let listing = self.list_tasks || self.list_tags || self.syntax_check;
         let mut out = String::new();
+        let mut worst = Exit::Done as u8;
         for path in &self.playbooks {
             let playbook = self.read(&reader, path).map_err(refuse)?;
             surroundings.say(console, &playbook.warnings);
+            if !listing {
+                let parts = run::Parts {
+                    path,
+                    playbook: &playbook,
+                    reader: &reader,
+                    surroundings: &surroundings,
+                    disk: &disk,
+                };
+                worst = worst.max(self.play(&parts, console)?);
+                if worst != 0 {
+                    break;
+                }
+                continue;
+            }
             let _ = write!(out, "\nplaybook: {}\n", path.display());
             if self.list_tasks || self.list_tags {
                 self.list(&playbook, &mut out);
             }
         }
         print(&out)?;
-        Ok(Exit::Done)
+        Ok(worst)
     }
 
     fn read(&self, reader: &Reader<'_>, path: &Path) -> Result<Playbook, Problem> {

@@ -15,6 +15,8 @@ use rustle_runtime::assets::{AssetEntry, AssetKind, Assets};
 #[derive(Debug, Default)]
 pub struct DiskFiles {
     named: BTreeMap<Vec<u8>, AssetFrom>,
+    /// The folder that all other names are meant from, and the user's.
+    rooted: Option<(PathBuf, Option<PathBuf>)>,
 }
 
 /// What lies under a name.
@@ -30,7 +32,37 @@ impl DiskFiles {
     pub fn new(sources: Vec<AssetSource>) -> DiskFiles {
         DiskFiles {
             named: sources.into_iter().map(|s| (s.name, s.from)).collect(),
+            rooted: None,
         }
+    }
+
+    /// Whatever lies where names point: relative ones from `root` (absolute) on, `~/` from `home` on.
+    pub fn at(root: PathBuf, home: Option<PathBuf>) -> DiskFiles {
+        DiskFiles {
+            named: BTreeMap::new(),
+            rooted: Some((root, home)),
+        }
+    }
+
+    /// The place of a name that [`rustle_formats::plan::asset_name`] made.
+    fn place(&self, name: &[u8]) -> Option<PathBuf> {
+        let (root, home) = self.rooted.as_ref()?;
+        let mut parts = name.split(|b| *b == b'/').peekable();
+        let mut place = match parts.peek().copied() {
+            Some(b"_root") => PathBuf::from("/"),
+            Some(b"_home") => home.clone()?,
+            _ => root.clone(),
+        };
+        if matches!(parts.peek().copied(), Some(b"_root" | b"_home")) {
+            parts.next();
+        }
+        for part in parts {
+            match part {
+                b"_up" => place.push(".."),
+                part => place.push(OsStr::from_bytes(part)),
+            }
+        }
+        place.exists().then_some(place)
     }
 
     fn find(&self, path: &[u8]) -> Option<Found<'_>> {
@@ -38,6 +70,9 @@ impl DiskFiles {
             Some(AssetFrom::Path(place)) => return Some(Found::Path(place.clone())),
             Some(AssetFrom::Bytes(bytes)) => return Some(Found::Bytes(bytes)),
             None => {}
+        }
+        if let Some(place) = self.place(path) {
+            return Some(Found::Path(place));
         }
         let around = (0..path.len()).rev().filter(|i| path[*i] == b'/');
         for cut in around {
@@ -70,7 +105,7 @@ impl DiskFiles {
             ),
             Found::Path(place) => {
                 // As when packing: a link that is named is followed, one inside a folder is kept.
-                let meta = if self.named.contains_key(path) {
+                let meta = if self.rooted.is_some() || self.named.contains_key(path) {
                     fs::metadata(place)?
                 } else {
                     fs::symlink_metadata(place)?
@@ -229,5 +264,26 @@ mod tests {
             b"inside"
         );
         assert!(files.read_to_vec(b"roles/web/files", 10).is_err());
+    }
+
+    #[test]
+    fn names_from_a_folder_on() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("play/files")).unwrap();
+        fs::write(dir.path().join("play/files/f"), "f").unwrap();
+        fs::write(dir.path().join("beside"), "b").unwrap();
+        let files = DiskFiles::at(dir.path().join("play"), Some(dir.path().to_owned()));
+        let read = |name: &str| {
+            let name = rustle_formats::plan::asset_name(name);
+            files.read_to_vec(name.as_bytes(), 10).ok()
+        };
+        assert_eq!(read("files/f").as_deref(), Some(&b"f"[..]));
+        assert_eq!(read("../beside").as_deref(), Some(&b"b"[..]));
+        assert_eq!(read("~/beside").as_deref(), Some(&b"b"[..]));
+        let absolute = dir.path().join("beside").display().to_string();
+        assert_eq!(read(&absolute).as_deref(), Some(&b"b"[..]));
+        assert_eq!(read("nothing"), None);
+        let below = Assets::below(&files, b"files").unwrap();
+        assert_eq!(below[0].path, b"files/f");
     }
 }

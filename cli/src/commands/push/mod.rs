@@ -314,7 +314,7 @@ impl Push {
         outputs: &Outputs,
     ) -> BTreeMap<usize, Outcome> {
         let interrupted = Arc::new(AtomicBool::new(false));
-        catch_interrupt(&interrupted);
+        super::catch_interrupt(&interrupted);
         let next = AtomicUsize::new(0);
         let outcomes = Mutex::new(BTreeMap::new());
         let run = One {
@@ -443,14 +443,5 @@ fn worse(a: u8, b: u8) -> u8 {
         (0, x) | (x, 0) => x,
         (a, b) if a < 64 && b < 64 => a | b,
         (a, b) => a.max(b),
-    }
-}
-
-/// The first Ctrl-C asks the hosts to stop; the second ends the program.
-fn catch_interrupt(flag: &Arc<AtomicBool>) {
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // Where a handler cannot be set, Ctrl-C ends the program at once, as ever.
-        let _ = signal_hook::flag::register_conditional_shutdown(signal, 99, Arc::clone(flag));
-        let _ = signal_hook::flag::register(signal, Arc::clone(flag));
     }
 }

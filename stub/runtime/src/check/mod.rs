@@ -120,6 +120,9 @@ pub struct CheckOptions<'a> {
     pub known_variables: Vec<String>,
     /// Whether there will be a controller: then nothing is refused for want of one.
     pub attached: bool,
+    /// Whether mistakes that a run notices only where it reaches them are warnings: a task that is never reached may have
+    /// them. Undefined variables are then not looked for at all.
+    pub as_reached: bool,
     /// The text of a template file that a task names, where the caller has it.
     pub template_text: Option<&'a TextOf<'a>>,
 }
@@ -127,16 +130,23 @@ pub struct CheckOptions<'a> {
 /// Everything that is wrong with a plan.
 pub fn check(plan: &ExecutionPlan, options: &CheckOptions<'_>) -> Vec<Problem> {
     let tree = Tree::of(plan);
-    let defined = Defined::of(plan, &tree, &options.known_variables);
+    let mut defined = Defined::of(plan, &tree, &options.known_variables);
+    defined.open |= options.as_reached;
     let mut out = Vec::new();
     modules::check(plan, &tree, &mut out);
     keywords::check(plan, &tree, &mut out);
+    let certain = out.len();
     handlers::check(plan, &tree, &mut out);
     includes::check(plan, &tree, &mut out);
+    Scan::new(plan, &tree, defined, options).run(&mut out);
+    if options.as_reached {
+        for problem in &mut out[certain..] {
+            problem.severity = Severity::Warning;
+        }
+    }
     if !options.attached {
         offline::check(plan, &tree, &mut out);
     }
-    Scan::new(plan, &tree, defined, options).run(&mut out);
     order::check(plan, &tree, &mut out);
     out
 }

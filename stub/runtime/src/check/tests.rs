@@ -53,6 +53,7 @@ fn undefined(at: &str, name: &str, column: u32) -> String {
 fn files(plan: &ExecutionPlan, text: &str) -> Vec<String> {
     let read = |_: &AssetRequest| Some(text.to_owned());
     let options = CheckOptions {
+        as_reached: false,
         template_text: Some(&read),
         ..CheckOptions::default()
     };

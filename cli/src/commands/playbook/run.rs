@@ -1,0 +1,412 @@
+//! Running playbooks: inventory and playbook become a plan, the plan is checked, and the engine runs it here.
+
+use std::cell::RefCell;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indexmap::IndexMap;
+use rustle_controller::local::{DiskFiles, LocalRun};
+use rustle_formats::event::Event;
+use rustle_formats::{Map, Value};
+use rustle_planner::{InventoryPart, Planned, Request, inventory_part, plan};
+use rustle_playbook::Problem;
+use rustle_playbook::inventory::{self, Loaded};
+use rustle_playbook::pattern::{LOCALHOST, Limit, Mismatch, pick};
+use rustle_playbook::play::{Playbook, Reader};
+use rustle_playbook::vars::{InventoryVars, Roots, parse_extra};
+use rustle_playbook::yaml::Vault;
+use rustle_runtime::check::{CheckOptions, Severity, check};
+use rustle_runtime::engine::{Machine, Options as EngineOptions};
+use rustle_runtime::report::{Excerpts, Stream, TextOptions, TextReporter};
+use zeroize::Zeroizing;
+
+use super::PlaybookCommand;
+use crate::checks;
+use crate::console::Console;
+use crate::disk::Disk;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::plan_input::PlanInput;
+use crate::surroundings::{Surroundings, diagnostic};
+
+/// ansible-playbook's options for running.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Running")]
+pub(super) struct RunOptions {
+    /// A file, directory or program of hosts, or hosts divided by commas. May be given several times.
+    #[arg(short, long, alias = "inventory-file", value_name = "SOURCE")]
+    inventory: Vec<String>,
+    /// Only hosts that this pattern picks; @FILE: the patterns of a file.
+    #[arg(short, long, alias = "subset", value_name = "PATTERN")]
+    limit: Option<String>,
+    /// The kind of connection. Only `local` runs here so far.
+    #[arg(short, long, value_name = "KIND")]
+    connection: Option<String>,
+    /// Predict what would be changed, and change nothing.
+    #[arg(short = 'C', long)]
+    check: bool,
+    /// Show what changes in files.
+    #[arg(short = 'D', long)]
+    diff: bool,
+    /// Become another user.
+    #[arg(short, long = "become")]
+    become_: bool,
+    /// That user. Default: root.
+    #[arg(long, value_name = "USER")]
+    become_user: Option<String>,
+    /// How: sudo, su, doas.
+    #[arg(long, value_name = "METHOD")]
+    become_method: Option<String>,
+    /// Start with the task of this name.
+    #[arg(long, value_name = "NAME")]
+    start_at_task: Option<String>,
+    /// Run notified handlers even where a task failed.
+    #[arg(long)]
+    force_handlers: bool,
+    /// Accepted: one host runs at a time.
+    #[arg(short, long, value_name = "N")]
+    forks: Option<u32>,
+    /// Accepted: nothing is cached.
+    #[arg(long)]
+    flush_cache: bool,
+}
+
+/// What a run is made from.
+pub(super) struct Parts<'a> {
+    pub(super) path: &'a Path,
+    pub(super) playbook: &'a Playbook,
+    pub(super) reader: &'a Reader<'a>,
+    pub(super) surroundings: &'a Surroundings,
+    pub(super) disk: &'a Disk,
+}
+
+/// The hosts of the plays, and what the inventory says of all.
+struct Targets {
+    inventory: InventoryPart,
+    hosts: Vec<Vec<String>>,
+}
+
+impl PlaybookCommand {
+    /// Runs one playbook; gives ansible-playbook's exit code.
+    pub(super) fn play(&self, parts: &Parts<'_>, console: &Console) -> Result<u8, Failure> {
+        let sources = &parts.surroundings.sources;
+        let refuse = |problems: Vec<Problem>| Failure {
+            diagnostics: problems.iter().map(|p| diagnostic(p, sources)).collect(),
+            exit: Exit::Refused,
+        };
+        let one = |problem: Problem| refuse(vec![problem]);
+        let extra = self.extra(parts).map_err(one)?;
+        let targets = self.targets(parts, console).map_err(refuse)?;
+        let host = self.host(&targets, parts, &extra)?;
+        let decrypt = |vault: &Vault| open(parts.disk, vault);
+        let planned = plan(Request {
+            playbook: parts.playbook,
+            path: parts.path,
+            reader: parts.reader,
+            sources,
+            inventory: targets.inventory,
+            hosts: targets.hosts,
+            directory: parts.surroundings.config.environment().directory.clone(),
+            decrypt: &decrypt,
+            gather: parts.surroundings.config.text("DEFAULT_GATHERING") != Some("explicit"),
+            extra_vars: extra,
+            prompted: self.prompts(parts)?,
+        })
+        .map_err(refuse)?;
+        parts.surroundings.say(console, &planned.warnings);
+        self.execute(parts, planned, host, console)
+    }
+
+    fn extra(&self, parts: &Parts<'_>) -> Result<Map, Problem> {
+        let config = &parts.surroundings.config;
+        let mut files =
+            inventory::vars_files(config, &parts.surroundings.sources, &parts.disk.vault);
+        let directory = config.environment().directory.clone();
+        let vars = parse_extra(&self.extra_vars, &mut files, |name| directory.join(name))?;
+        vars.iter()
+            .map(|(name, node)| {
+                let value = node.to_value(&mut |vault, at| {
+                    let text = open(parts.disk, vault).map_err(|e| Problem::error(e).at(at))?;
+                    Ok(Value::Unsafe(text.as_str().to_owned()))
+                })?;
+                Ok((name.to_owned(), value))
+            })
+            .collect()
+    }
+
+    /// Reads the inventory and picks the hosts of every play.
+    fn targets(&self, parts: &Parts<'_>, console: &Console) -> Result<Targets, Vec<Problem>> {
+        let config = &parts.surroundings.config;
+        let sources = &parts.surroundings.sources;
+        let vault = &parts.disk.vault;
+        let one = |problem: Problem| vec![problem];
+        let loaded: Loaded =
+            inventory::open(&self.running.inventory, config, sources, vault).map_err(one)?;
+        parts.surroundings.say(console, &loaded.problems);
+        let directory = config.environment().directory.clone();
+        let limit = self
+            .running
+            .limit
+            .as_deref()
+            .map(|text| Limit::parse(text, |name| directory.join(name)));
+        let limit = limit.transpose().map_err(one)?;
+        let mut hosts = Vec::new();
+        let mut implicit = None;
+        for play in &parts.playbook.plays {
+            let pattern = play.hosts.join(",");
+            let picked = pick(
+                &loaded.inventory,
+                &pattern,
+                limit.as_ref(),
+                Mismatch::Warning,
+            )
+            .map_err(one)?;
+            parts.surroundings.say(console, &picked.warnings);
+            let mut names: Vec<String> = picked
+                .hosts
+                .iter()
+                .map(|id| loaded.inventory.host_name(*id).to_owned())
+                .collect();
+            names.extend(picked.implicit.clone());
+            implicit = implicit.or(picked.implicit);
+            if names.is_empty() {
+                // A name that no host has: a play without any would be for all.
+                names.push(format!("({pattern})"));
+            }
+            hosts.push(names);
+        }
+        let playbook_dir = match parts.path.parent() {
+            Some(folder) if folder != Path::new("") => directory.join(folder),
+            _ => directory,
+        };
+        let roots = Roots {
+            inventory: loaded.roots.clone(),
+            playbook: vec![playbook_dir],
+        };
+        let files = inventory::vars_files(config, sources, vault);
+        let precedence = config.list("VARIABLE_PRECEDENCE");
+        let mut vars = InventoryVars::new(&loaded.inventory, roots, files, precedence);
+        let mut of_host = |name: &str| match loaded.inventory.find_host(name) {
+            Some(id) => vars.host(id),
+            None => Ok(rustle_playbook::vars::Variables::default()),
+        };
+        let decrypt = |vault: &Vault| open(parts.disk, vault);
+        let mut inventory = inventory_part(&loaded.inventory, &mut of_host, &decrypt)?;
+        if let Some(name) = implicit {
+            let mut vars = Map::new();
+            vars.insert("ansible_connection".to_owned(), "local".into());
+            inventory.hosts.entry(name).or_default().vars = vars;
+        }
+        parts.surroundings.say(console, &vars.take_warnings());
+        Ok(Targets { inventory, hosts })
+    }
+
+    /// The only host of the run, which must be this machine.
+    fn host(&self, targets: &Targets, parts: &Parts<'_>, extra: &Map) -> Result<String, Failure> {
+        let mut names: Vec<&String> = Vec::new();
+        for name in targets.hosts.iter().flatten() {
+            if targets.inventory.hosts.contains_key(name) && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let Some((first, others)) = names.split_first() else {
+            return Ok(LOCALHOST[1].to_owned());
+        };
+        if !others.is_empty() {
+            return Err(Failure::text(
+                Exit::Options,
+                format!(
+                    "the plays are for {} hosts, and this version runs one, which is this machine",
+                    names.len()
+                ),
+            )
+            .hint("choose it with --limit, or pack an artifact for each host and push it"));
+        }
+        let written = extra.get("ansible_connection").or_else(|| {
+            targets.inventory.hosts[*first]
+                .vars
+                .get("ansible_connection")
+        });
+        let play = parts
+            .playbook
+            .plays
+            .iter()
+            .find_map(|p| p.keywords.get("connection")?.as_str());
+        let kind = written
+            .and_then(Value::as_str)
+            .or(play)
+            .or(self.running.connection.as_deref())
+            .unwrap_or("ssh");
+        if !matches!(
+            kind,
+            "local" | "ansible.builtin.local" | "ansible.legacy.local"
+        ) {
+            return Err(Failure::text(
+                Exit::Options,
+                format!("`{first}` is reached over {kind}, and this version runs plays with `connection: local` only"),
+            )
+            .hint("if it is this machine, say so with `-c local`; else pack an artifact and push it"));
+        }
+        Ok((*first).clone())
+    }
+
+    /// Asks for `vars_prompt`, where the extra variables do not answer.
+    fn prompts(&self, parts: &Parts<'_>) -> Result<IndexMap<String, Value>, Failure> {
+        let wanted = parts
+            .playbook
+            .plays
+            .iter()
+            .find_map(|play| play.keywords.get("vars_prompt").filter(|n| !n.is_null()));
+        match wanted {
+            None => Ok(IndexMap::new()),
+            Some(node) => Err(Failure::new(
+                Exit::Options,
+                diagnostic(
+                    &Problem::error("`vars_prompt` is not supported yet")
+                        .at(node.at)
+                        .hint("give the variables with --extra-vars, and take `vars_prompt` out"),
+                    &parts.surroundings.sources,
+                ),
+            )),
+        }
+    }
+
+    fn execute(
+        &self,
+        parts: &Parts<'_>,
+        planned: Planned,
+        host: String,
+        console: &Console,
+    ) -> Result<u8, Failure> {
+        let Planned {
+            mut plan, secrets, ..
+        } = planned;
+        for play in &mut plan.plays {
+            let wants = &self.running;
+            if wants.become_ && play.become_.is_none() {
+                play.become_ = Some(Value::Bool(true));
+            }
+            let text = |given: &Option<String>| given.as_deref().map(Value::from);
+            play.become_user = play.become_user.take().or(text(&wants.become_user));
+            play.become_method = play.become_method.take().or(text(&wants.become_method));
+        }
+        let base = plan.base_dir.clone().unwrap_or_default();
+        let input = PlanInput::planned(parts.path.display().to_string(), ".".into(), plan);
+        self.check_plan(&input, console)?;
+        let work = tempfile::Builder::new()
+            .prefix(".rustle-run-")
+            .tempdir()
+            .map_err(|e| {
+                Failure::text(Exit::Machine, format!("no folder for temporary files: {e}"))
+            })?;
+        let stop = Arc::new(AtomicBool::new(false));
+        super::super::catch_interrupt(&stop);
+        let screen = RefCell::new(screen(console, parts.surroundings));
+        let emit = |event: &Event| {
+            let mut out = std::io::stdout().lock();
+            screen.borrow_mut().event(event, &mut |stream, text| {
+                // Where nobody reads on there is nobody to tell.
+                let _ = match stream {
+                    Stream::Out => out.write_all(text.as_bytes()).and_then(|()| out.flush()),
+                    Stream::Err => std::io::stderr().write_all(text.as_bytes()),
+                };
+            });
+        };
+        let env = &parts.surroundings.config.environment().variables;
+        let directory = parts.surroundings.config.environment().directory.clone();
+        let home = parts.surroundings.config.environment().home.clone();
+        let summary = LocalRun {
+            plan: input.plan(),
+            host,
+            options: self.engine_options(console),
+            files: DiskFiles::at(base.into(), home),
+            secrets,
+            machine: Machine {
+                env: env.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+                cwd: directory,
+                work_dir: work.path().to_owned(),
+                async_dir: None,
+                program: std::env::current_exe().ok(),
+            },
+            emit: &emit,
+            cancelled: &|| stop.load(Ordering::Relaxed),
+        }
+        .run();
+        Ok(summary.exit_code)
+    }
+
+    fn check_plan(&self, input: &PlanInput, console: &Console) -> Result<(), Failure> {
+        // What is undefined fails where it is used, as under Ansible: a task may never come to it.
+        let options = CheckOptions {
+            known_variables: Vec::new(),
+            attached: true,
+            as_reached: true,
+            template_text: None,
+        };
+        let problems = check(input.plan(), &options);
+        let (errors, warnings): (Vec<_>, Vec<_>) = problems
+            .into_iter()
+            .partition(|p| p.severity == Severity::Error);
+        for warning in checks::diagnostics(input, warnings.into_iter().map(Into::into).collect()) {
+            console.say(&warning);
+        }
+        if errors.is_empty() {
+            return Ok(());
+        }
+        Err(Failure {
+            diagnostics: checks::diagnostics(input, errors.into_iter().map(Into::into).collect()),
+            exit: Exit::Refused,
+        })
+    }
+
+    fn engine_options(&self, console: &Console) -> EngineOptions {
+        let words = |given: &[String]| -> Vec<String> { super::words(given).into_iter().collect() };
+        EngineOptions {
+            check: self.running.check,
+            diff: self.running.diff,
+            tags: words(&self.tags),
+            skip_tags: words(&self.skip_tags),
+            start_at_task: self.running.start_at_task.clone(),
+            verbosity: console.verbose,
+            force_handlers: self.running.force_handlers,
+            runner: env!("CARGO_PKG_VERSION").to_owned(),
+            ..EngineOptions::default()
+        }
+    }
+}
+
+/// Opens what is under `!vault`.
+fn open(disk: &Disk, vault: &Vault) -> Result<Zeroizing<String>, String> {
+    let plain = disk
+        .vault
+        .decrypt(vault.ciphertext.as_bytes())
+        .map_err(|e| e.to_string())?;
+    String::from_utf8(plain.text.to_vec())
+        .map(Zeroizing::new)
+        .map_err(|_| "what is vaulted is not text".to_owned())
+}
+
+fn screen(console: &Console, surroundings: &Surroundings) -> TextReporter {
+    let terminal = std::io::stdout().is_terminal();
+    let options = TextOptions {
+        verbosity: console.verbose,
+        colour: terminal && console.color(),
+        terminal: rustix::termios::tcgetwinsize(std::io::stdout())
+            .ok()
+            .filter(|_| terminal)
+            .map(|size| usize::from(size.ws_col)),
+    };
+    let directory = surroundings.config.environment().directory.clone();
+    TextReporter::new(options).with_excerpts(Box::new(Lines(directory)))
+}
+
+/// The lines of playbooks, for messages.
+struct Lines(std::path::PathBuf);
+
+impl Excerpts for Lines {
+    fn text(&self, file: &str) -> Option<String> {
+        std::fs::read_to_string(self.0.join(file)).ok()
+    }
+}
