@@ -136,7 +136,9 @@ fn check_task(placed: &Placed<'_>, out: &mut Vec<Problem>) {
     if let Some(name) = &task.register {
         variable("register", name, &new, out);
     }
-    if let Some(items) = &task.loop_ {
+    if let Some(items) = &task.loop_
+        && task.loop_with.is_none()
+    {
         check_loop(items, &new, out);
     }
     if let Some(control) = &task.loop_control {
