@@ -7,6 +7,7 @@ pub mod artifact;
 mod depth;
 pub mod event;
 mod nearest;
+pub mod order;
 pub mod plan;
 pub mod redact;
 pub mod report;

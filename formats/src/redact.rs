@@ -49,9 +49,7 @@ impl Redactor {
             add_forms(secret, &mut redactor.needles);
         }
         redactor.needles.retain(|needle| needle.len() >= MIN_SECRET);
-        redactor
-            .needles
-            .sort_unstable_by(|a, b| a.as_slice().cmp(b.as_slice()));
+        crate::order::sort_by(&mut redactor.needles, |a, b| a.as_slice().cmp(b.as_slice()));
         redactor.needles.dedup();
         if !redactor.needles.is_empty() {
             redactor.begins = vec![0; (1 << 16) / 64];

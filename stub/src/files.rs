@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use rustle_formats::artifact::{ArtifactError, Container, Entry, Kind};
+use rustle_formats::order;
 use rustle_formats::seal::OpenOverlay;
 use rustle_runtime::assets::{AssetEntry, AssetKind, Assets};
 
@@ -95,7 +96,7 @@ impl Assets for PayloadFiles {
                     out.push(entry);
                 }
             }
-            out.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+            order::sort_by(&mut out, |a, b| a.path.cmp(&b.path));
         }
         Ok(out)
     }

@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustle_formats::event::Event;
+use rustle_formats::order;
 
 use crate::places::{Surroundings, private_dir};
 use crate::whole_file::WholeFile;
@@ -132,7 +133,7 @@ fn forget_old(folder: &Path) {
         .map(|e| e.path())
         .filter(|p| p.extension().is_some_and(|e| e == EXTENSION))
         .collect();
-    names.sort_unstable();
+    order::sort(&mut names);
     let excess = (names.len() + 1).saturating_sub(KEPT);
     for old in names.iter().take(excess) {
         let _ = fs::remove_file(old.with_extension(REPORT_EXTENSION));

@@ -1,8 +1,8 @@
 //! `--list-tasks` and `--list-tags`, as ansible-playbook prints them.
 
-use std::collections::BTreeSet;
-
 use rustle_runtime::engine::{self, Options};
+
+use rustle_formats::order;
 
 use crate::run::Ready;
 
@@ -18,7 +18,7 @@ pub(crate) fn text(ready: &Ready, options: &Options, tags_only: bool) -> String 
             play.hosts.join(",")
         };
         let mut own: Vec<&str> = play.tags.iter().map(String::as_str).collect();
-        own.sort_unstable();
+        order::sort(&mut own);
         out.push_str(&format!(
             "\n  play #{} ({hosts}): {}\tTAGS: [{}]\n",
             index + 1,
@@ -27,10 +27,11 @@ pub(crate) fn text(ready: &Ready, options: &Options, tags_only: bool) -> String 
         ));
         let tasks = listed.iter().filter(|t| t.play == index);
         if tags_only {
-            let all: BTreeSet<&str> = tasks
+            let mut all: Vec<&str> = tasks
                 .flat_map(|t| t.tags.iter().map(String::as_str))
                 .collect();
-            let all: Vec<&str> = all.into_iter().collect();
+            order::sort(&mut all);
+            all.dedup();
             out.push_str(&format!("      TASK TAGS: [{}]\n", all.join(", ")));
         } else {
             out.push_str("    tasks:\n");

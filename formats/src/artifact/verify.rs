@@ -59,7 +59,7 @@ pub fn outside_ranges<R: ReadAt + ?Sized>(
             overlay.ok_or_else(|| ArtifactError::malformed("no section for the overlay"))?;
         holes.push((overlay.place_field, overlay.place_len));
     }
-    holes.sort_unstable();
+    crate::order::sort(&mut holes);
     let mut ranges = Vec::with_capacity(3);
     let mut at = 0;
     for (start, len) in holes {
@@ -126,7 +126,7 @@ impl<R: ReadAt> Container<R> {
             return Err(ArtifactError::SidecarMissing);
         }
         let mut pieces = self.collect_pieces()?;
-        pieces.sort_unstable_by_key(|p| (p.frame, p.offset, p.len));
+        crate::order::sort_by_key(&mut pieces, |p| (p.frame, p.offset, p.len));
         self.verify_frames(&pieces, threads.max(1))?;
         let plan = self.plan()?;
         let manifest = self.manifest();

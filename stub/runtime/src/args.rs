@@ -8,6 +8,7 @@ pub(crate) mod described;
 
 pub(crate) use coerce::{boolean, may_be_template, text};
 pub use rustle_formats::nearest;
+use rustle_formats::order;
 use rustle_formats::{Map, Value};
 
 use crate::spec::{Arg, Default, Rule, Spec};
@@ -110,7 +111,7 @@ impl Args {
             })
             .map(|a| a.name)
             .collect();
-        missing.sort_unstable();
+        order::sort(&mut missing);
         if !missing.is_empty() {
             errors.push(ArgError {
                 arg: None,
@@ -302,7 +303,7 @@ pub(crate) fn first_message(spec: &Spec, errors: &[ArgError]) -> String {
         return error.message.clone();
     }
     let sorted = |mut words: Vec<&str>| {
-        words.sort_unstable();
+        order::sort(&mut words);
         words.join(", ")
     };
     let given = sorted(errors.iter().filter_map(|e| e.arg.as_deref()).collect());
@@ -325,7 +326,7 @@ pub(crate) fn first_message(spec: &Spec, errors: &[ArgError]) -> String {
 
 fn unknown(spec: &Spec, name: &str) -> ArgError {
     let mut names: Vec<&str> = spec.all_args().map(|a| a.name).collect();
-    names.sort_unstable();
+    order::sort(&mut names);
     let all: Vec<&str> = spec
         .all_args()
         .flat_map(|a| std::iter::once(a.name).chain(a.aliases.iter().copied()))

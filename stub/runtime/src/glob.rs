@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use rustle_formats::order;
+
 /// Whether anything exists that the pattern matches; a relative pattern is looked for below `base`. A broken symbolic
 /// link counts: its name is taken.
 pub fn any_match(base: &Path, pattern: &str) -> bool {
@@ -12,7 +14,7 @@ pub fn any_match(base: &Path, pattern: &str) -> bool {
 /// All paths that the pattern matches, sorted.
 pub fn all_matches(base: &Path, pattern: &str) -> Vec<PathBuf> {
     let mut found = matches(base, pattern, usize::MAX);
-    found.sort_unstable();
+    order::sort(&mut found);
     found
 }
 

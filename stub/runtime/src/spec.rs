@@ -122,12 +122,20 @@ pub struct Arg {
     pub asset: bool,
     /// Whether the engine hands it over untemplated (conditions, variable names).
     pub raw: bool,
-    /// One sentence for the reference; empty in a build without it (the feature `reference`).
+    /// One sentence for the reference.
+    #[cfg(feature = "reference")]
     pub doc: &'static str,
 }
 
 impl Arg {
     /// An optional argument without a default.
+    #[cfg_attr(
+        not(feature = "reference"),
+        expect(
+            unused_variables,
+            reason = "only the reference says what arguments mean"
+        )
+    )]
     pub const fn new(name: &'static str, kind: Kind, doc: &'static str) -> Arg {
         Arg {
             name,
@@ -139,7 +147,8 @@ impl Arg {
             secret: false,
             asset: false,
             raw: false,
-            doc: if cfg!(feature = "reference") { doc } else { "" },
+            #[cfg(feature = "reference")]
+            doc,
         }
     }
     /// It must be given.

@@ -20,6 +20,7 @@ use std::time::SystemTime;
 
 use rustix::fs::FlockOperation;
 use rustle_formats::artifact::FrameRecord;
+use rustle_formats::order;
 use rustle_formats::session::{Offer, Piece, PieceSource};
 use serde::{Deserialize, Serialize};
 
@@ -157,7 +158,7 @@ impl Cache {
                 (used, size, folder)
             })
             .collect();
-        entries.sort_unstable();
+        order::sort(&mut entries);
         let mut total: u64 = entries.iter().map(|(_, size, _)| size).sum();
         for (_, size, folder) in entries {
             if total <= limit {

@@ -7,6 +7,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustle_formats::order;
+
 use super::commit::{Change, commit};
 use super::policy::{IdKind, Policy, Range};
 use super::table::{Lock, Table};
@@ -331,7 +333,7 @@ fn free_span(table: &Table, range: Range, count: u32) -> Option<u32> {
             Some((start, start + length))
         })
         .collect();
-    spans.sort_unstable();
+    order::sort(&mut spans);
     let mut at = u64::from(range.min);
     for (start, end) in spans {
         if end <= at {

@@ -1,5 +1,6 @@
 //! Arguments checked against a description that is data: what roles say of themselves (`argument_specs`).
 
+use rustle_formats::order;
 use rustle_formats::{Map, Value};
 
 use super::coerce::{boolean, coerce, text};
@@ -59,7 +60,7 @@ fn level(
         .filter(|(name, option)| flag(option, "required") && !known.contains_key(*name))
         .map(|(name, _)| name.as_str())
         .collect();
-    missing.sort_unstable();
+    order::sort(&mut missing);
     if !missing.is_empty() {
         errors.push(format!(
             "missing required arguments: {}{}",
@@ -134,9 +135,9 @@ fn unknown(options: &Map, given: &Map, path: &[String], errors: &mut Vec<String>
     if names.is_empty() {
         return;
     }
-    names.sort_unstable();
+    order::sort(&mut names);
     let mut supported: Vec<&str> = options.keys().map(String::as_str).collect();
-    supported.sort_unstable();
+    order::sort(&mut supported);
     errors.push(format!(
         "{}. Supported parameters include: {}.",
         names.join(", "),

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use rustle_formats::order;
 use rustle_formats::plan::{ExecutionPlan, Task};
 use rustle_formats::{Map, Value, nearest};
 
@@ -256,7 +257,7 @@ impl<'p> Defined<'p> {
                     .map(String::as_str),
             );
         }
-        names.sort_unstable();
+        order::sort(&mut names);
         names.dedup();
         let compared = &names[..names.len().min(MAX_COMPARED)];
         let meant = nearest(name, compared).map(str::to_owned);

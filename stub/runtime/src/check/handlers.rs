@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use rustle_formats::nearest;
+use rustle_formats::order;
 use rustle_formats::plan::{ExecutionPlan, PlayPlan};
 
 use super::places::Tree;
@@ -49,7 +50,7 @@ impl<'p> Known<'p> {
 
     fn problem(&self, problem: Problem, name: &str) -> Problem {
         let mut names: Vec<&str> = self.names.iter().map(String::as_str).collect();
-        names.sort_unstable();
+        order::sort(&mut names);
         let hint = match self.ids.get(name).filter(|n| !n.is_empty()) {
             Some(meant) => Some(format!("a handler is notified by its name: `{meant}`")),
             None if names.len() > 1000 => None,

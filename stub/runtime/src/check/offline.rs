@@ -1,6 +1,7 @@
 //! What an artifact cannot do by itself: there is no controller, and there are no other hosts.
 
 use rustle_formats::Value;
+use rustle_formats::order;
 use rustle_formats::plan::ExecutionPlan;
 
 use super::places::Tree;
@@ -104,7 +105,7 @@ fn hosts(frame: &Frame<'_>, groups: &Groups) -> Vec<String> {
             None => out.push(name.clone()),
         }
     }
-    out.sort_unstable();
+    order::sort(&mut out);
     out.dedup();
     out
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use rustle_formats::nearest;
+use rustle_formats::order;
 use rustle_formats::plan::{ExecutionPlan, PlayPlan};
 
 use super::places::Tree;
@@ -99,7 +100,7 @@ fn nearest_id(by_id: &HashMap<&str, usize>, id: &str) -> Option<String> {
         return None;
     }
     let mut names: Vec<&str> = by_id.keys().copied().collect();
-    names.sort_unstable();
+    order::sort(&mut names);
     did_you_mean(nearest(id, &names))
 }
 
@@ -219,7 +220,7 @@ fn check_batches(play_index: usize, play: &PlayPlan, out: &mut Vec<Problem>) {
         }
     }
     let mut names: Vec<&str> = by_id.keys().copied().collect();
-    names.sort_unstable();
+    order::sort(&mut names);
     let mut needs: Vec<Vec<(usize, usize)>> = vec![Vec::new(); play.batches.len()];
     for (b, batch) in play.batches.iter().enumerate() {
         for (i, dependency) in batch.dependencies.iter().enumerate() {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use rustle_formats::Value;
 use rustle_formats::event::EventKind;
+use rustle_formats::order;
 use rustle_formats::plan::{PlayPlan, Task};
 
 use super::ahead::Used;
@@ -153,7 +154,7 @@ pub(crate) fn add<'r>(play: &PlayRun<'_, 'r>, role: &Rc<Role<'r>>, around: &[Lev
 fn answering<'r>(play: &PlayRun<'_, 'r>, name: &str) -> Vec<Rc<Handler<'r>>> {
     let handlers = play.handlers.borrow();
     let mut sorted: Vec<&Rc<Handler<'r>>> = handlers.iter().collect();
-    sorted.sort_by_key(|h| std::cmp::Reverse(h.group));
+    order::sort_by_key(&mut sorted, |h| std::cmp::Reverse(h.group));
     let called = sorted.iter().find(|h| h.is_called(play, name));
     let mut out: Vec<Rc<Handler<'r>>> = called.into_iter().map(|h| (*h).clone()).collect();
     let mut seen: Vec<&str> = Vec::new();

@@ -6,14 +6,15 @@
 use std::rc::Rc;
 
 use rustle_formats::event::{EventKind, Status};
-use rustle_formats::plan::{Block, ExecutionPlan, Item};
+use rustle_formats::order;
+use rustle_formats::plan::{ExecutionPlan, Item};
 use rustle_formats::{Map, Value};
 
 use super::level::{Included, Level};
 use super::play::{Flow, PlayRun};
 use super::role::{Role, Wanted, below, stem};
 use super::runner::{Abort, Run};
-use super::{Frame, result};
+use super::{Frame, applied, result};
 use crate::args::{boolean, text};
 use crate::vars::Templar;
 
@@ -253,7 +254,7 @@ pub(crate) fn look<'r>(
 fn find<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>, wish: &Wish) -> Result<Found<'r>, String> {
     let apply = match frame.task.args.get("apply") {
         None | Some(Value::Null) => None,
-        Some(apply) => Some(applied(apply)?),
+        Some(apply) => Some(applied::block(apply)?),
     };
     let plan = play.run.store.plan;
     let mut included = Included {
@@ -295,18 +296,6 @@ fn find<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>, wish: &Wish) -> Result<Fo
         content: Content::Tasks(items),
         printed: below(plan, name),
     })
-}
-
-/// The keywords that `apply` gives to a block around the tasks.
-fn applied(apply: &Value) -> Result<Block, String> {
-    let json = serde_json::to_value(apply).map_err(|e| e.to_string())?;
-    let mut json = json;
-    if let Some(tags) = json.get_mut("tags")
-        && let Some(text) = tags.as_str()
-    {
-        *tags = text.split(',').map(str::trim).collect();
-    }
-    serde_json::from_value(json).map_err(|e| format!("'apply' cannot be used: {e}"))
 }
 
 /// The names under which the plan may have the file that a task includes.
@@ -387,7 +376,7 @@ fn wanted_role<'r>(
     let collection = frame.role().and_then(|r| r.plan.collection.as_deref());
     let Some(found) = Role::find(plan, &wish.what, collection) else {
         let mut names: Vec<&str> = plan.roles.keys().map(String::as_str).collect();
-        names.sort_unstable();
+        order::sort(&mut names);
         return Err(format!(
             "the role '{}' was not found; the plan has {}",
             wish.what,

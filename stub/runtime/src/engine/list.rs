@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use rustle_formats::order;
 use rustle_formats::plan::{ExecutionPlan, Item, PlayPlan, Source, Task};
 
 use super::level::Level;
@@ -106,7 +107,7 @@ impl<'p> List<'_, 'p> {
         {
             return;
         }
-        effective.sort_unstable();
+        order::sort(&mut effective);
         let name = frame.written_name();
         self.out.push(ListedTask {
             play: self.index,

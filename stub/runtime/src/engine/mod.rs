@@ -5,6 +5,7 @@
 //! module, here or in a child process. What happens is told as events; the outside is asked through [`Driver`].
 
 mod ahead;
+mod applied;
 mod attempt;
 mod batches;
 mod blocks;

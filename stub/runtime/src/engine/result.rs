@@ -1,6 +1,7 @@
 //! Results of tasks: what is added to what a module returned, how loops are summed up, what is hidden.
 
 use rustle_formats::event::Status;
+use rustle_formats::order;
 use rustle_formats::{Map, Value};
 
 use crate::outcome::{ModuleResult, Outcome};
@@ -211,7 +212,7 @@ pub(crate) fn hide_arguments(map: &mut Map, texts: &[String]) {
 /// Longer secrets first: one may be a part of another.
 fn longest_first<'t>(texts: impl Iterator<Item = &'t str>) -> Vec<&'t str> {
     let mut texts: Vec<&str> = texts.filter(|t| !t.is_empty()).collect();
-    texts.sort_by_key(|t| std::cmp::Reverse(t.len()));
+    order::sort_by_key(&mut texts, |t| std::cmp::Reverse(t.len()));
     texts
 }
 

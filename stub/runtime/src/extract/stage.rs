@@ -15,6 +15,7 @@ use rustix::fs::{AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 use rustle_formats::artifact::{
     ArtifactError, Container, Entry, FrameScratch, Kind, ReadAt, chunk_value, merge_chunk_values,
 };
+use rustle_formats::order;
 
 use super::{DIR_FLAGS, ExtractError, ExtractOptions, ExtractReport, Staging};
 
@@ -124,8 +125,7 @@ impl Tree {
             let meta = metas.next_if(|(p, _)| *p == path).map(|(_, meta)| meta);
             tree.dirs.push((path, meta));
         }
-        tree.pieces
-            .sort_unstable_by_key(|p| (p.frame.is_none(), p.frame, p.offset));
+        order::sort_by_key(&mut tree.pieces, |p| (p.frame.is_none(), p.frame, p.offset));
         Ok(tree)
     }
 

@@ -29,6 +29,7 @@ mod virtualization;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
+use rustle_formats::order;
 use rustle_formats::{Map, Value};
 
 pub(crate) use subset::wanted;
@@ -79,7 +80,7 @@ impl Source<'_> {
             .flatten()
             .map(|e| e.file_name().to_string_lossy().into_owned())
             .collect();
-        names.sort_unstable();
+        order::sort(&mut names);
         names
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use rustle_formats::order;
 use rustle_formats::{Map, Value};
 
 use super::{Source, number};
@@ -34,7 +35,7 @@ struct Interface {
 pub(super) fn gather(source: &Source<'_>, facts: &mut Map) {
     let interfaces = interfaces(source);
     let mut names: Vec<&String> = interfaces.keys().collect();
-    names.sort_unstable_by_key(|n| (interfaces[*n].index, (*n).clone()));
+    order::sort_by_key(&mut names, |n| (interfaces[*n].index, (*n).clone()));
     let mut all_v4 = Vec::new();
     let mut all_v6 = Vec::new();
     for name in &names {
@@ -375,8 +376,8 @@ fn reachable(interfaces: &BTreeMap<String, Interface>, names: &[&String]) -> Val
         }
         v6.extend(interface.v6.iter().map(|a| a.address.to_string()));
     }
-    v4.sort_unstable();
-    v6.sort_unstable();
+    order::sort(&mut v4);
+    order::sort(&mut v6);
     let mut map = Map::new();
     map.insert("ipv4".into(), Value::from(v4));
     map.insert("ipv6".into(), Value::from(v6));

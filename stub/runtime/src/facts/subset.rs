@@ -1,5 +1,7 @@
 //! `gather_subset`: which families are asked for.
 
+use rustle_formats::order;
+
 use super::FAMILIES;
 
 /// The names that `gather_subset` may have besides those of families and single facts.
@@ -65,7 +67,7 @@ fn unknown(name: &str) -> String {
         .flat_map(|f| std::iter::once(f.name).chain(f.facts.iter().copied()))
         .chain(COLLECTIVE.iter().copied())
         .collect();
-    names.sort_unstable();
+    order::sort(&mut names);
     format!(
         "Bad subset '{name}' given to Ansible. gather_subset options allowed: {}",
         names.join(", ")

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rustle_formats::order;
 use rustle_formats::Value;
 
 use crate::args::Args;
@@ -177,7 +178,7 @@ fn on_machine(
         .map(|e| e.path())
         .filter(|p| p.is_file())
         .collect();
-    files.sort_unstable();
+    order::sort(&mut files);
     let fragments = files
         .iter()
         .map(|p| std::fs::read(p).map_err(|e| cannot(e, p)));

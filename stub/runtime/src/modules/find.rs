@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustle_formats::order;
 use rustle_formats::{Map, Value};
 
 use crate::args::Args;
@@ -198,7 +199,7 @@ impl Search<'_> {
                 return Ok(());
             }
         };
-        entries.sort_unstable();
+        order::sort(&mut entries);
         self.examined += i64::try_from(entries.len()).unwrap_or(i64::MAX);
         if level > self.depth {
             return Ok(());

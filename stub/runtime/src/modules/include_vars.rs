@@ -1,5 +1,6 @@
 //! `include_vars`: reads variables from files that came with the plan. The engine keeps them.
 
+use rustle_formats::order;
 use rustle_formats::{Map, Value};
 
 use crate::args::Args;
@@ -131,7 +132,7 @@ fn files(args: &Args, ctx: &Context<'_>, folder: &AssetEntry) -> Result<Vec<Asse
             out.push((place(&path), entry));
         }
     }
-    out.sort_by(|a, b| a.0.cmp(&b.0));
+    order::sort_by(&mut out, |a, b| a.0.cmp(&b.0));
     Ok(out.into_iter().map(|(_, entry)| entry).collect())
 }
 

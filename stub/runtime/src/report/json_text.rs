@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use rustle_formats::order;
 use rustle_formats::{Map, Value};
 
 use super::python::python_str;
@@ -22,7 +23,7 @@ pub fn pretty(map: &Map) -> String {
 
 fn write_map(out: &mut String, map: &Map, level: Option<usize>) {
     let mut entries: Vec<(&str, &Value)> = map.iter().map(|(k, v)| (k.as_str(), v)).collect();
-    entries.sort_unstable_by(|a, b| a.0.cmp(b.0));
+    order::sort_by(&mut entries, |a, b| a.0.cmp(b.0));
     write_entries(out, &entries, level);
 }
 

@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use rustle_formats::order;
+
 /// A run of equal lines: where in the first text, where in the second, how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Run {
@@ -35,7 +37,7 @@ pub(super) fn runs(a: &[&str], b: &[&str]) -> Vec<Run> {
             todo.push((run.a + run.len, a_to, run.b + run.len, b_to));
         }
     }
-    found.sort_unstable();
+    order::sort(&mut found);
     let mut out: Vec<Run> = Vec::with_capacity(found.len());
     for run in found {
         match out.last_mut() {

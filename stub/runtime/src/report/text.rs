@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use rustle_formats::Value;
 use rustle_formats::event::{Event, EventKind, Stats, Status};
+use rustle_formats::order;
 use rustle_formats::plan::Source;
 
 use super::diff;
@@ -369,7 +370,7 @@ impl TextReporter {
         self.heading("PLAY RECAP", sink);
         let mut hosts: Vec<_> = self.tally.stats().iter().collect();
         hosts.retain(|(_, stats)| **stats != Stats::default());
-        hosts.sort_unstable_by(|a, b| a.0.cmp(b.0));
+        order::sort_by(&mut hosts, |a, b| a.0.cmp(b.0));
         let mut out = String::new();
         for (host, stats) in hosts {
             out.push_str(&self.recap_line(host, stats));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustle_formats::order;
 use rustle_formats::plan::{ExecutionPlan, GroupPlan};
 
 /// The groups of a plan, with the hosts in each, those of child groups among them.
@@ -18,7 +19,9 @@ impl Groups {
         for name in plan.groups.keys() {
             groups.depth.insert(name.clone(), depth(plan, name));
         }
-        let mut named: BTreeSet<String> = plan.groups.keys().cloned().collect();
+        // Inserted, not collected: that would sort, with a copy of the sorting code for each type.
+        let mut named = BTreeSet::new();
+        named.extend(plan.groups.keys().cloned());
         for host in plan.hosts.values() {
             named.extend(host.groups.iter().cloned());
         }
@@ -30,12 +33,13 @@ impl Groups {
             groups.hosts.insert(name, members);
         }
         let everybody = all_hosts(plan);
-        let grouped: BTreeSet<&String> = groups
-            .hosts
-            .iter()
-            .filter(|(name, _)| *name != "all" && *name != "ungrouped")
-            .flat_map(|(_, hosts)| hosts)
-            .collect();
+        let listed = groups.hosts.iter();
+        let mut grouped = BTreeSet::new();
+        grouped.extend(
+            listed
+                .filter(|(name, _)| *name != "all" && *name != "ungrouped")
+                .flat_map(|(_, hosts)| hosts),
+        );
         let ungrouped = everybody
             .iter()
             .filter(|h| !grouped.contains(h))
@@ -80,7 +84,7 @@ impl Groups {
             })
             .map(|(name, group)| (name.as_str(), group))
             .collect();
-        mine.sort_unstable_by_key(|(name, group)| {
+        order::sort_by_key(&mut mine, |(name, group)| {
             (
                 self.depth.get(*name).copied().unwrap_or(1),
                 group.priority,

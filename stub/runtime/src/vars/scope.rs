@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use rustle_formats::order;
 use rustle_formats::{Map, Value};
 use rustle_template::{Dict, Error, ErrorKind, Key, Scope, Value as Rendered};
 
@@ -313,7 +314,7 @@ impl Scope for TaskVars<'_, '_> {
         names.extend(store.facts.borrow().keys().cloned());
         names.extend(store.inventory.keys().cloned());
         names.extend(store.plan.secrets.iter().map(|s| s.name.clone()));
-        names.sort_unstable();
+        order::sort(&mut names);
         names.dedup();
         names
     }

@@ -1,5 +1,7 @@
 //! Addresses: quoting and taking apart.
 
+use rustle_formats::order;
+
 use super::{Filter, filter};
 use crate::Error;
 use crate::eval::{Args, Given, Interp};
@@ -176,7 +178,7 @@ fn urlize(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> 
         rels.push("nofollow".into());
     }
     rels.push("noopener".into());
-    rels.sort_unstable();
+    order::sort(&mut rels);
     rels.dedup();
     let target = match target.text()? {
         Some(target) => format!(" target=\"{}\"", super::strings::html(&target)),

@@ -4,6 +4,7 @@ use std::fs::{FileTimes, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustle_formats::order;
 use rustle_formats::Value;
 
 use super::Task;
@@ -180,7 +181,7 @@ fn merge(task: &Task<'_>, src: &Path, dest: &Path) -> Result<bool, Failure> {
     let mut entries: Vec<_> = std::fs::read_dir(src)
         .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
         .map_err(|e| cannot(e, src))?;
-    entries.sort_unstable_by_key(std::fs::DirEntry::file_name);
+    order::sort_by_key(&mut entries, std::fs::DirEntry::file_name);
     let follow = task.args.opt_bool("local_follow") == Some(true);
     for entry in entries {
         let from = entry.path();

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rustle_formats::order;
 use rustle_formats::{Map, Value};
 
 use super::{State, Task};
@@ -55,7 +56,7 @@ fn contents(root: &Path) -> Value {
             continue;
         };
         let mut entries: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
-        entries.sort_unstable();
+        order::sort(&mut entries);
         for path in entries {
             if path.is_dir() {
                 folders.push(paths::shown(&path));
