@@ -77,9 +77,12 @@ pub(crate) fn given(
     }
     if let Some(path) = &command.passphrase_file {
         let mut bytes = secret_bytes(path, "--passphrase-file")?;
-        // The end of line that an editor adds is not part of it.
-        while bytes.last().is_some_and(|b| matches!(b, b'\n' | b'\r')) {
+        // The end of line that an editor adds is not part of it; more than one is meant, as when packing.
+        if bytes.last() == Some(&b'\n') {
             bytes.pop();
+            if bytes.last() == Some(&b'\r') {
+                bytes.pop();
+            }
         }
         out.push(KeySource::Passphrase(
             Passphrase::new(bytes).map_err(|e| bad("--passphrase-file", path, &e))?,

@@ -39,8 +39,12 @@ pub(super) fn extra(text: &str) -> Result<Map, Failure> {
 pub(super) fn secret_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let mut text =
         Zeroizing::new(std::fs::read_to_string(path).map_err(Failure::io("read", path))?);
-    while text.ends_with(['\n', '\r']) {
+    // One end of line, as when packing.
+    if text.ends_with('\n') {
         text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
     }
     Ok(text)
 }
