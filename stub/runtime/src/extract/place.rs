@@ -32,29 +32,29 @@ pub(super) fn merge(
             .chain(links)
             .chain(tree.symlinks.iter().map(|l| l.0.as_slice()))
     };
+    // Folders that are new come as they are, with all that is in them, and nothing below them needs a look; parents stand
+    // before children.
+    let mut new: Vec<&[u8]> = Vec::new();
     for (path, _) in &tree.dirs {
+        if is_below(path, &new) {
+            continue;
+        }
         match kind_at(&root, path)? {
-            None | Some(FileType::Directory) => {}
+            None => new.push(path),
+            Some(FileType::Directory) => {}
             Some(_) => return Err(io("make the folder", path)(Errno::NOTDIR)),
         }
     }
-    for path in leaves() {
+    for path in leaves().filter(|path| !is_below(path, &new)) {
         if kind_at(&root, path)? == Some(FileType::Directory) {
             return Err(io("replace the folder", path)(Errno::ISDIR));
         }
     }
-    // Folders that are new come as they are, with all that is in them; parents stand before children.
-    let mut moved: Vec<&[u8]> = Vec::new();
-    for (path, _) in &tree.dirs {
-        if is_below(path, &moved) || kind_at(&root, path)?.is_some() {
-            continue;
-        }
-        let parent = parent(&root, path)?;
-        rename(staging, path, &parent)?;
-        moved.push(path);
+    for path in &new {
+        rename(staging, path, &parent(&root, path)?)?;
     }
     for path in leaves() {
-        if !is_below(path, &moved) {
+        if !is_below(path, &new) {
             rename(staging, path, &parent(&root, path)?)?;
         }
     }
@@ -64,14 +64,14 @@ pub(super) fn merge(
     Ok(())
 }
 
-/// Whether `path` lies in one of the folders `moved`, which are sorted and none of which lies in another.
-fn is_below(path: &[u8], moved: &[&[u8]]) -> bool {
+/// Whether `path` lies in one of the folders `new`, which are sorted and none of which lies in another.
+fn is_below(path: &[u8], new: &[&[u8]]) -> bool {
     let mut ends = path
         .iter()
         .enumerate()
         .filter(|(_, b)| **b == b'/')
         .map(|(i, _)| i);
-    ends.any(|i| moved.binary_search(&&path[..i]).is_ok())
+    ends.any(|i| new.binary_search(&&path[..i]).is_ok())
 }
 
 /// The folder of `path`, opened without following links, and the last component.
