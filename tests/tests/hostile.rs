@@ -56,6 +56,8 @@ const TARGETS: &[(&str, &str, Body)] = &[
         rustle_template::fuzz::template,
     ),
     ("yaml", "template/files", rustle_template::fuzz::yaml),
+    ("vault", "engine/cases", rustle_playbook::vault::fuzz),
+    ("playbook_yaml", "engine/cases", rustle_playbook::yaml::fuzz),
 ];
 
 /// The files in a folder of `fixtures/` that are not large.
@@ -218,7 +220,7 @@ fn every_target_is_in_fuzz() {
                 .with_extension("rs"),
         )
         .unwrap();
-        assert!(body.contains("::fuzz::"), "{name}");
+        assert!(body.contains("::fuzz"), "{name}");
     }
     let count = fs::read_dir(Path::new(&top()).join("fuzz/fuzz_targets"))
         .unwrap()
