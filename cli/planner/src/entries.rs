@@ -161,7 +161,10 @@ fn module_of(action: &Action) -> String {
     let same = ["ansible.builtin.", "ansible.legacy."]
         .iter()
         .any(|collection| action.module.strip_prefix(collection) == Some(written));
-    if same {
+    if action.module == "ansible.builtin.gather_facts" {
+        // It runs the modules of FACTS_MODULES, which is `setup` here.
+        "setup".to_owned()
+    } else if same {
         written.to_owned()
     } else {
         action.module.clone()

@@ -1,5 +1,6 @@
 //! `rustle playbook`: ansible-playbook's options; what lists needs no hosts.
 
+mod causes;
 mod run;
 
 use std::collections::BTreeSet;

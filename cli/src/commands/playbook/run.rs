@@ -19,10 +19,11 @@ use rustle_playbook::vars::{InventoryVars, Roots, parse_extra};
 use rustle_playbook::yaml::Vault;
 use rustle_runtime::check::{CheckOptions, Severity, check};
 use rustle_runtime::engine::{Machine, Options as EngineOptions};
-use rustle_runtime::report::{Excerpts, Stream, TextOptions, TextReporter};
+use rustle_runtime::report::{Stream, TextOptions, TextReporter};
 use zeroize::Zeroizing;
 
 use super::PlaybookCommand;
+use super::causes::Lines;
 use crate::checks;
 use crate::console::Console;
 use crate::disk::Disk;
@@ -399,14 +400,5 @@ fn screen(console: &Console, surroundings: &Surroundings) -> TextReporter {
             .map(|size| usize::from(size.ws_col)),
     };
     let directory = surroundings.config.environment().directory.clone();
-    TextReporter::new(options).with_excerpts(Box::new(Lines(directory)))
-}
-
-/// The lines of playbooks, for messages.
-struct Lines(std::path::PathBuf);
-
-impl Excerpts for Lines {
-    fn text(&self, file: &str) -> Option<String> {
-        std::fs::read_to_string(self.0.join(file)).ok()
-    }
+    TextReporter::new(options).with_excerpts(Box::new(Lines::below(directory)))
 }

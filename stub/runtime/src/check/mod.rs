@@ -133,7 +133,7 @@ pub fn check(plan: &ExecutionPlan, options: &CheckOptions<'_>) -> Vec<Problem> {
     let mut defined = Defined::of(plan, &tree, &options.known_variables);
     defined.open |= options.as_reached;
     let mut out = Vec::new();
-    modules::check(plan, &tree, &mut out);
+    modules::check(plan, &tree, options.as_reached, &mut out);
     keywords::check(plan, &tree, &mut out);
     handlers::check(plan, &tree, &mut out);
     includes::check(plan, &tree, &mut out);

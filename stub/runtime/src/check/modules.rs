@@ -4,7 +4,7 @@ use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::{Map, Value, nearest};
 
 use super::places::Tree;
-use super::{Placed, Problem, did_you_mean, escaped, offline};
+use super::{Placed, Problem, Severity, did_you_mean, escaped, offline};
 use crate::args::{ArgError, Args, Moment};
 use crate::engine::{
     Frame, META_ACTIONS, is_include, is_meta, meta_action, name_free_form, with_defaults,
@@ -14,7 +14,12 @@ use crate::spec::Spec;
 use crate::vars::is_variable_name;
 
 /// Looks at every task's module and arguments.
-pub(super) fn check(plan: &ExecutionPlan, tree: &Tree<'_>, out: &mut Vec<Problem>) {
+pub(super) fn check(
+    plan: &ExecutionPlan,
+    tree: &Tree<'_>,
+    as_reached: bool,
+    out: &mut Vec<Problem>,
+) {
     for placed in &tree.tasks {
         let task = placed.task;
         if task.module.is_empty() {
@@ -26,7 +31,13 @@ pub(super) fn check(plan: &ExecutionPlan, tree: &Tree<'_>, out: &mut Vec<Problem
                 check_args(plan, placed, &frame, module.spec(), out);
             }
         } else if !is_include(&task.module) {
-            out.push(unknown(placed));
+            let mut problem = unknown(placed);
+            // Behind a condition it may never be reached, as what is for another distribution.
+            let frame = || tree.frame(plan, placed);
+            if as_reached && frame().is_some_and(|f| f.when().next().is_some()) {
+                problem.severity = Severity::Warning;
+            }
+            out.push(problem);
         }
     }
     check_defaults(plan, tree, out);

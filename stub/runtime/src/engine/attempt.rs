@@ -55,7 +55,12 @@ pub(crate) fn once<'r>(
     }
     let keywords = match Keywords::evaluate(templar, frame, modes) {
         Ok(keywords) => keywords,
-        Err(message) => return Ok(ended(result::task_failed(&message), None)),
+        Err(message) => {
+            // Where a delegation leads cannot be known then: it is shown as it is written.
+            let written = frame.delegate_to().and_then(Value::as_str);
+            let written = written.map(str::to_owned);
+            return Ok(ended(result::task_failed(&message), written));
+        }
     };
     let delegated_to = keywords.delegate_to.clone();
     if includes::is_include(&frame.task.module) {

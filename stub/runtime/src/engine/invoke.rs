@@ -200,6 +200,11 @@ fn run(call: &Call<'_, '_, '_>, ready: &Ready<'_>) -> Result<Map, Abort> {
                 .as_secs();
             let mut map = result::task_failed(&format!("Timed out after {period} second(s)."));
             let mut about = Map::new();
+            // What Ansible says where it shows no traceback: there is none here.
+            about.insert(
+                "frame".into(),
+                "Configure `DISPLAY_TRACEBACK` to see a traceback on timeout errors.".into(),
+            );
             about.insert(
                 "period".into(),
                 Value::Int(i64::try_from(period).unwrap_or(i64::MAX)),

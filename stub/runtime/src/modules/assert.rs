@@ -69,6 +69,12 @@ impl Module for Assert {
             .get("success_msg")
             .cloned()
             .unwrap_or_else(|| "All assertions passed".into());
-        Ok(Outcome::ok().with("msg", message))
+        let shown = args.get("quiet") != Some(&Value::Bool(true));
+        let outcome = Outcome::ok().with("msg", message);
+        Ok(if shown {
+            outcome
+        } else {
+            outcome.with("_ansible_verbose_always", false)
+        })
     }
 }

@@ -21,4 +21,4 @@ pub use paint::{Colour, columns, paint};
 pub use python::{python_repr, python_str};
 pub use tally::Tally;
 pub use text::{Stream, TextOptions, TextReporter};
-pub use trouble::Excerpts;
+pub use trouble::{Cause, Excerpts};

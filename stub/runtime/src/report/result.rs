@@ -4,6 +4,7 @@ use rustle_formats::event::Status;
 use rustle_formats::{Map, Value};
 
 use super::json_text::{compact, pretty};
+use super::trouble::is_early;
 
 /// A result that is going to be shown.
 pub(super) struct Shown<'a> {
@@ -43,8 +44,7 @@ impl Shown<'_> {
             _ if self.result.get("censored").is_some() || self.looped => false,
             "debug" | "assert" => {
                 self.status != Status::Skipped
-                    && !(self.status == Status::Failed
-                        && msg.is_some_and(|m| m.starts_with("Task failed: ")))
+                    && !(self.status == Status::Failed && msg.is_some_and(is_early))
             }
             _ => false,
         }

@@ -39,6 +39,8 @@ pub struct TextOptions {
 const NARROWEST: usize = 79;
 /// The fewest asterisks behind a heading.
 const FEWEST_STARS: usize = 3;
+/// The exit code of a run that a mistake of the playbook ended.
+const EXIT_ERROR: u8 = 1;
 /// Columns of a host's name in the recap.
 const RECAP_NAME: usize = 26;
 
@@ -175,12 +177,17 @@ impl TextReporter {
             }
             EventKind::NoMoreHosts {} => self.heading("NO MORE HOSTS LEFT", sink),
             EventKind::Warning { message, .. } => self.warning(message, sink),
-            EventKind::RunFinished { aborted, .. } => {
+            EventKind::RunFinished {
+                aborted, exit_code, ..
+            } => {
                 if let Some(reason) = aborted {
                     let text = self.coloured(&format!("[ERROR]: {reason}"), Colour::Failed);
                     sink(Stream::Err, &(text + "\n"));
                 }
-                self.recap(sink);
+                // After a mistake of the playbook Ansible tells nothing more.
+                if aborted.is_none() || *exit_code != EXIT_ERROR {
+                    self.recap(sink);
+                }
             }
             EventKind::RunStarted { .. }
             | EventKind::Notified { .. }

@@ -3,6 +3,7 @@
 use rustle_formats::Value;
 use rustle_formats::plan::Source;
 
+use super::python::python_str;
 use crate::modules;
 use crate::spec::Place;
 
@@ -10,6 +11,23 @@ use crate::spec::Place;
 pub trait Excerpts {
     /// The text of the file, if it can be had.
     fn text(&self, file: &str) -> Option<String>;
+
+    /// Why the task that stands at `task` failed with `message`, outermost cause first: each with its own place. `None`
+    /// where nothing more is known than the message.
+    fn causes(&self, _task: &Source, _module: &str, _message: &str) -> Option<Vec<Cause>> {
+        None
+    }
+}
+
+/// One of the causes of a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// The sentence.
+    pub message: String,
+    /// Where what it speaks of is written.
+    pub at: Option<Source>,
+    /// What can be done about it.
+    pub help: Option<&'static str>,
 }
 
 /// The longest line that is shown whole.
@@ -23,6 +41,11 @@ pub(super) fn describe(
     excerpts: Option<&dyn Excerpts>,
 ) -> String {
     let (sentence, cause) = sentence(result, module);
+    if let (Some(known), Some(source)) = (excerpts, source)
+        && let Some(causes) = known.causes(source, module, &sentence)
+    {
+        return chain(&sentence, &causes, excerpts);
+    }
     let origin = source.filter(|s| s.line > 0).map(|s| origin(s, excerpts));
     match (cause, origin) {
         (None, None) => format!("[ERROR]: {sentence}\n"),
@@ -34,8 +57,50 @@ pub(super) fn describe(
     }
 }
 
+/// Each cause in a paragraph of its own; a single one is the sentence itself.
+fn chain(sentence: &str, causes: &[Cause], excerpts: Option<&dyn Excerpts>) -> String {
+    let paragraph = |cause: &Cause| {
+        let mut out = cause.at.as_ref().map_or_else(String::new, |at| {
+            let mut place = origin(at, excerpts);
+            place.push('\n');
+            place
+        });
+        if let Some(help) = cause.help {
+            out.push_str(&format!("{help}\n\n"));
+        }
+        out
+    };
+    if let [only] = causes {
+        return format!("[ERROR]: {sentence}\n{}", paragraph(only));
+    }
+    let told: Vec<String> = causes
+        .iter()
+        .map(|cause| format!("{}\n{}", cause.message, paragraph(cause)))
+        .collect();
+    format!(
+        "[ERROR]: {sentence}\n\n{}",
+        told.join("<<< caused by >>>\n\n")
+    )
+}
+
+/// What is wrong with a loop's items is told without any "Task failed".
+const OF_LOOPS: [&str; 2] = ["The `loop` value must ", "The lookup plugin '"];
+/// How the sentences begin that the engine's own modules say of their arguments.
+const OF_ARGUMENTS: [&str; 4] = [
+    "parameters are mutually exclusive: ",
+    "missing required arguments: ",
+    "Unsupported parameters for (",
+    "No key/value pairs provided",
+];
+
+/// Whether a failure came before its module had anything to show.
+pub(super) fn is_early(msg: &str) -> bool {
+    let begins = |known: &[&str]| known.iter().any(|k| msg.starts_with(k));
+    msg.starts_with("Task failed: ") || begins(&OF_LOOPS) || begins(&OF_ARGUMENTS)
+}
+
 /// The sentence, and its cause where that is told once more.
-fn sentence<'a>(result: &'a Value, module: &str) -> (String, Option<&'a str>) {
+fn sentence(result: &Value, module: &str) -> (String, Option<String>) {
     // Why something could not be included.
     if let (None, Some(reason)) = (
         result.get("msg"),
@@ -43,21 +108,32 @@ fn sentence<'a>(result: &'a Value, module: &str) -> (String, Option<&'a str>) {
     ) {
         return (reason.to_owned(), None);
     }
-    let msg = result.get("msg").and_then(Value::as_str).unwrap_or("");
+    let msg = result.get("msg").map_or_else(String::new, python_str);
     let unreachable = result.get("unreachable").and_then(Value::as_bool) == Some(true);
     if let Some(cause) = msg.strip_prefix("Task failed: ") {
-        let again = !unreachable
-            && !cause.starts_with("Action failed")
-            && !cause.starts_with("Module failed");
-        return (msg.to_owned(), again.then_some(cause));
+        let alone = ["Action failed", "Module failed", "Timed out after "];
+        let again = !unreachable && !alone.iter().any(|a| cause.starts_with(a));
+        let cause = again.then(|| cause.to_owned());
+        return (msg, cause);
     }
     if unreachable {
         return (format!("Task failed: {msg}"), None);
     }
-    let by_condition = result.get("failed_when_result").and_then(Value::as_bool) == Some(true)
-        && result.get("rc").and_then(Value::as_i64).unwrap_or(0) == 0;
+    if OF_LOOPS.iter().any(|l| msg.starts_with(l)) {
+        return (msg, None);
+    }
     let here = modules::find(module).is_some_and(|m| m.spec().place == Place::Engine);
-    let who = if here || by_condition {
+    if here && is_early(&msg) {
+        return (format!("Task failed: {msg}"), None);
+    }
+    // A module that failed says why, and its command, if it ran one, ended badly: else a condition made it a failure.
+    let judged = result.get("failed_when_result").and_then(Value::as_bool) == Some(true);
+    let by_condition = match result.get("rc").and_then(Value::as_i64) {
+        Some(code) => code == 0,
+        None => judged,
+    };
+    let censored = result.get("censored").is_some();
+    let who = if here || by_condition || (msg.is_empty() && !censored) {
         "Action"
     } else {
         "Module"

@@ -1,0 +1,252 @@
+//! Why a task failed, told cause by cause with the place of each: the keyword, the argument, the condition.
+//!
+//! The engine knows a task's place and a sentence. What the sentence speaks of is looked up in the file where the task
+//! stands, which is read again: that happens after failures only, and costs the plan nothing.
+
+use std::path::PathBuf;
+
+use rustle_formats::plan::Source;
+use rustle_playbook::yaml::{self, Mapping, Node};
+use rustle_playbook::{Position, Sources};
+use rustle_runtime::report::{Cause, Excerpts};
+
+/// What can be done about a condition that is no text.
+const BROKEN: &str = "Broken conditionals can be temporarily allowed with the `ALLOW_BROKEN_CONDITIONALS` configuration option.";
+/// What can be done about a loop over something else than a list.
+const ITEMS: &str = "Provide a list of items/templates, or a template resolving to a list.";
+/// What names of variables look like.
+const NAMES: &str = "Variable names must be strings starting with a letter or underscore character, and contain only letters, numbers and underscores.";
+
+/// Ansible knows no place of what a lookup says, and shows its own call instead.
+const OF_LOOKUP: &str = "Origin: <unknown>\n\ninvoke_lookup()";
+
+/// The text of playbooks, and what stands where in them.
+pub(super) struct Lines {
+    directory: PathBuf,
+}
+
+impl Lines {
+    /// The files whose names start from this folder.
+    pub(super) fn below(directory: PathBuf) -> Lines {
+        Lines { directory }
+    }
+}
+
+impl Excerpts for Lines {
+    fn text(&self, file: &str) -> Option<String> {
+        std::fs::read_to_string(self.directory.join(file)).ok()
+    }
+
+    fn causes(&self, task: &Source, module: &str, message: &str) -> Option<Vec<Cause>> {
+        let text = self.text(&task.file)?;
+        let sources = Sources::default();
+        let path = std::path::Path::new(&task.file);
+        let document =
+            yaml::read(&sources, path, text.as_bytes(), &yaml::Options::default()).ok()?;
+        let place = |at: Position| Source {
+            file: task.file.clone(),
+            ..sources.source(at)
+        };
+        let found = at_place(&document.root, &|at| {
+            let here = place(at);
+            (here.line, here.column) == (task.line, task.column)
+        })?;
+        let written = Written {
+            task: found,
+            at: task,
+            module,
+            place: &place,
+        };
+        written.causes(message)
+    }
+}
+
+/// The mapping that begins at a place.
+fn at_place<'a>(node: &'a Node, wanted: &dyn Fn(Position) -> bool) -> Option<&'a Mapping> {
+    if let Some(map) = node.as_map() {
+        // A play that begins where its first task does is no task.
+        if wanted(node.at) && map.get("hosts").is_none() {
+            return Some(map);
+        }
+        return map.iter().find_map(|(_, value)| at_place(value, wanted));
+    }
+    node.as_list()?
+        .iter()
+        .find_map(|item| at_place(item, wanted))
+}
+
+/// A task as it is written.
+struct Written<'a> {
+    task: &'a Mapping,
+    at: &'a Source,
+    module: &'a str,
+    place: &'a dyn Fn(Position) -> Source,
+}
+
+impl Written<'_> {
+    fn causes(&self, message: &str) -> Option<Vec<Cause>> {
+        if message.starts_with("The `loop` value must ") {
+            let loop_ = self.task.get("loop")?;
+            return Some(vec![self.cause(message, loop_.at, Some(ITEMS))]);
+        }
+        if message.starts_with("The lookup plugin '") {
+            return Some(vec![Cause {
+                message: message.to_owned(),
+                at: None,
+                help: Some(OF_LOOKUP),
+            }]);
+        }
+        let cause = message.strip_prefix("Task failed: ")?;
+        if let Some(rest) = cause.strip_prefix("Finalization of task args for ") {
+            return self.of_argument(rest);
+        }
+        if let Some(rest) = cause.strip_prefix("Error processing keyword '") {
+            return self.of_keyword(cause, rest);
+        }
+        if let Some(rest) = cause.strip_prefix("Invalid variable name '") {
+            let name = rest.strip_suffix("'.")?;
+            let (key, _) = self.action()?.1.as_map()?.entry(name)?;
+            return Some(self.under_task(cause, key.at, Some(NAMES)));
+        }
+        if cause == "Conditional expressions must be strings." {
+            let wrong = self
+                .conditions()
+                .into_iter()
+                .find(|c| c.as_str().is_none() && c.as_bool().is_none())?;
+            return Some(self.under_task(cause, wrong.at, Some(BROKEN)));
+        }
+        let of_condition = [
+            "Error while evaluating conditional: ",
+            "Syntax error in expression",
+        ];
+        if of_condition.iter().any(|c| cause.starts_with(c)) {
+            let at = self.meant(&self.conditions(), cause)?.at;
+            return Some(self.under_task(cause, at, None));
+        }
+        if cause.starts_with('\'') && cause.ends_with("' is undefined") {
+            let at = self.meant(&self.values(), cause)?.at;
+            return Some(self.under_task(cause, at, None));
+        }
+        None
+    }
+
+    /// "'M' failed: Error while resolving value for 'K': ..."
+    fn of_argument(&self, rest: &str) -> Option<Vec<Cause>> {
+        let (module, why) = rest.split_once(" failed: ")?;
+        let name = why
+            .strip_prefix("Error while resolving value for '")?
+            .split_once("': ")?
+            .0;
+        let (key, value) = self.action()?;
+        let argument = match value.as_map() {
+            Some(map) => map.get(name),
+            None => Some(value).filter(|v| v.as_str().is_some()),
+        };
+        let args = || self.task.get("args")?.as_map()?.get(name);
+        // Arguments in one line are under `_raw_params` or in `name=value`, and stand where the line begins.
+        let argument = args().or(argument)?;
+        let mut out = self.under_task(
+            &format!("Finalization of task args for {module} failed."),
+            key.at,
+            None,
+        );
+        out.push(self.cause(why, argument.at, None));
+        Some(out)
+    }
+
+    /// "K': ..."
+    fn of_keyword(&self, cause: &str, rest: &str) -> Option<Vec<Cause>> {
+        let (name, why) = rest.split_once("': ")?;
+        if name == "environment" {
+            return None;
+        }
+        let at = self.task.get(name)?.at;
+        if !why.starts_with("The value ") {
+            return Some(self.under_task(cause, at, None));
+        }
+        let mut out = self.under_task(&format!("Error processing keyword '{name}'."), at, None);
+        out.push(self.cause(why, at, None));
+        Some(out)
+    }
+
+    /// "Task failed." and its cause, in one sentence where both stand at one place.
+    fn under_task(&self, cause: &str, at: Position, help: Option<&'static str>) -> Vec<Cause> {
+        let cause = self.cause(cause, at, help);
+        if cause.at.as_ref() == Some(self.at) {
+            return vec![Cause {
+                message: format!("Task failed: {}", cause.message),
+                ..cause
+            }];
+        }
+        let task = Cause {
+            message: "Task failed.".to_owned(),
+            at: Some(self.at.clone()),
+            help: None,
+        };
+        vec![task, cause]
+    }
+
+    fn cause(&self, message: &str, at: Position, help: Option<&'static str>) -> Cause {
+        Cause {
+            message: message.to_owned(),
+            at: Some((self.place)(at)),
+            help,
+        }
+    }
+
+    /// The key that names the module, and what is behind it.
+    fn action(&self) -> Option<&(Node, Node)> {
+        let names = |key: &str| {
+            let short = key.rsplit_once('.').map_or(key, |(_, short)| short);
+            short == self.module || matches!(key, "action" | "local_action")
+        };
+        self.task
+            .iter()
+            .find(|(key, _)| key.as_str().is_some_and(names))
+    }
+
+    /// The conditions of the task: what `assert` checks, then its keywords.
+    fn conditions(&self) -> Vec<&Node> {
+        let asserted = self
+            .action()
+            .and_then(|(_, value)| value.as_map()?.get("that"));
+        let keywords = ["when", "until"].map(|name| self.task.get(name));
+        let mut out = Vec::new();
+        for node in asserted.into_iter().chain(keywords.into_iter().flatten()) {
+            leaves(node, &mut out);
+        }
+        out
+    }
+
+    /// The values of the keywords that are templated before the arguments are.
+    fn values(&self) -> Vec<&Node> {
+        let mut out = Vec::new();
+        for (key, value) in self.task.iter() {
+            let early = |k: &str| matches!(k, "loop" | "delegate_to") || k.starts_with("with_");
+            if key.as_str().is_some_and(early) {
+                leaves(value, &mut out);
+            }
+        }
+        out
+    }
+
+    /// The one that a sentence is about: that has the last name which the sentence quotes, or is the only one.
+    fn meant<'n>(&self, nodes: &[&'n Node], sentence: &str) -> Option<&'n Node> {
+        let name = sentence.rsplit('\'').nth(1);
+        let has = |node: &&&Node| {
+            name.is_some_and(|n| node.as_str().is_some_and(|text| text.contains(n)))
+        };
+        match nodes {
+            [only] => Some(only),
+            _ => nodes.iter().find(has).copied(),
+        }
+    }
+}
+
+/// The node itself, or what is in it if it is a list.
+fn leaves<'a>(node: &'a Node, out: &mut Vec<&'a Node>) {
+    match node.as_list() {
+        Some(items) => items.iter().for_each(|item| leaves(item, out)),
+        None => out.push(node),
+    }
+}
