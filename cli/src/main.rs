@@ -12,6 +12,7 @@ mod disk;
 mod exit;
 mod failure;
 mod plan_input;
+mod playbook_source;
 mod progress;
 mod replace;
 mod seal;

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use indexmap::IndexMap;
 use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::plan::json::{self, Place, Reading, Shape};
 use rustle_formats::value::SECRET_KEY;
+use zeroize::Zeroizing;
 
 use crate::console::Console;
 use crate::diagnostic::{Diagnostic, Level, Location};
@@ -24,6 +26,8 @@ pub(crate) struct PlanInput {
     pub(crate) folder: PathBuf,
     text: String,
     reading: Reading,
+    /// The texts of secrets that the plan names without a source.
+    pub(crate) given: IndexMap<String, Zeroizing<String>>,
 }
 
 impl PlanInput {
@@ -74,6 +78,7 @@ impl PlanInput {
             folder,
             text,
             reading,
+            given: IndexMap::new(),
         };
         input.say_shape(console);
         Ok(input)
@@ -86,6 +91,7 @@ impl PlanInput {
             folder,
             text: String::new(),
             reading: Reading::from_plan(plan),
+            given: IndexMap::new(),
         }
     }
 

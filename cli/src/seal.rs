@@ -137,7 +137,12 @@ fn warn_exposed(console: &Console, file: &Path, exposed: bool) {
 
 /// Refuses a plan whose secrets cannot work.
 pub(crate) fn check(input: &PlanInput) -> Result<(), Failure> {
-    let problems: Vec<SecretProblem> = check_secrets(input.plan());
+    let given = |p: &SecretProblem| match p {
+        SecretProblem::Source(name) => input.given.contains_key(name),
+        _ => false,
+    };
+    let mut problems: Vec<SecretProblem> = check_secrets(input.plan());
+    problems.retain(|p| !given(p));
     if problems.is_empty() {
         return Ok(());
     }

@@ -28,6 +28,14 @@ impl Lowering<'_> {
 
     /// A task.
     pub(crate) fn task(&mut self, task: &PlayTask, site: &Site) -> Task {
+        if self.is_vaulted(task.at) {
+            self.problems.push(
+                Problem::error("a task of a vaulted file would be readable in an artifact")
+                    .at(task.at)
+                    .hint("vault the variables that the task uses, and leave the task itself open"),
+            );
+            return Task::default();
+        }
         let mut fields = self.fields(&task.keywords, &[]);
         match &task.loop_ {
             Some(Loop::Items(items)) => {

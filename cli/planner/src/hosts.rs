@@ -1,13 +1,17 @@
 //! The inventory's part of a plan: hosts with their variables, groups with their members.
 
+use std::path::Path;
+
 use indexmap::IndexMap;
+use rustle_formats::Map;
 use rustle_formats::plan::{GroupPlan, HostPlan};
-use rustle_formats::{Map, Value};
 use rustle_playbook::inventory::Inventory;
 use rustle_playbook::vars::Variables;
 use rustle_playbook::yaml::Vault;
-use rustle_playbook::{Position, Problem};
+use rustle_playbook::{Position, Problem, Sources};
 use zeroize::Zeroizing;
+
+use crate::vaulted::{self, VaultedFiles};
 
 /// Gives the variables of a host, all layers of the inventory merged.
 pub type HostLayer<'a> = &'a mut dyn FnMut(&str) -> Result<Variables, Problem>;
@@ -24,7 +28,8 @@ pub struct InventoryPart {
 }
 
 /// The inventory's part of a plan. A host's variables are those that `variables` gives: with those of its groups, of
-/// group_vars/ and of host_vars/, so that groups have none of their own in the plan.
+/// group_vars/ and of host_vars/, so that groups have none of their own in the plan. The texts of files for which
+/// `is_vaulted` says yes become secrets, like what stands under `!vault`.
 ///
 /// # Errors
 /// Everything that is wrong with files of variables.
@@ -32,11 +37,16 @@ pub fn inventory_part(
     inventory: &Inventory,
     variables: HostLayer<'_>,
     decrypt: &dyn Fn(&Vault) -> Result<Zeroizing<String>, String>,
+    sources: &Sources,
+    is_vaulted: &dyn Fn(&Path) -> bool,
 ) -> Result<InventoryPart, Vec<Problem>> {
     let mut out = InventoryPart::default();
     let mut problems = Vec::new();
+    let mut files = VaultedFiles::default();
+    let mut hidden = |at| files.contains(at, sources, is_vaulted);
     for (id, name, _) in inventory.hosts() {
-        let vars = variables(name).and_then(|vars| plain(&vars, &mut out.secrets, decrypt));
+        let vars =
+            variables(name).and_then(|vars| plain(&vars, &mut out.secrets, decrypt, &mut hidden));
         let vars = vars.unwrap_or_else(|problem| {
             problems.push(problem);
             Map::new()
@@ -82,14 +92,12 @@ fn plain(
     vars: &Variables,
     secrets: &mut IndexMap<String, Zeroizing<String>>,
     decrypt: &dyn Fn(&Vault) -> Result<Zeroizing<String>, String>,
+    hidden: &mut dyn FnMut(Position) -> bool,
 ) -> Result<Map, Problem> {
-    let mut open = |vault: &Vault, at: Position| {
-        let text = decrypt(vault).map_err(|e| Problem::error(e).at(at))?;
-        let name = format!("vaulted_{}", secrets.len() + 1);
-        secrets.insert(name.clone(), text);
-        Ok(Value::Secret(name))
-    };
     vars.iter()
-        .map(|(name, node)| Ok((name.to_owned(), node.to_value(&mut open)?)))
+        .map(|(name, node)| {
+            let value = vaulted::value(node, hidden(node.at), secrets, decrypt)?;
+            Ok((name.to_owned(), value))
+        })
         .collect()
 }

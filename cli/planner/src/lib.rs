@@ -12,6 +12,7 @@ mod lowering;
 mod plays;
 mod roles;
 mod values;
+mod vaulted;
 mod wildcard;
 
 use std::path::{Path, PathBuf};
@@ -44,6 +45,8 @@ pub struct Request<'a> {
     pub directory: PathBuf,
     /// Opens what is under `!vault`.
     pub decrypt: &'a dyn Fn(&Vault) -> Result<Zeroizing<String>, String>,
+    /// Whether a file was vaulted as a whole and its texts must be secrets of the plan. Always no: they are plain values.
+    pub vaulted: &'a dyn Fn(&Path) -> bool,
     /// Whether facts are gathered where a play does not say.
     pub gather: bool,
     /// `--extra-vars`.
@@ -57,7 +60,7 @@ pub struct Request<'a> {
 pub struct Planned {
     /// The plan. Its secrets are references.
     pub plan: ExecutionPlan,
-    /// The texts of its secrets by name.
+    /// The texts of its secrets by name. The plan's `secrets` say which hosts receive them.
     pub secrets: IndexMap<String, Zeroizing<String>>,
     /// What Ansible warns of.
     pub warnings: Vec<Problem>,

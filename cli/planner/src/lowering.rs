@@ -4,10 +4,11 @@ use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 
 use indexmap::IndexMap;
-use rustle_formats::plan::{ExecutionPlan, PLAN_VERSION, SecretSpec, Source};
+use rustle_formats::plan::{ExecutionPlan, PLAN_VERSION, Source};
 use rustle_playbook::{Position, Problem};
 use zeroize::Zeroizing;
 
+use crate::vaulted::{VaultedFiles, specs};
 use crate::{Planned, Request};
 
 /// A plan in the making.
@@ -21,6 +22,8 @@ pub(crate) struct Lowering<'a> {
     pub(crate) role_paths: IndexMap<String, PathBuf>,
     /// Files that may be included and are no files of tasks.
     pub(crate) no_tasks: HashSet<PathBuf>,
+    /// Which files were vaulted as a whole.
+    pub(crate) vaulted: VaultedFiles,
     /// The playbook's folder, absolute.
     base: PathBuf,
     tasks: u64,
@@ -44,6 +47,7 @@ pub(crate) fn run(request: Request<'_>) -> Result<Planned, Vec<Problem>> {
         warnings: Vec::new(),
         role_paths: IndexMap::new(),
         no_tasks: HashSet::new(),
+        vaulted: VaultedFiles::default(),
         base,
         tasks: 0,
         request,
@@ -56,14 +60,7 @@ pub(crate) fn run(request: Request<'_>) -> Result<Planned, Vec<Problem>> {
     if !lowering.problems.is_empty() {
         return Err(lowering.problems);
     }
-    lowering.plan.secrets = lowering
-        .secrets
-        .keys()
-        .map(|name| SecretSpec {
-            name: name.clone(),
-            ..SecretSpec::default()
-        })
-        .collect();
+    lowering.plan.secrets = specs(&lowering.plan, &lowering.secrets);
     Ok(Planned {
         plan: lowering.plan,
         secrets: lowering.secrets,

@@ -1,25 +1,16 @@
 //! Values of YAML as a plan's values. What is vaulted becomes a reference to a secret.
 
 use rustle_formats::{Map, Value};
-use rustle_playbook::Problem;
 use rustle_playbook::yaml::Node;
 
 use crate::lowering::Lowering;
+use crate::vaulted;
 
 impl Lowering<'_> {
     /// A value. A ciphertext that cannot be opened is noted as a problem.
     pub(crate) fn value(&mut self, node: &Node) -> Value {
-        let (secrets, decrypt) = (&mut self.secrets, self.request.decrypt);
-        let made = node.to_value(&mut |vault, at| {
-            let text = decrypt(vault).map_err(|e| Problem::error(e).at(at))?;
-            let known = secrets.iter().find(|(_, known)| **known == text);
-            if let Some((name, _)) = known {
-                return Ok(Value::Secret(name.clone()));
-            }
-            let name = format!("vaulted_{}", secrets.len() + 1);
-            secrets.insert(name.clone(), text);
-            Ok(Value::Secret(name))
-        });
+        let hidden = self.is_vaulted(node.at);
+        let made = vaulted::value(node, hidden, &mut self.secrets, self.request.decrypt);
         made.unwrap_or_else(|problem| {
             self.problems.push(problem);
             Value::Null

@@ -1,7 +1,10 @@
-//! `rustle pack`: a plan, its files and its secrets become one executable.
+//! `rustle pack`: a plan or a playbook, its files and its secrets become one executable.
 //!
 //! Everything that can be known to be wrong is said before the output is touched, all of it at once: mistakes in the
 //! plan, missing files, keys, runners.
+
+mod playbook;
+mod vaulted;
 
 use std::ffi::OsString;
 use std::panic::resume_unwind;
@@ -11,9 +14,10 @@ use std::sync::Arc;
 use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::sign::SecretKey;
 use rustle_packer::keys::{Existing, OsRandom, write_file};
-use rustle_packer::overlay::{HostData, OverlayOptions, build_overlay};
+use rustle_packer::overlay::{HostData, HostFile, OverlayOptions, build_overlay};
 use rustle_packer::{AssetSource, Method, PackReport, PackRequest, Placement, Recorded, pack};
 use rustle_runtime::check::{CheckOptions, Problem, Severity, check};
+use zeroize::Zeroizing;
 
 use super::{Output, bytes};
 use crate::asset_files::{self, Search};
@@ -27,10 +31,10 @@ use crate::progress::Bar;
 use crate::seal::{self, SealOptions};
 use crate::stubs::{self, Runner, StubDir};
 
-/// Packs a plan.
+/// Packs a plan, or a playbook with its inventory.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Pack {
-    /// The plan (JSON); - reads standard input.
+    /// The plan (JSON; - reads standard input), or a playbook (YAML).
     plan: PathBuf,
     /// The file to write. With several targets: FILE-TRIPLE for each.
     #[arg(short, long, value_name = "FILE")]
@@ -45,6 +49,8 @@ pub(crate) struct Pack {
     /// in FILE.overlays.
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
+    #[command(flatten)]
+    playbook: playbook::PlaybookOptions,
     /// A variable that will be given when the artifact is started. May be given several times.
     #[arg(long, value_name = "NAME")]
     run_var: Vec<String>,
@@ -142,6 +148,10 @@ struct Input {
     plan: Arc<ExecutionPlan>,
     assets: Vec<AssetSource>,
     hosts: HostData,
+    /// Files that are sealed into overlays.
+    sealed: Vec<HostFile>,
+    /// The hosts that it is for, where they were chosen.
+    chosen: Option<Vec<String>>,
     folder: PathBuf,
 }
 
@@ -150,16 +160,16 @@ impl Pack {
     pub(crate) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let mut failures = Vec::new();
         // Unpacking the runner takes as long as reading and checking a thousand tasks.
-        let (mut input, assets, runners) = std::thread::scope(|scope| {
+        let (mut input, of, assets, runners) = std::thread::scope(|scope| {
             let runners = scope.spawn(|| self.runners());
-            let input = PlanInput::read(&self.plan, console)?;
+            let (input, of) = self.input(console)?;
             let search = Search::new(&input, &self.asset_root);
             failures.extend(self.check(&input, &search, console).err());
             failures.extend(seal::check(&input).err());
             let assets = asset_files::collect(&input, &search);
             let assets = assets.map_err(|f| failures.push(f)).unwrap_or_default();
             let runners = runners.join().unwrap_or_else(|p| resume_unwind(p));
-            Ok::<_, Failure>((input, assets, runners))
+            Ok::<_, Failure>((input, of, assets, runners))
         })?;
         let runners = runners.map_err(|f| failures.push(f)).unwrap_or_default();
         let signer = match &self.sign {
@@ -172,8 +182,17 @@ impl Pack {
             return Err(failure);
         }
         let folder = input.folder.clone();
+        let mut assets = assets;
+        let given = std::mem::take(&mut input.given);
+        let (chosen, sealed) = match of {
+            Some(of) => (Some(of.hosts), vaulted::take(&mut assets, &of.vault)?),
+            None => (None, Vec::new()),
+        };
         let mut plan = input.take_plan();
-        let hosts = HostData::split(&mut plan);
+        let mut hosts = HostData::split(&mut plan);
+        for (name, text) in given {
+            hosts.give(&name, Zeroizing::new(text.as_bytes().to_vec()));
+        }
         for play in plan.plays.iter_mut().filter(|_| self.atomic) {
             play.atomic = Some(true);
         }
@@ -181,6 +200,8 @@ impl Pack {
             plan: Arc::new(plan),
             assets,
             hosts,
+            sealed,
+            chosen,
             folder,
         };
         let overlays = self.overlays(&input, signer, console)?;
@@ -270,7 +291,10 @@ impl Pack {
         signer: Option<SecretKey>,
         console: &Console,
     ) -> Result<Overlays, Failure> {
-        let names: Vec<String> = input.hosts.hosts().map(str::to_owned).collect();
+        let names: Vec<String> = match &input.chosen {
+            Some(chosen) => chosen.clone(),
+            None => input.hosts.hosts().map(str::to_owned).collect(),
+        };
         if let Some(host) = &self.host
             && !names.contains(host)
         {
@@ -290,7 +314,7 @@ impl Pack {
             (None, [only]) => Some(only.clone()),
             (None, _) => None,
         };
-        if !input.hosts.needs_overlay() && self.host.is_none() {
+        if !input.hosts.needs_overlay() && self.host.is_none() && input.chosen.is_none() {
             return Ok(Overlays {
                 inside: None,
                 beside: Vec::new(),
@@ -335,7 +359,10 @@ impl Pack {
         request.stream = payload.stream;
         request.signer = overlays.options.signer.as_ref();
         // Without its overlay such a base would fail in the middle of the first play that meets a secret.
-        request.needs_overlay = self.require_overlay || input.hosts.needs_overlay();
+        request.needs_overlay = self.require_overlay
+            || input.hosts.needs_overlay()
+            || !overlays.beside.is_empty()
+            || !input.sealed.is_empty();
         request.base.clone_from(&payload.base);
         request.cache = payload.cache();
         request.cache_frames = true;
@@ -408,7 +435,7 @@ fn make_overlay(
     let secrets = input
         .hosts
         .read_secrets(&[host], &seal::sources(&input.folder))?;
-    let content = input.hosts.content(host, &secrets, &[])?;
+    let content = input.hosts.content(host, &secrets, &input.sealed)?;
     Ok(build_overlay(&content, root, options, &mut OsRandom)?)
 }
 

@@ -32,6 +32,8 @@ pub struct HostData {
     /// Every host of the plan with its variables.
     hosts: IndexMap<String, HostVars>,
     secrets: Vec<SecretSpec>,
+    /// Texts of secrets that the caller has.
+    given: SecretMap,
 }
 
 /// A file made from a secret, and who receives it.
@@ -78,7 +80,13 @@ impl HostData {
                 .map(|(name, host)| (name.clone(), HostVars::new(std::mem::take(&mut host.vars))))
                 .collect(),
             secrets,
+            given: SecretMap::new(),
         }
+    }
+
+    /// Gives the text of a secret that names no source: the caller has it from somewhere else.
+    pub fn give(&mut self, name: &str, text: Zeroizing<Vec<u8>>) {
+        self.given.insert(name.to_owned(), text);
     }
 
     /// Whether the base is of no use without an overlay.
@@ -104,7 +112,11 @@ impl HostData {
         let mut out = SecretMap::new();
         for spec in &self.secrets {
             if hosts.iter().any(|host| receives(&spec.hosts, host)) {
-                out.insert(spec.name.clone(), read_secret(spec, sources)?);
+                let text = match self.given.get(&spec.name) {
+                    Some(text) => Zeroizing::new(text.to_vec()),
+                    None => read_secret(spec, sources)?,
+                };
+                out.insert(spec.name.clone(), text);
             }
         }
         Ok(out)

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,26 +9,22 @@ use indexmap::IndexMap;
 use rustle_controller::local::{DiskFiles, LocalRun};
 use rustle_formats::event::Event;
 use rustle_formats::{Map, Value};
-use rustle_planner::{InventoryPart, Planned, Request, inventory_part, plan};
+use rustle_planner::{Planned, Request, plan};
 use rustle_playbook::Problem;
-use rustle_playbook::inventory::{self, Loaded};
-use rustle_playbook::pattern::{LOCALHOST, Limit, Mismatch, pick};
-use rustle_playbook::play::{Playbook, Reader};
-use rustle_playbook::vars::{InventoryVars, Roots, parse_extra};
+use rustle_playbook::pattern::LOCALHOST;
 use rustle_playbook::yaml::Vault;
 use rustle_runtime::check::{CheckOptions, Severity, check};
 use rustle_runtime::engine::{Machine, Options as EngineOptions};
 use rustle_runtime::report::{Stream, TextOptions, TextReporter};
-use zeroize::Zeroizing;
 
 use super::PlaybookCommand;
 use super::causes::Lines;
 use crate::checks;
 use crate::console::Console;
-use crate::disk::Disk;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan_input::PlanInput;
+use crate::playbook_source::{self as source, Chosen, Parts, Targets, open};
 use crate::surroundings::{Surroundings, diagnostic};
 
 /// ansible-playbook's options for running.
@@ -74,21 +69,6 @@ pub(super) struct RunOptions {
     flush_cache: bool,
 }
 
-/// What a run is made from.
-pub(super) struct Parts<'a> {
-    pub(super) path: &'a Path,
-    pub(super) playbook: &'a Playbook,
-    pub(super) reader: &'a Reader<'a>,
-    pub(super) surroundings: &'a Surroundings,
-    pub(super) disk: &'a Disk,
-}
-
-/// The hosts of the plays, and what the inventory says of all.
-struct Targets {
-    inventory: InventoryPart,
-    hosts: Vec<Vec<String>>,
-}
-
 impl PlaybookCommand {
     /// Runs one playbook; gives ansible-playbook's exit code.
     pub(super) fn play(&self, parts: &Parts<'_>, console: &Console) -> Result<u8, Failure> {
@@ -98,8 +78,12 @@ impl PlaybookCommand {
             exit: Exit::Refused,
         };
         let one = |problem: Problem| refuse(vec![problem]);
-        let extra = self.extra(parts).map_err(one)?;
-        let targets = self.targets(parts, console).map_err(refuse)?;
+        let extra = source::extra(parts, &self.extra_vars).map_err(one)?;
+        let chosen = Chosen {
+            inventory: &self.running.inventory,
+            limit: self.running.limit.as_deref(),
+        };
+        let targets = source::targets(parts, &chosen, console).map_err(refuse)?;
         let host = self.host(&targets, parts, &extra)?;
         let decrypt = |vault: &Vault| open(parts.disk, vault);
         let planned = plan(Request {
@@ -111,6 +95,7 @@ impl PlaybookCommand {
             hosts: targets.hosts,
             directory: parts.surroundings.config.environment().directory.clone(),
             decrypt: &decrypt,
+            vaulted: parts.vaulted,
             gather: parts.surroundings.config.text("DEFAULT_GATHERING") != Some("explicit"),
             extra_vars: extra,
             prompted: self.prompts(parts)?,
@@ -120,98 +105,9 @@ impl PlaybookCommand {
         self.execute(parts, planned, host, console)
     }
 
-    fn extra(&self, parts: &Parts<'_>) -> Result<Map, Problem> {
-        let config = &parts.surroundings.config;
-        let mut files =
-            inventory::vars_files(config, &parts.surroundings.sources, &parts.disk.vault);
-        let directory = config.environment().directory.clone();
-        let vars = parse_extra(&self.extra_vars, &mut files, |name| directory.join(name))?;
-        vars.iter()
-            .map(|(name, node)| {
-                let value = node.to_value(&mut |vault, at| {
-                    let text = open(parts.disk, vault).map_err(|e| Problem::error(e).at(at))?;
-                    Ok(Value::Unsafe(text.as_str().to_owned()))
-                })?;
-                Ok((name.to_owned(), value))
-            })
-            .collect()
-    }
-
-    /// Reads the inventory and picks the hosts of every play.
-    fn targets(&self, parts: &Parts<'_>, console: &Console) -> Result<Targets, Vec<Problem>> {
-        let config = &parts.surroundings.config;
-        let sources = &parts.surroundings.sources;
-        let vault = &parts.disk.vault;
-        let one = |problem: Problem| vec![problem];
-        let loaded: Loaded =
-            inventory::open(&self.running.inventory, config, sources, vault).map_err(one)?;
-        parts.surroundings.say(console, &loaded.problems);
-        let directory = config.environment().directory.clone();
-        let limit = self
-            .running
-            .limit
-            .as_deref()
-            .map(|text| Limit::parse(text, |name| directory.join(name)));
-        let limit = limit.transpose().map_err(one)?;
-        let mut hosts = Vec::new();
-        let mut implicit = None;
-        for play in &parts.playbook.plays {
-            let pattern = play.hosts.join(",");
-            let picked = pick(
-                &loaded.inventory,
-                &pattern,
-                limit.as_ref(),
-                Mismatch::Warning,
-            )
-            .map_err(one)?;
-            parts.surroundings.say(console, &picked.warnings);
-            let mut names: Vec<String> = picked
-                .hosts
-                .iter()
-                .map(|id| loaded.inventory.host_name(*id).to_owned())
-                .collect();
-            names.extend(picked.implicit.clone());
-            implicit = implicit.or(picked.implicit);
-            if names.is_empty() {
-                // A name that no host has: a play without any would be for all.
-                names.push(format!("({pattern})"));
-            }
-            hosts.push(names);
-        }
-        let playbook_dir = match parts.path.parent() {
-            Some(folder) if folder != Path::new("") => directory.join(folder),
-            _ => directory,
-        };
-        let roots = Roots {
-            inventory: loaded.roots.clone(),
-            playbook: vec![playbook_dir],
-        };
-        let files = inventory::vars_files(config, sources, vault);
-        let precedence = config.list("VARIABLE_PRECEDENCE");
-        let mut vars = InventoryVars::new(&loaded.inventory, roots, files, precedence);
-        let mut of_host = |name: &str| match loaded.inventory.find_host(name) {
-            Some(id) => vars.host(id),
-            None => Ok(rustle_playbook::vars::Variables::default()),
-        };
-        let decrypt = |vault: &Vault| open(parts.disk, vault);
-        let mut inventory = inventory_part(&loaded.inventory, &mut of_host, &decrypt)?;
-        if let Some(name) = implicit {
-            let mut vars = Map::new();
-            vars.insert("ansible_connection".to_owned(), "local".into());
-            inventory.hosts.entry(name).or_default().vars = vars;
-        }
-        parts.surroundings.say(console, &vars.take_warnings());
-        Ok(Targets { inventory, hosts })
-    }
-
     /// The only host of the run, which must be this machine.
     fn host(&self, targets: &Targets, parts: &Parts<'_>, extra: &Map) -> Result<String, Failure> {
-        let mut names: Vec<&String> = Vec::new();
-        for name in targets.hosts.iter().flatten() {
-            if targets.inventory.hosts.contains_key(name) && !names.contains(&name) {
-                names.push(name);
-            }
-        }
+        let names = targets.names();
         let Some((first, others)) = names.split_first() else {
             return Ok(LOCALHOST[1].to_owned());
         };
@@ -226,7 +122,7 @@ impl PlaybookCommand {
             .hint("choose it with --limit, or pack an artifact for each host and push it"));
         }
         let written = extra.get("ansible_connection").or_else(|| {
-            targets.inventory.hosts[*first]
+            targets.inventory.hosts[first]
                 .vars
                 .get("ansible_connection")
         });
@@ -250,7 +146,7 @@ impl PlaybookCommand {
             )
             .hint("if it is this machine, say so with `-c local`; else pack an artifact and push it"));
         }
-        Ok((*first).clone())
+        Ok(first.clone())
     }
 
     /// Asks for `vars_prompt`, where the extra variables do not answer.
@@ -376,17 +272,6 @@ impl PlaybookCommand {
             ..EngineOptions::default()
         }
     }
-}
-
-/// Opens what is under `!vault`.
-fn open(disk: &Disk, vault: &Vault) -> Result<Zeroizing<String>, String> {
-    let plain = disk
-        .vault
-        .decrypt(vault.ciphertext.as_bytes())
-        .map_err(|e| e.to_string())?;
-    String::from_utf8(plain.text.to_vec())
-        .map(Zeroizing::new)
-        .map_err(|_| "what is vaulted is not text".to_owned())
 }
 
 fn screen(console: &Console, surroundings: &Surroundings) -> TextReporter {

@@ -1,0 +1,215 @@
+//! Packing a playbook: playbook, inventory and variables become a plan, and what is vaulted is sealed into overlays.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use rustle_formats::Map;
+use rustle_planner::{Planned, Request, plan};
+use rustle_playbook::Problem;
+use rustle_playbook::play::Reader;
+use rustle_playbook::vault;
+use rustle_playbook::yaml::Vault;
+
+use super::Pack;
+use super::vaulted::is_vaulted;
+use crate::console::Console;
+use crate::disk::Disk;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::plan_input::PlanInput;
+use crate::playbook_source::{self as source, Chosen, Parts, open};
+use crate::surroundings::{Surroundings, diagnostic};
+use crate::vault_options::VaultOptions;
+
+/// What only a playbook needs.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Playbooks")]
+pub(super) struct PlaybookOptions {
+    /// A file, directory or program of hosts, or hosts divided by commas. May be given several times.
+    #[arg(short, long, alias = "inventory-file", value_name = "SOURCE")]
+    inventory: Vec<String>,
+    /// Pack for the hosts of this group: one artifact, and a file in FILE.overlays for each host.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["host", "limit"])]
+    group: Option<String>,
+    /// Pack for the hosts that this pattern picks; @FILE: the patterns of a file.
+    #[arg(
+        short,
+        long,
+        alias = "subset",
+        value_name = "PATTERN",
+        conflicts_with = "host"
+    )]
+    limit: Option<String>,
+    /// Variables: key=value, YAML, JSON, or @FILE. May be given several times.
+    #[arg(short, long, value_name = "VARS")]
+    extra_vars: Vec<String>,
+    #[command(flatten)]
+    vault: VaultOptions,
+}
+
+/// A playbook as it is packed.
+pub(super) struct PackedPlaybook {
+    /// The hosts that it is for.
+    pub(super) hosts: Vec<String>,
+    /// The passwords of vaulted files.
+    pub(super) vault: vault::Vault,
+}
+
+impl PlaybookOptions {
+    /// The first option that was given, as the user writes it.
+    fn first_given(&self) -> Option<&'static str> {
+        [
+            (!self.inventory.is_empty(), "--inventory"),
+            (self.group.is_some(), "--group"),
+            (self.limit.is_some(), "--limit"),
+            (!self.extra_vars.is_empty(), "--extra-vars"),
+        ]
+        .into_iter()
+        .find_map(|(given, name)| given.then_some(name))
+    }
+}
+
+impl Pack {
+    /// What is packed: a plan as it stands, or the plan of a playbook.
+    pub(super) fn input(
+        &self,
+        console: &Console,
+    ) -> Result<(PlanInput, Option<PackedPlaybook>), Failure> {
+        if is_playbook(&self.plan) {
+            return self.planned(console).map(|(plan, of)| (plan, Some(of)));
+        }
+        if let Some(option) = self.playbook.first_given() {
+            return Err(Failure::text(
+                Exit::Usage,
+                format!(
+                    "{option} is for playbooks, and {} is a plan",
+                    self.plan.display()
+                ),
+            )
+            .hint("a plan has its hosts and variables in it; --host chooses one of them"));
+        }
+        Ok((PlanInput::read(&self.plan, console)?, None))
+    }
+
+    fn planned(&self, console: &Console) -> Result<(PlanInput, PackedPlaybook), Failure> {
+        let options = &self.playbook;
+        let surroundings = Surroundings::load(console)?;
+        let disk = Disk {
+            vault: options.vault.vault(&surroundings, console, false)?,
+        };
+        let sources = &surroundings.sources;
+        let refuse = |problems: Vec<Problem>| Failure {
+            diagnostics: problems.iter().map(|p| diagnostic(p, sources)).collect(),
+            exit: Exit::Refused,
+        };
+        let one = |problem: Problem| refuse(vec![problem]);
+        let reading = source::options(&surroundings, &options.extra_vars).map_err(one)?;
+        let reader = Reader::new(sources, &disk, &reading);
+        let playbook = source::read(&reader, &self.plan).map_err(one)?;
+        surroundings.say(console, &playbook.warnings);
+        let known: RefCell<HashMap<PathBuf, bool>> = RefCell::default();
+        let vaulted = |path: &Path| {
+            let mut known = known.borrow_mut();
+            *known
+                .entry(path.to_owned())
+                .or_insert_with(|| is_vaulted(path))
+        };
+        let parts = Parts {
+            path: &self.plan,
+            playbook: &playbook,
+            reader: &reader,
+            surroundings: &surroundings,
+            disk: &disk,
+            vaulted: &vaulted,
+        };
+        let extra = source::extra(&parts, &options.extra_vars).map_err(one)?;
+        let limit = self.host.as_deref().or(options.group.as_deref());
+        let chosen = Chosen {
+            inventory: &options.inventory,
+            limit: limit.or(options.limit.as_deref()),
+        };
+        let targets = source::targets(&parts, &chosen, console).map_err(refuse)?;
+        let hosts = targets.names();
+        if hosts.is_empty() {
+            return Err(no_hosts(&self.plan, chosen.limit));
+        }
+        refuse_prompts(&parts, &extra).map_err(one)?;
+        let Planned {
+            plan,
+            secrets,
+            warnings,
+        } = plan(Request {
+            playbook: &playbook,
+            path: &self.plan,
+            reader: &reader,
+            sources,
+            inventory: targets.inventory,
+            hosts: targets.hosts,
+            directory: surroundings.config.environment().directory.clone(),
+            decrypt: &|vault: &Vault| open(&disk, vault),
+            vaulted: &vaulted,
+            gather: surroundings.config.text("DEFAULT_GATHERING") != Some("explicit"),
+            extra_vars: extra,
+            prompted: IndexMap::new(),
+        })
+        .map_err(refuse)?;
+        surroundings.say(console, &warnings);
+        let folder = match self.plan.parent() {
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let mut input = PlanInput::planned(self.plan.display().to_string(), folder, plan);
+        input.given = secrets;
+        drop(reader);
+        let vault = disk.vault;
+        Ok((input, PackedPlaybook { hosts, vault }))
+    }
+}
+
+fn no_hosts(path: &Path, limit: Option<&str>) -> Failure {
+    let of = limit.map_or(String::new(), |limit| format!(" that `{limit}` picks"));
+    Failure::text(
+        Exit::Options,
+        format!("{}: no play has a host{of}", path.display()),
+    )
+    .hint("name the inventory with -i, and look at it with `rustle inventory --graph`")
+}
+
+/// Nobody can be asked where an artifact runs.
+fn refuse_prompts(parts: &Parts<'_>, extra: &Map) -> Result<(), Problem> {
+    for play in &parts.playbook.plays {
+        let prompts = play.keywords.get("vars_prompt").filter(|n| !n.is_null());
+        for prompt in prompts.and_then(|n| n.as_list()).unwrap_or_default() {
+            let name = prompt.as_map().and_then(|m| m.get("name"));
+            let Some(name) = name.and_then(|n| n.as_str()) else {
+                continue;
+            };
+            if !extra.contains_key(name) {
+                return Err(Problem::error(format!(
+                    "`vars_prompt` asks for `{name}`, and an artifact runs without anybody who answers"
+                ))
+                .at(prompt.at)
+                .hint(format!("give it when packing: -e {name}=VALUE")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file is a playbook rather than a plan: by its extension, else by how it begins.
+fn is_playbook(path: &Path) -> bool {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("yml" | "yaml") => return true,
+        Some("json") => return false,
+        _ if path == Path::new("-") => return false,
+        _ => {}
+    }
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|f| f.take(4096).read_to_end(&mut start));
+    let first = start.trim_ascii_start().first();
+    read.is_ok() && matches!(first, Some(b'-' | b'#' | b'%' | b'['))
+}

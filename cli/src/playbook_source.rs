@@ -1,0 +1,249 @@
+//! A playbook with its inventory and variables: what running, packing and planning start from.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustle_formats::{Map, Value};
+use rustle_planner::{InventoryPart, inventory_part};
+use rustle_playbook::Problem;
+use rustle_playbook::inventory::{self, Loaded};
+use rustle_playbook::pattern::{Limit, Mismatch, pick};
+use rustle_playbook::play::{Options, Playbook, Reader, split};
+use rustle_playbook::vars::{InventoryVars, Roots, parse_extra};
+use rustle_playbook::yaml::{self, DuplicateKeys, Mapping, Node, NodeValue, Vault};
+use zeroize::Zeroizing;
+
+use crate::console::Console;
+use crate::disk::{Disk, installation};
+use crate::surroundings::Surroundings;
+
+/// The options that choose hosts.
+pub(crate) struct Chosen<'a> {
+    /// `-i`.
+    pub(crate) inventory: &'a [String],
+    /// `--limit`.
+    pub(crate) limit: Option<&'a str>,
+}
+
+/// What a run is made from.
+pub(crate) struct Parts<'a> {
+    /// The playbook's path, as the user named it.
+    pub(crate) path: &'a Path,
+    /// The playbook.
+    pub(crate) playbook: &'a Playbook,
+    /// What it was read with.
+    pub(crate) reader: &'a Reader<'a>,
+    /// The settings and files.
+    pub(crate) surroundings: &'a Surroundings,
+    /// The file system and the vault passwords.
+    pub(crate) disk: &'a Disk,
+    /// Whether a file was vaulted as a whole, where its texts are to be secrets.
+    pub(crate) vaulted: &'a dyn Fn(&Path) -> bool,
+}
+
+/// The hosts of the plays, and what the inventory says of all.
+pub(crate) struct Targets {
+    /// All hosts and groups.
+    pub(crate) inventory: InventoryPart,
+    /// The hosts of each play.
+    pub(crate) hosts: Vec<Vec<String>>,
+}
+
+impl Targets {
+    /// The hosts of all plays, each once, as far as the inventory knows them.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let known = |name: &&String| self.inventory.hosts.contains_key(*name);
+        let mut out: Vec<String> = Vec::new();
+        for name in self.hosts.iter().flatten().filter(known) {
+            if !out.contains(name) {
+                out.push(name.clone());
+            }
+        }
+        out
+    }
+}
+
+/// Reads a playbook: a path, or a full name in a collection.
+pub(crate) fn read(reader: &Reader<'_>, path: &Path) -> Result<Playbook, Problem> {
+    match reader.collection_playbook(&path.to_string_lossy()) {
+        Some(found) if !path.exists() => reader.playbook(&found),
+        _ => reader.playbook(path),
+    }
+}
+
+/// How playbooks are read here.
+pub(crate) fn options(surroundings: &Surroundings, extra: &[String]) -> Result<Options, Problem> {
+    let config = &surroundings.config;
+    let yaml = yaml::Options {
+        duplicate_keys: match config.text("DUPLICATE_YAML_DICT_KEY") {
+            Some("error") => DuplicateKeys::Error,
+            Some("ignore") => DuplicateKeys::Ignore,
+            _ => DuplicateKeys::Warn,
+        },
+    };
+    let installed = installation(config.environment().get("PATH"));
+    let mut collections_path = config.paths("COLLECTIONS_PATHS");
+    collections_path.extend(installed.collections);
+    let extra_vars = extra
+        .iter()
+        .map(|text| variables_of(text, surroundings, &yaml))
+        .collect::<Result<_, _>>()?;
+    Ok(Options {
+        yaml,
+        directory: config.environment().directory.clone(),
+        roles_path: config.paths("DEFAULT_ROLES_PATH"),
+        collections_path,
+        module_path: config.paths("DEFAULT_MODULE_PATH"),
+        builtin_routing: installed.routing,
+        extra_vars,
+        ..Options::default()
+    })
+}
+
+/// The variables of one `-e`.
+fn variables_of(
+    text: &str,
+    surroundings: &Surroundings,
+    options: &yaml::Options,
+) -> Result<Arc<Mapping>, Problem> {
+    let sources = &surroundings.sources;
+    let text = text.trim();
+    let document = if let Some(file) = text.strip_prefix('@') {
+        let bytes = std::fs::read(file)
+            .map_err(|e| Problem::error(format!("`{file}` of --extra-vars cannot be read: {e}")))?;
+        yaml::read(sources, Path::new(file), &bytes, options)?
+    } else if text.starts_with(['{', '[']) {
+        yaml::read(sources, Path::new("--extra-vars"), text.as_bytes(), options)?
+    } else {
+        let split = split(text, |_| true).map_err(|_| {
+            Problem::error(format!(
+                "a quote or a template in `{text}` of --extra-vars is not closed"
+            ))
+        })?;
+        let at = yaml::read(sources, Path::new("--extra-vars"), b"", options)?
+            .root
+            .at;
+        let pairs = split.pairs.into_iter();
+        let entries = pairs.map(|(key, value)| (Node::text(key, at), Node::text(value, at)));
+        return Ok(mapping(&Node::map(entries.collect(), at)).unwrap_or_default());
+    };
+    mapping(&document.root).ok_or_else(|| {
+        Problem::error(format!(
+            "--extra-vars are a mapping, and this is {}",
+            document.root.kind()
+        ))
+        .at(document.root.at)
+    })
+}
+
+fn mapping(node: &Node) -> Option<Arc<Mapping>> {
+    match &node.value {
+        NodeValue::Map(map) => Some(map.clone()),
+        _ => None,
+    }
+}
+
+/// The variables of `--extra-vars`.
+pub(crate) fn extra(parts: &Parts<'_>, given: &[String]) -> Result<Map, Problem> {
+    let config = &parts.surroundings.config;
+    let mut files = inventory::vars_files(config, &parts.surroundings.sources, &parts.disk.vault);
+    let directory = config.environment().directory.clone();
+    let vars = parse_extra(given, &mut files, |name| directory.join(name))?;
+    vars.iter()
+        .map(|(name, node)| {
+            let value = node.to_value(&mut |vault, at| {
+                let text = open(parts.disk, vault).map_err(|e| Problem::error(e).at(at))?;
+                Ok(Value::Unsafe(text.as_str().to_owned()))
+            })?;
+            Ok((name.to_owned(), value))
+        })
+        .collect()
+}
+
+/// Reads the inventory and picks the hosts of every play.
+///
+/// # Errors
+/// What is wrong with the inventory, its variables and the patterns.
+pub(crate) fn targets(
+    parts: &Parts<'_>,
+    chosen: &Chosen<'_>,
+    console: &Console,
+) -> Result<Targets, Vec<Problem>> {
+    let config = &parts.surroundings.config;
+    let sources = &parts.surroundings.sources;
+    let vault = &parts.disk.vault;
+    let one = |problem: Problem| vec![problem];
+    let loaded: Loaded = inventory::open(chosen.inventory, config, sources, vault).map_err(one)?;
+    parts.surroundings.say(console, &loaded.problems);
+    let directory = config.environment().directory.clone();
+    let limit = chosen
+        .limit
+        .map(|text| Limit::parse(text, |name| directory.join(name)));
+    let limit = limit.transpose().map_err(one)?;
+    let mut hosts = Vec::new();
+    let mut implicit = None;
+    for play in &parts.playbook.plays {
+        let pattern = play.hosts.join(",");
+        let picked = pick(
+            &loaded.inventory,
+            &pattern,
+            limit.as_ref(),
+            Mismatch::Warning,
+        )
+        .map_err(one)?;
+        parts.surroundings.say(console, &picked.warnings);
+        let mut names: Vec<String> = picked
+            .hosts
+            .iter()
+            .map(|id| loaded.inventory.host_name(*id).to_owned())
+            .collect();
+        names.extend(picked.implicit.clone());
+        implicit = implicit.or(picked.implicit);
+        if names.is_empty() {
+            // A name that no host has: a play without any would be for all.
+            names.push(format!("({pattern})"));
+        }
+        hosts.push(names);
+    }
+    let playbook_dir = match parts.path.parent() {
+        Some(folder) if folder != Path::new("") => directory.join(folder),
+        _ => directory,
+    };
+    let roots = Roots {
+        inventory: loaded.roots.clone(),
+        playbook: vec![playbook_dir],
+    };
+    let files = inventory::vars_files(config, sources, vault);
+    let precedence = config.list("VARIABLE_PRECEDENCE");
+    let mut vars = InventoryVars::new(&loaded.inventory, roots, files, precedence);
+    let mut of_host = |name: &str| match loaded.inventory.find_host(name) {
+        Some(id) => vars.host(id),
+        None => Ok(rustle_playbook::vars::Variables::default()),
+    };
+    let decrypt = |vault: &Vault| open(parts.disk, vault);
+    let mut inventory = inventory_part(
+        &loaded.inventory,
+        &mut of_host,
+        &decrypt,
+        sources,
+        parts.vaulted,
+    )?;
+    if let Some(name) = implicit {
+        let mut vars = Map::new();
+        vars.insert("ansible_connection".to_owned(), "local".into());
+        inventory.hosts.entry(name).or_default().vars = vars;
+    }
+    parts.surroundings.say(console, &vars.take_warnings());
+    Ok(Targets { inventory, hosts })
+}
+
+/// Opens what is under `!vault`.
+pub(crate) fn open(disk: &Disk, vault: &Vault) -> Result<Zeroizing<String>, String> {
+    let plain = disk
+        .vault
+        .decrypt(vault.ciphertext.as_bytes())
+        .map_err(|e| e.to_string())?;
+    String::from_utf8(plain.text.to_vec())
+        .map(Zeroizing::new)
+        .map_err(|_| "what is vaulted is not text".to_owned())
+}
