@@ -82,7 +82,7 @@ fn clean(value: Value, top: bool) -> Value {
     match value {
         Value::Object(map) => map
             .into_iter()
-            .filter(|(k, _)| !NOISE.contains(&k.as_str()))
+            .filter(|(k, _)| !(k.starts_with("_ansible") || NOISE.contains(&k.as_str())))
             .filter(|(k, _)| !(top && (k == "failed" || k == "skipped")))
             .map(|(k, v)| {
                 let v = match (k.as_str(), v) {

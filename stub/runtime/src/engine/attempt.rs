@@ -242,7 +242,7 @@ fn count(n: u64) -> Value {
 /// Lets conditions see the result under the name that it will be registered by.
 fn show_result(call: &invoke::Call<'_, '_, '_>, map: &Map) {
     if let Some(name) = &call.frame.task.register {
-        call.templar.vars().set_top(name, Value::Map(map.clone()));
+        call.templar.vars().set_top(name, result::registered(map));
     }
 }
 

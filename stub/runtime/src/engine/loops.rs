@@ -146,7 +146,7 @@ pub(crate) fn run<'r>(
         ignored = one.ignored.or(ignored);
         delegated_to = one.delegated_to.or(delegated_to);
         if let Some(name) = &frame.task.register {
-            vars.set_top(name, Value::Map(one.map.clone()));
+            vars.set_top(name, result::registered(&one.map));
         }
         results.push(one.map);
         play.run.check_stop()?;

@@ -89,6 +89,12 @@ pub(crate) fn status(map: &Map) -> Status {
     }
 }
 
+/// What a variable gets of a result: without what is said to the display alone (`_ansible_…`).
+pub(crate) fn registered(map: &Map) -> Value {
+    let kept = map.iter().filter(|(key, _)| !key.starts_with("_ansible_"));
+    Value::Map(kept.map(|(k, v)| (k.clone(), v.clone())).collect())
+}
+
 /// The result of a loop.
 pub(crate) fn of_loop(items: Vec<Map>) -> Map {
     let mut map = Map::new();

@@ -183,7 +183,7 @@ fn finish<'r>(
         _ => keywords::flag(templar, name, value).unwrap_or(Some(true)) == Some(true),
     });
     if let Some(name) = &frame.task.register {
-        run.store.set(name, Value::Map(map.clone()));
+        run.store.set(name, result::registered(&map));
     }
     if status != Status::Skipped
         && let Some(role) = frame.role()
