@@ -2,7 +2,8 @@
 //!
 //! One `cargo install --path cli` must give a `rustle` that packs without a compiler, so the stub is built here, by a
 //! cargo of its own with a target folder of its own (the outer cargo holds the lock of the other one), and included in
-//! the binary. Fully static: musl where its standard library is installed, else glibc with crt-static.
+//! the binary. Fully static: musl where its standard library is installed, else glibc with crt-static. A release build has it
+//! in both flavours; others, which must be quick, in the full one only.
 //!
 //! Environment: `RUSTLE_SKIP_STUB=1` leaves the stub out (for check, clippy and editors); `RUSTLE_STUB_FILE=FILE`
 //! with `RUSTLE_STUB_TRIPLE` takes one that exists; `RUSTLE_STUB_TARGET` and `RUSTLE_STUB_PROFILE` choose others.
@@ -33,6 +34,7 @@ const SWITCHES: &[&str] = &[
 struct Built {
     triple: String,
     profile: String,
+    flavour: &'static str,
     bytes: Vec<u8>,
 }
 
@@ -51,57 +53,42 @@ fn main() -> Outcome<()> {
     }
 
     let built = if flag("RUSTLE_SKIP_STUB") {
-        None
+        Vec::new()
     } else if let Some(file) = env::var_os("RUSTLE_STUB_FILE").filter(|f| !f.is_empty()) {
         println!("cargo::rerun-if-changed={}", Path::new(&file).display());
-        Some(Built {
+        vec![Built {
             triple: env::var("RUSTLE_STUB_TRIPLE")
                 .map_err(|_| "RUSTLE_STUB_FILE needs RUSTLE_STUB_TRIPLE")?,
             profile: "given".to_owned(),
+            flavour: "Full",
             bytes: fs::read(&file).map_err(|e| format!("RUSTLE_STUB_FILE: {e}"))?,
-        })
+        }]
     } else {
-        Some(build(&root)?)
+        build(&root)?
     };
-    write(built.as_ref())
+    write(&built)
 }
 
-/// Writes the compressed stub and the constants that describe it, for `include!`.
-fn write(built: Option<&Built>) -> Outcome<()> {
+/// Writes the compressed stubs and what is known of them, for `include!`.
+fn write(built: &[Built]) -> Outcome<()> {
     let out = PathBuf::from(needed("OUT_DIR")?);
-    let blob = out.join("stub.zst");
-    let empty = Built {
-        triple: String::new(),
-        profile: String::new(),
-        bytes: Vec::new(),
-    };
-    let built = built.unwrap_or(&empty);
-    let packed = if built.bytes.is_empty() {
-        Vec::new()
-    } else {
-        zstd::bulk::compress(&built.bytes, level())?
-    };
-    fs::write(&blob, &packed)?;
-    fs::write(
-        out.join("stub.rs"),
-        format!(
-            "/// The target triple of the stub inside; empty: there is none.\n\
-             pub(crate) const TRIPLE: &str = {:?};\n\
-             /// The cargo profile that it was built with.\n\
-             pub(crate) const PROFILE: &str = {:?};\n\
-             /// Its length in bytes.\n\
-             pub(crate) const LENGTH: usize = {};\n\
-             /// Its BLAKE3 in hexadecimal.\n\
-             pub(crate) const BLAKE3: &str = {:?};\n\
-             /// The stub, compressed with zstd.\n\
-             pub(crate) static COMPRESSED: &[u8] = include_bytes!({:?});\n",
-            built.triple,
-            built.profile,
-            built.bytes.len(),
-            blake3::hash(&built.bytes).to_hex().as_str(),
+    let mut text = String::from("static STUBS: &[Embedded] = &[\n");
+    for stub in built {
+        let blob = out.join(format!("stub-{}.zst", stub.flavour));
+        fs::write(&blob, zstd::bulk::compress(&stub.bytes, level())?)?;
+        text.push_str(&format!(
+            "Embedded {{ triple: {:?}, profile: {:?}, flavour: Flavour::{}, size: {}, blake3: {:?}, \
+             compressed: include_bytes!({:?}) }},\n",
+            stub.triple,
+            stub.profile,
+            stub.flavour,
+            stub.bytes.len(),
+            blake3::hash(&stub.bytes).to_hex().as_str(),
             blob.display().to_string(),
-        ),
-    )?;
+        ));
+    }
+    text.push_str("];\n");
+    fs::write(out.join("stub.rs"), text)?;
     Ok(())
 }
 
@@ -126,28 +113,49 @@ fn needed(name: &str) -> Outcome<OsString> {
 }
 
 /// Builds the stub for the first kind of target that works.
-fn build(root: &Path) -> Outcome<Built> {
+fn build(root: &Path) -> Outcome<Vec<Built>> {
     let host = env::var("TARGET")?;
     let profile = env::var("RUSTLE_STUB_PROFILE")
         .unwrap_or_else(|_| if release() { "stub" } else { "stub-dev" }.to_owned());
+    let flavours = match release() {
+        true => &["Full", "Core"][..],
+        false => &["Full"],
+    };
     let mut failures = String::new();
     for triple in candidates(&host) {
-        let output = nested_cargo(root, &triple, &profile)?.output()?;
-        if output.status.success() {
-            let bytes = fs::read(executable(&triple, &profile)?)?;
-            return Ok(Built {
-                triple,
-                profile,
-                bytes,
-            });
+        let built: Result<Vec<Built>, String> = flavours
+            .iter()
+            .map(|flavour| build_one(root, &triple, &profile, flavour).map_err(|e| e.to_string()))
+            .collect();
+        match built {
+            Ok(built) => return Ok(built),
+            Err(failure) => {
+                println!("cargo::warning=the stub could not be built for {triple}");
+                failures.push_str(&failure);
+            }
         }
-        println!("cargo::warning=the stub could not be built for {triple}");
-        failures.push_str(&describe(&triple, &output));
     }
     Err(format!(
         "no stub could be built. RUSTLE_SKIP_STUB=1 leaves it out; `rustle pack` then needs `--stub`.\n{failures}"
     )
     .into())
+}
+
+fn build_one(root: &Path, triple: &str, profile: &str, flavour: &'static str) -> Outcome<Built> {
+    let mut cargo = nested_cargo(root, triple, profile)?;
+    if flavour == "Core" {
+        cargo.arg("--no-default-features");
+    }
+    let output = cargo.output()?;
+    if !output.status.success() {
+        return Err(describe(triple, &output).into());
+    }
+    Ok(Built {
+        triple: triple.to_owned(),
+        profile: profile.to_owned(),
+        flavour,
+        bytes: fs::read(executable(triple, profile)?)?,
+    })
 }
 
 /// The targets to try: musl's static binaries run on every Linux, glibc's crt-static ones nearly so.

@@ -2,22 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use rustle_packer::Catalogue;
 use rustle_packer::catalogue::stub_name;
+use rustle_packer::{Catalogue, Flavour, StubInfo};
 
 use crate::diagnostic::Diagnostic;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::targets;
 
-mod inside {
-    include!(concat!(env!("OUT_DIR"), "/stub.rs"));
-}
+include!(concat!(env!("OUT_DIR"), "/stub.rs"));
 
 /// A runner and its target.
 pub(crate) struct Runner {
     /// Its target triple.
     pub(crate) triple: String,
+    /// What it has.
+    pub(crate) flavour: Flavour,
     /// Its bytes.
     pub(crate) bytes: Vec<u8>,
 }
@@ -51,45 +51,66 @@ impl StubDir {
     }
 }
 
-/// What is known of the runner inside this program.
-pub(crate) fn embedded() -> Option<Embedded> {
-    (!inside::TRIPLE.is_empty()).then_some(Embedded {
-        triple: inside::TRIPLE,
-        profile: inside::PROFILE,
-        size: inside::LENGTH,
-        blake3: inside::BLAKE3,
-    })
-}
-
-/// The runner inside this program.
-#[derive(Debug, Clone, Copy)]
+/// A runner inside this program.
+#[derive(Debug)]
 pub(crate) struct Embedded {
     /// Its target triple.
     pub(crate) triple: &'static str,
     /// The cargo profile that it was built with.
     pub(crate) profile: &'static str,
+    /// What it has.
+    pub(crate) flavour: Flavour,
     /// Its bytes.
     pub(crate) size: usize,
     /// Its BLAKE3.
     pub(crate) blake3: &'static str,
+    compressed: &'static [u8],
 }
 
-fn unpack_embedded() -> Result<Vec<u8>, Failure> {
-    zstd::bulk::decompress(inside::COMPRESSED, inside::LENGTH)
-        .ok()
-        .filter(|bytes| bytes.len() == inside::LENGTH)
-        .ok_or_else(|| {
-            Failure::text(
-                Exit::Stub,
-                "the runner inside this program cannot be unpacked: the program is damaged",
-            )
+/// The runners inside this program, all for one target.
+pub(crate) fn embedded() -> &'static [Embedded] {
+    STUBS
+}
+
+impl Embedded {
+    /// The smallest that has what is needed, for that triple or for this machine's own kind.
+    fn find(triple: Option<&str>, needed: Flavour) -> Option<&'static Embedded> {
+        STUBS
+            .iter()
+            .filter(|s| triple.is_none_or(|t| t == s.triple))
+            .filter(|s| s.flavour >= needed)
+            .min_by_key(|s| s.flavour)
+    }
+
+    fn unpack(&self) -> Result<Runner, Failure> {
+        let bytes = zstd::bulk::decompress(self.compressed, self.size)
+            .ok()
+            .filter(|bytes| bytes.len() == self.size)
+            .ok_or_else(|| {
+                Failure::text(
+                    Exit::Stub,
+                    "the runner inside this program cannot be unpacked: the program is damaged",
+                )
+            })?;
+        Ok(Runner {
+            triple: self.triple.to_owned(),
+            flavour: self.flavour,
+            bytes,
         })
+    }
+}
+
+/// A flavour as options name it.
+pub(crate) fn flavour(name: &str) -> Result<Flavour, String> {
+    Flavour::named(name).ok_or_else(|| "flavours are core and full".to_owned())
 }
 
 /// The runner in a file, for `target` if one is asked for.
 pub(crate) fn from_file(file: &Path, target: Option<&str>) -> Result<Runner, Failure> {
     let bytes = std::fs::read(file).map_err(Failure::io("read", file))?;
-    let own = stub_name(&bytes).map(|(triple, _)| triple);
+    let (own, flavour) = stub_name(&bytes).map_or((None, Flavour::Full), |name| {
+        (Some(name.triple), name.flavour)
+    });
     let wanted = target.map(targets::resolve).transpose()?;
     let triple = match (own, wanted) {
         (Some(own), Some(wanted)) if !wanted.contains(&own) => {
@@ -112,44 +133,49 @@ pub(crate) fn from_file(file: &Path, target: Option<&str>) -> Result<Runner, Fai
             .hint("say it with --target"));
         }
     };
-    Ok(Runner { triple, bytes })
+    Ok(Runner {
+        triple,
+        flavour,
+        bytes,
+    })
 }
 
-/// The runner for a target: from the catalogue, which may be newer, else from this program. `None` is this machine's own kind.
-pub(crate) fn find(target: Option<&str>, dir: &StubDir) -> Result<Runner, Failure> {
+/// The smallest runner for a target that has what is needed: from the catalogue, which may be newer, else from this
+/// program. `None` is this machine's own kind.
+pub(crate) fn find(
+    target: Option<&str>,
+    needed: Flavour,
+    dir: &StubDir,
+) -> Result<Runner, Failure> {
     let Some(target) = target else {
-        if embedded().is_some() {
-            return Ok(Runner {
-                triple: inside::TRIPLE.to_owned(),
-                bytes: unpack_embedded()?,
-            });
-        }
-        return find(Some(&own_kind()), dir);
+        return match Embedded::find(None, needed) {
+            Some(inside) => inside.unpack(),
+            None => find(Some(&own_kind()), needed, dir),
+        };
     };
     let triples = targets::resolve(target)?;
     let catalogue = dir.catalogue()?;
     for triple in &triples {
+        let fits = |s: &&StubInfo| s.flavour >= needed && s.triple == *triple;
         if let Some(catalogue) = &catalogue
-            && catalogue.list().iter().any(|s| s.triple == *triple)
+            && catalogue.list().iter().any(|s| fits(&s))
         {
-            let (info, bytes) = catalogue.find(triple)?;
+            let (info, bytes) = catalogue.find(triple, needed)?;
             return Ok(Runner {
                 triple: info.triple,
+                flavour: info.flavour,
                 bytes,
             });
         }
-        if embedded().is_some_and(|e| e.triple == triple) {
-            return Ok(Runner {
-                triple: triple.clone(),
-                bytes: unpack_embedded()?,
-            });
+        if let Some(inside) = Embedded::find(Some(triple), needed) {
+            return inside.unpack();
         }
     }
-    let mut diagnostic = Diagnostic::error(format!("no runner for {target}"));
+    let mut diagnostic = Diagnostic::error(format!("no {} runner for {target}", needed.name()));
     if let Some(dir) = dir.path() {
         diagnostic = diagnostic.note(format!("looked in {}", dir.display()));
     }
-    diagnostic = diagnostic.note(match embedded() {
+    diagnostic = diagnostic.note(match embedded().first() {
         Some(inside) => format!("this program has one inside for {}", inside.triple),
         None => "this program was built without one inside".to_owned(),
     });

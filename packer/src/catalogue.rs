@@ -16,13 +16,52 @@ use serde::{Deserialize, Serialize};
 use crate::PackError;
 use crate::place::find_empty_slot;
 
-/// The ELF section in which a runner may name itself: its triple, a space, its version, in UTF-8.
+/// The ELF section in which a runner may name itself: its triple, its version, its flavour, with spaces between, in UTF-8.
 pub const NAME_SECTION: &[u8] = b".rustle.stub";
 
 const INDEX: &str = "index.json";
 const INDEX_VERSION: u32 = 1;
 /// A runner with more bytes than this is refused.
 const MAX_STUB: u64 = 256 << 20;
+
+/// What of Rustle a runner has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flavour {
+    /// What most plans use: smaller.
+    Core,
+    /// Everything.
+    #[default]
+    Full,
+}
+
+impl Flavour {
+    /// Its name: `core` or `full`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Flavour::Core => "core",
+            Flavour::Full => "full",
+        }
+    }
+
+    /// The flavour of that name.
+    pub fn named(name: &str) -> Option<Flavour> {
+        [Flavour::Core, Flavour::Full]
+            .into_iter()
+            .find(|f| f.name() == name)
+    }
+}
+
+/// What a runner says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StubName {
+    /// Its target triple.
+    pub triple: String,
+    /// Its version.
+    pub version: String,
+    /// Its flavour.
+    pub flavour: Flavour,
+}
 
 /// What the catalogue knows of a runner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +71,9 @@ pub struct StubInfo {
     pub triple: String,
     /// The runner's own version; empty when it does not say.
     pub version: String,
+    /// What it has. Default: everything.
+    #[serde(default)]
+    pub flavour: Flavour,
     /// Its bytes.
     pub size: u64,
     /// The BLAKE3 hash of its content, in hexadecimal.
@@ -122,6 +164,16 @@ pub fn short_names() -> impl Iterator<Item = &'static str> {
     SHORT_NAMES.iter().map(|(short, _)| *short)
 }
 
+impl StubInfo {
+    /// Its triple, with its flavour where that is not everything.
+    fn label(&self) -> String {
+        match self.flavour {
+            Flavour::Full => self.triple.clone(),
+            Flavour::Core => format!("{} (core)", self.triple),
+        }
+    }
+}
+
 impl Catalogue {
     /// Opens the catalogue in `dir`. A folder that is not there is an empty catalogue.
     ///
@@ -157,24 +209,29 @@ impl Catalogue {
         &self.stubs
     }
 
-    /// The runner for a target (a triple or a short name): what is known of it, and its bytes.
+    /// The smallest runner for a target (a triple or a short name) that has what `needed` has: what is known of it, and its
+    /// bytes.
     ///
     /// # Errors
     /// When there is none, or its file is not the one that was added.
-    pub fn find(&self, target: &str) -> Result<(StubInfo, Vec<u8>), PackError> {
+    pub fn find(&self, target: &str, needed: Flavour) -> Result<(StubInfo, Vec<u8>), PackError> {
         let triples = triples_for(target);
-        let found = triples
-            .iter()
-            .find_map(|t| self.stubs.iter().find(|s| s.triple == *t));
+        let found = triples.iter().find_map(|triple| {
+            let of_triple = self.stubs.iter().filter(|s| s.triple == *triple);
+            of_triple
+                .filter(|s| s.flavour >= needed)
+                .min_by_key(|s| s.flavour)
+        });
         let Some(info) = found else {
-            let known: Vec<&str> = self.stubs.iter().map(|s| s.triple.as_str()).collect();
+            let known: Vec<String> = self.stubs.iter().map(StubInfo::label).collect();
             let known = if known.is_empty() {
                 "none".to_owned()
             } else {
                 known.join(", ")
             };
             return Err(PackError::NoStub(format!(
-                "no runner for {target} in {} (there: {known})",
+                "no {} runner for {target} in {} (there: {known})",
+                needed.name(),
                 self.dir.display()
             )));
         };
@@ -189,7 +246,7 @@ impl Catalogue {
         Ok((info.clone(), bytes))
     }
 
-    /// Adds the runner in `file`, in place of one for the same triple. Its triple is `triple`, else what the runner says itself,
+    /// Adds the runner in `file`, in place of one for the same triple and of the same flavour. Its triple is `triple`, else what the runner says itself,
     /// else what its file is called (`rustle-stub-TRIPLE`).
     ///
     /// # Errors
@@ -206,9 +263,9 @@ impl Catalogue {
         let info = examine(&bytes, triple.map(str::to_owned), file)?;
         fs::create_dir_all(&self.dir).map_err(PackError::io("make the folder", &self.dir))?;
         self.write(&info.file, &bytes)?;
-        self.stubs.retain(|s| s.triple != info.triple);
+        self.stubs.retain(|s| s.file != info.file);
         self.stubs.push(info.clone());
-        self.stubs.sort_by(|a, b| a.triple.cmp(&b.triple));
+        self.stubs.sort_by(|a, b| a.file.cmp(&b.file));
         let index = Index {
             version: INDEX_VERSION,
             stubs: self.stubs.clone(),
@@ -231,14 +288,19 @@ impl Catalogue {
     }
 }
 
-/// What a runner says of itself in [`NAME_SECTION`]: triple and version.
-pub fn stub_name(stub: &[u8]) -> Option<(String, String)> {
+/// What a runner says of itself in [`NAME_SECTION`].
+pub fn stub_name(stub: &[u8]) -> Option<StubName> {
     let found = section(stub, NAME_SECTION).ok()??;
     let start = usize::try_from(found.offset).ok()?;
     let len = usize::try_from(found.len).ok().filter(|&n| n <= 256)?;
     let text = std::str::from_utf8(stub.get(start..start.checked_add(len)?)?).ok()?;
-    let (triple, version) = text.trim_end_matches(['\0', '\n']).split_once(' ')?;
-    Some((triple.to_owned(), version.to_owned()))
+    let mut words = text.trim_end_matches(['\0', '\n']).split(' ');
+    Some(StubName {
+        triple: words.next()?.to_owned(),
+        version: words.next()?.to_owned(),
+        // Runners that do not say were made before there were two.
+        flavour: words.next().map_or(Some(Flavour::Full), Flavour::named)?,
+    })
 }
 
 fn examine(bytes: &[u8], triple: Option<String>, file: &Path) -> Result<StubInfo, PackError> {
@@ -252,7 +314,7 @@ fn examine(bytes: &[u8], triple: Option<String>, file: &Path) -> Result<StubInfo
     };
     let triple = triple.map(|t| triples_for(&t).swap_remove(0));
     let triple = triple
-        .or_else(|| named.as_ref().map(|n| n.0.clone()))
+        .or_else(|| named.as_ref().map(|n| n.triple.clone()))
         .or_else(from_file);
     let triple = triple.ok_or_else(|| {
         PackError::Stub(format!(
@@ -264,12 +326,13 @@ fn examine(bytes: &[u8], triple: Option<String>, file: &Path) -> Result<StubInfo
     if triple.is_empty() || triple.starts_with('.') || !triple.chars().all(sound) {
         return Err(PackError::Stub(format!("{triple:?} is no triple")));
     }
-    if let Some((own, _)) = &named
-        && *own != triple
+    if let Some(own) = &named
+        && own.triple != triple
     {
         return Err(PackError::Stub(format!(
-            "{} is a runner for {own}, not {triple}",
-            file.display()
+            "{} is a runner for {}, not {triple}",
+            file.display(),
+            own.triple
         )));
     }
     let elf = Elf::parse(bytes).map_err(|e| PackError::Stub(e.to_string()))?;
@@ -289,10 +352,15 @@ fn examine(bytes: &[u8], triple: Option<String>, file: &Path) -> Result<StubInfo
             file.display()
         )));
     }
+    let flavour = named.as_ref().map(|n| n.flavour).unwrap_or_default();
     Ok(StubInfo {
-        file: format!("rustle-stub-{triple}"),
+        file: match flavour {
+            Flavour::Full => format!("rustle-stub-{triple}"),
+            Flavour::Core => format!("rustle-stub-{triple}-core"),
+        },
         triple,
-        version: named.map(|n| n.1).unwrap_or_default(),
+        version: named.map(|n| n.version).unwrap_or_default(),
+        flavour,
         size: bytes.len() as u64,
         blake3: blake3::hash(bytes).to_hex().to_string(),
         is_static: !elf.program_headers.iter().any(|p| p.p_type == PT_INTERP),

@@ -29,7 +29,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 pub use attach::attach_overlay;
-pub use catalogue::{Catalogue, StubInfo};
+pub use catalogue::{Catalogue, Flavour, StubInfo};
 pub use collect::{AssetFrom, AssetSource, Recorded};
 pub use diff::{Changes, DiffReport, diff};
 pub use error::PackError;

@@ -21,8 +21,21 @@ pub(crate) const TARGET: &str = env!("RUSTLE_STUB_TARGET");
 #[unsafe(link_section = ".rustle.slot")]
 static SLOT: [u8; SLOT_LEN] = EMPTY_SLOT;
 
-/// What the runner says of itself to who looks at the file: its target, a space, its version.
-const NAME: &str = concat!(env!("RUSTLE_STUB_TARGET"), " ", env!("CARGO_PKG_VERSION"));
+/// What the runner says of itself to who looks at the file: its target, its version, its flavour, with spaces between.
+#[cfg(feature = "full")]
+const NAME: &str = concat!(
+    env!("RUSTLE_STUB_TARGET"),
+    " ",
+    env!("CARGO_PKG_VERSION"),
+    " full"
+);
+#[cfg(not(feature = "full"))]
+const NAME: &str = concat!(
+    env!("RUSTLE_STUB_TARGET"),
+    " ",
+    env!("CARGO_PKG_VERSION"),
+    " core"
+);
 
 /// [`NAME`] in a section of its own, which the stub catalogue reads.
 #[used]

@@ -3,9 +3,11 @@
 //! Everything that can be known to be wrong is said before the output is touched, all of it at once: mistakes in the
 //! plan, missing files, keys, runners.
 
+mod flavour;
 mod playbook;
 mod vaulted;
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -15,8 +17,11 @@ use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::sign::SecretKey;
 use rustle_packer::keys::{Existing, OsRandom, write_file};
 use rustle_packer::overlay::{HostData, HostFile, OverlayOptions, build_overlay};
-use rustle_packer::{AssetSource, Method, PackReport, PackRequest, Placement, Recorded, pack};
+use rustle_packer::{
+    AssetSource, Flavour, Method, PackReport, PackRequest, Placement, Recorded, pack,
+};
 use rustle_runtime::check::{CheckOptions, Problem, Severity, check};
+use rustle_runtime::flavour::Needs;
 use zeroize::Zeroizing;
 
 use super::{Output, bytes};
@@ -73,6 +78,8 @@ pub(crate) struct Pack {
     stub: Option<PathBuf>,
     #[command(flatten)]
     stub_dir: StubDir,
+    #[command(flatten)]
+    flavour: flavour::FlavourOption,
     /// Check the plan and its files, and write nothing.
     #[arg(long)]
     dry_run: bool,
@@ -159,16 +166,19 @@ impl Pack {
     /// Packs it for every target.
     pub(crate) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let mut failures = Vec::new();
-        // Unpacking the runner takes as long as reading and checking a thousand tasks.
+        // Unpacking the runner takes as long as reading and checking a thousand tasks: it is begun as if the smaller did.
         let (mut input, of, assets, runners) = std::thread::scope(|scope| {
-            let runners = scope.spawn(|| self.runners());
+            let runners = scope.spawn(|| self.runners(self.flavour.at_least()));
             let (input, of) = self.input(console)?;
             let search = Search::new(&input, &self.asset_root);
-            failures.extend(self.check(&input, &search, console).err());
+            let templates = RefCell::new(Needs::default());
+            failures.extend(self.check(&input, &search, &templates, console).err());
             failures.extend(seal::check(&input).err());
             let assets = asset_files::collect(&input, &search);
             let assets = assets.map_err(|f| failures.push(f)).unwrap_or_default();
             let runners = runners.join().unwrap_or_else(|p| resume_unwind(p));
+            let name = flavour::name(templates.into_inner(), input.plan(), &assets);
+            let runners = self.sufficient(runners, name);
             Ok::<_, Failure>((input, of, assets, runners))
         })?;
         let runners = runners.map_err(|f| failures.push(f)).unwrap_or_default();
@@ -226,13 +236,23 @@ impl Pack {
         Ok(Exit::Done)
     }
 
-    /// Asks the runtime what is wrong with the plan.
-    fn check(&self, input: &PlanInput, search: &Search, console: &Console) -> Result<(), Failure> {
+    /// Asks the runtime what is wrong with the plan. The templates that it reads are looked through for `needs`.
+    fn check(
+        &self,
+        input: &PlanInput,
+        search: &Search,
+        needs: &RefCell<Needs>,
+        console: &Console,
+    ) -> Result<(), Failure> {
         let options = CheckOptions {
             known_variables: self.run_var.clone(),
             attached: false,
             as_reached: false,
-            template_text: Some(&|request| search.template_text(request)),
+            template_text: Some(&|request| {
+                let text = search.template_text(request)?;
+                needs.borrow_mut().look(text.as_bytes());
+                Some(text)
+            }),
         };
         let (errors, warnings): (Vec<Problem>, Vec<Problem>) = check(input.plan(), &options)
             .into_iter()
@@ -252,7 +272,22 @@ impl Pack {
         })
     }
 
-    fn runners(&self) -> Result<Vec<Runner>, Failure> {
+    /// Runners that have what the plan names: `name` is what only the full flavour knows.
+    fn sufficient(
+        &self,
+        runners: Result<Vec<Runner>, Failure>,
+        name: Option<&str>,
+    ) -> Result<Vec<Runner>, Failure> {
+        match (runners, name) {
+            (Ok(found), Some(name)) if found.iter().any(|r| r.flavour == Flavour::Core) => {
+                self.flavour.exchange(name, self.stub.as_deref())?;
+                self.runners(Flavour::Full)
+            }
+            (runners, _) => runners,
+        }
+    }
+
+    fn runners(&self, needed: Flavour) -> Result<Vec<Runner>, Failure> {
         let targets: Vec<Option<&str>> = if self.target.is_empty() {
             vec![None]
         } else {
@@ -263,7 +298,7 @@ impl Pack {
         for target in targets {
             let found = match &self.stub {
                 Some(file) => stubs::from_file(file, target),
-                None => stubs::find(target, &self.stub_dir),
+                None => stubs::find(target, needed, &self.stub_dir),
             };
             match found {
                 Ok(runner) if runners.iter().all(|r| r.triple != runner.triple) => {

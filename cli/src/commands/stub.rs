@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rustle_packer::{Catalogue, StubInfo};
+use rustle_packer::{Catalogue, Flavour, StubInfo};
 use serde::Serialize;
 
 use super::{Output, bytes};
 use crate::console::{Console, print};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::stubs::{StubDir, embedded};
+use crate::stubs::{StubDir, embedded, flavour};
 use crate::targets;
 
 /// Runners, one for each target.
@@ -48,6 +48,7 @@ pub(crate) struct List {
 #[derive(Serialize)]
 struct Row {
     triple: String,
+    flavour: Flavour,
     size: u64,
     blake3: String,
     /// Where it is: a file, or inside the program.
@@ -57,9 +58,10 @@ struct Row {
 impl List {
     fn run(&self, _: &Console) -> Result<Exit, Failure> {
         let mut rows = Vec::new();
-        if let Some(inside) = embedded() {
+        for inside in embedded() {
             rows.push(Row {
                 triple: inside.triple.to_owned(),
+                flavour: inside.flavour,
                 size: inside.size as u64,
                 blake3: inside.blake3.to_owned(),
                 place: format!("inside this program (profile {})", inside.profile),
@@ -68,6 +70,7 @@ impl List {
         if let (Some(dir), Some(catalogue)) = (self.dir.path(), self.dir.catalogue()?) {
             rows.extend(catalogue.list().iter().map(|stub| Row {
                 triple: stub.triple.clone(),
+                flavour: stub.flavour,
                 size: stub.size,
                 blake3: stub.blake3.clone(),
                 place: dir.join(&stub.file).display().to_string(),
@@ -81,8 +84,9 @@ impl List {
         for row in &rows {
             let digest: String = row.blake3.chars().take(16).collect();
             text.push_str(&format!(
-                "{:<32} {:>9}  {digest}  {}\n",
+                "{:<32} {} {:>9}  {digest}  {}\n",
                 row.triple,
+                row.flavour.name(),
                 bytes(row.size),
                 row.place
             ));
@@ -141,6 +145,9 @@ pub(crate) struct Build {
     /// The cargo profile.
     #[arg(long, value_name = "PROFILE", default_value = "stub")]
     profile: String,
+    /// What of Rustle it has: `core` or `full`.
+    #[arg(long, value_name = "FLAVOUR", default_value = "full", value_parser = flavour)]
+    flavour: Flavour,
     /// Build with `cargo zigbuild`, which brings a C compiler and a linker for most targets.
     #[arg(long)]
     zig: bool,
@@ -159,7 +166,7 @@ impl Build {
             .hint("say where they are with --source"));
         }
         let target_dir = self.source.join("target/stubs");
-        let mut cargo = self.cargo(&triple, &target_dir);
+        let mut cargo = self.cargo(&triple, &target_dir)?;
         console.detail(&format!("running {cargo:?}"));
         let status = cargo.status().map_err(|e| {
             Failure::text(Exit::Machine, format!("cannot run cargo: {e}"))
@@ -183,7 +190,7 @@ impl Build {
         Ok(Exit::Done)
     }
 
-    fn cargo(&self, triple: &str, target_dir: &Path) -> Command {
+    fn cargo(&self, triple: &str, target_dir: &Path) -> Result<Command, Failure> {
         let mut cargo = Command::new("cargo");
         cargo
             .current_dir(&self.source)
@@ -192,16 +199,23 @@ impl Build {
             .args(["--profile", &self.profile])
             .arg("--target-dir")
             .arg(std::path::absolute(target_dir).unwrap_or_else(|_| target_dir.to_owned()));
-        if triple.contains("-linux-") {
-            // Two checkouts give the same bytes only when no path of theirs is in the runner.
-            let here = std::path::absolute(&self.source).unwrap_or_else(|_| self.source.clone());
-            let flags = [
-                "-Ctarget-feature=+crt-static".to_owned(),
-                format!("--remap-path-prefix={}=rustle", here.display()),
-            ];
-            cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
+        if self.flavour == Flavour::Core {
+            cargo.arg("--no-default-features");
         }
-        cargo
+        let file = self.source.join("stub/rustflags");
+        let text = std::fs::read_to_string(&file).map_err(Failure::io("read", &file))?;
+        let lines = text
+            .lines()
+            .filter(|l| !l.is_empty() && !l.starts_with('#'));
+        let mut flags: Vec<String> = lines.map(str::to_owned).collect();
+        // Two checkouts give the same bytes only when no path of theirs is in the runner.
+        let here = std::path::absolute(&self.source).unwrap_or_else(|_| self.source.clone());
+        flags.push(format!("--remap-path-prefix={}=rustle", here.display()));
+        if triple.contains("-linux-") {
+            flags.push("-Ctarget-feature=+crt-static".to_owned());
+        }
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
+        Ok(cargo)
     }
 }
 

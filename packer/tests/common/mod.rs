@@ -10,6 +10,15 @@ use rustle_packer::{PackReport, PackRequest, Silent, pack};
 
 /// The smallest ELF file with a slot: a header, the slot, section names, a section table. It cannot run.
 pub fn tiny_elf(wide: bool, big: bool) -> Vec<u8> {
+    elf(wide, big, None)
+}
+
+/// The same, saying of itself what a runner says in its section of names.
+pub fn named_elf(name: &str) -> Vec<u8> {
+    elf(true, false, Some(name))
+}
+
+fn elf(wide: bool, big: bool, name: Option<&str>) -> Vec<u8> {
     let half = |n: u16| {
         if big {
             n.to_be_bytes()
@@ -33,10 +42,16 @@ pub fn tiny_elf(wide: bool, big: bool) -> Vec<u8> {
     };
     let head_len: u64 = if wide { 64 } else { 52 };
     let entry_len: u16 = if wide { 64 } else { 40 };
-    let names = b"\0.rustle.slot\0.shstrtab\0";
+    let mut names = b"\0.rustle.slot\0.shstrtab\0".to_vec();
+    if name.is_some() {
+        names.extend(b".rustle.stub\0");
+    }
+    let own = name.unwrap_or_default().as_bytes();
+    let sections = if name.is_some() { 4 } else { 3 };
     let slot_at = head_len;
     let names_at = slot_at + EMPTY_SLOT.len() as u64;
-    let table_at = names_at + names.len() as u64;
+    let own_at = names_at + names.len() as u64;
+    let table_at = own_at + own.len() as u64;
     let mut out = vec![
         0x7f,
         b'E',
@@ -54,11 +69,12 @@ pub fn tiny_elf(wide: bool, big: bool) -> Vec<u8> {
     out.extend(long(0));
     out.extend(long(table_at));
     out.extend(word(0));
-    for n in [head_len as u16, 0, 0, entry_len, 3, 2] {
+    for n in [head_len as u16, 0, 0, entry_len, sections, 2] {
         out.extend(half(n));
     }
     out.extend(EMPTY_SLOT);
-    out.extend(names);
+    out.extend(&names);
+    out.extend(own);
     let mut section = |name: u32, kind: u32, offset: u64, len: u64| {
         out.extend(word(name));
         out.extend(word(kind));
@@ -74,6 +90,9 @@ pub fn tiny_elf(wide: bool, big: bool) -> Vec<u8> {
     section(0, 0, 0, 0);
     section(1, 1, slot_at, EMPTY_SLOT.len() as u64);
     section(14, 3, names_at, names.len() as u64);
+    if name.is_some() {
+        section(24, 1, own_at, own.len() as u64);
+    }
     out
 }
 

@@ -12,6 +12,8 @@ pub mod context;
 pub mod engine;
 pub mod extract;
 mod facts;
+#[cfg(feature = "full")]
+pub mod flavour;
 mod fsops;
 pub mod glob;
 pub mod hardening;

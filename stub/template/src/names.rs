@@ -18,6 +18,12 @@ pub fn lookups() -> impl Iterator<Item = &'static str> {
     lookups::NAMES.iter().copied()
 }
 
+/// The names that only the full flavour of the stub knows, without their collections.
+pub fn full_only() -> impl Iterator<Item = &'static str> {
+    // Whoever gates a filter behind the feature `full` names it here.
+    [].into_iter()
+}
+
 /// The name without the collection that everything built in belongs to: `ansible.builtin.default` is `default`.
 pub fn without_collection(name: &str) -> &str {
     short_name(name)

@@ -1,6 +1,7 @@
 //! The modules, one file each, and the table that finds them.
 //!
-//! Adding a module: a file with its SPEC, its code and its tests; a line in [`modules!`] below. Names, the reference
+//! Adding a module: a file with its SPEC, its code and its tests; a line in `modules!` below, among those of the core flavour
+//! or of the full one. Names, the reference
 //! and all argument checks follow from the SPEC.
 
 use crate::args::Args;
@@ -21,17 +22,24 @@ pub trait Module: Sync {
 }
 
 macro_rules! modules {
-    ($($file:ident :: $kind:ident),* $(,)?) => {
+    (core { $($file:ident :: $kind:ident),* $(,)? } full { $($more:ident :: $its:ident),* $(,)? }) => {
         $(mod $file;)*
-        /// All modules, by name.
-        pub static MODULES: &[&dyn Module] = &[$(&$file::$kind),*];
+        $(#[cfg(feature = "full")] mod $more;)*
+        /// All modules that this flavour has, by name.
+        pub static MODULES: &[&dyn Module] = &[
+            $(&$file::$kind,)*
+            $(#[cfg(feature = "full")] &$more::$its,)*
+        ];
+        /// The names of those that only the full flavour has.
+        #[cfg(feature = "full")]
+        pub(crate) static FULL_ONLY: &[&str] = &[$(stringify!($more)),*];
     };
 }
 
 // One a line, sorted, so that side-by-side work does not collide.
 modules! {
+core {
     apt::Apt,
-    assemble::Assemble,
     assert::Assert,
     async_status::AsyncStatus,
     blockinfile::BlockInFile,
@@ -42,7 +50,6 @@ modules! {
     file::File,
     find::Find,
     get_url::GetUrl,
-    getent::Getent,
     group::Group,
     lineinfile::LineInFile,
     include_vars::IncludeVars,
@@ -66,6 +73,12 @@ modules! {
     user::User,
     validate_argument_spec::ValidateArgumentSpec,
     wait_for::WaitFor,
+}
+// What few plans use: left out of the core flavour of the stub.
+full {
+    assemble::Assemble,
+    getent::Getent,
+}
 }
 
 /// Finds a module by its short name, its full name, or `ansible.legacy.NAME`.

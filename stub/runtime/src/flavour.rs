@@ -1,0 +1,60 @@
+//! Which plans the core flavour of the runner can run: those that name nothing which only the full one has.
+//!
+//! The core flavour is compiled without the cargo feature `full`. Whether a plan needs more is decided by its words, in
+//! whatever they stand: a name that occurs nowhere cannot be asked for, and one that means something else costs some
+//! kilobytes.
+
+use std::collections::HashSet;
+
+use rustle_template::names;
+
+use crate::modules;
+
+/// Looks through texts for names that only the full flavour knows.
+#[derive(Debug)]
+pub struct Needs {
+    wanted: HashSet<&'static [u8]>,
+    found: Option<&'static str>,
+}
+
+impl Default for Needs {
+    fn default() -> Self {
+        let names = modules::FULL_ONLY.iter().copied().chain(names::full_only());
+        Needs {
+            wanted: names.map(str::as_bytes).collect(),
+            found: None,
+        }
+    }
+}
+
+impl Needs {
+    /// Looks through a text: of a plan, a template, a file of variables.
+    pub fn look(&mut self, text: &[u8]) {
+        if self.found.is_some() {
+            return;
+        }
+        let in_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+        let mut words = text.split(|b| !in_word(b));
+        let known = words.find_map(|word| self.wanted.get(word));
+        self.found = known.and_then(|word| std::str::from_utf8(word).ok());
+    }
+
+    /// The first name that was found; `None`: the core flavour will do.
+    pub fn full(&self) -> Option<&'static str> {
+        self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Needs;
+
+    #[test]
+    fn only_whole_words_ask_for_more() {
+        let mut needs = Needs::default();
+        needs.look(b"- copy: {dest: /x/assembled, content: '{{ x | default(1) }}'}");
+        assert_eq!(needs.full(), None);
+        needs.look(b"- ansible.builtin.assemble:\n    dest: /x");
+        assert_eq!(needs.full(), Some("assemble"));
+    }
+}
