@@ -22,10 +22,12 @@ const MAX_TEMPLATE: u64 = 4 << 20;
 pub(crate) struct Search(Vec<PathBuf>);
 
 impl Search {
-    /// Beside the plan, then under each root.
+    /// Beside the plan, in the folder of the playbook that it was made from, then under each root.
     pub(crate) fn new(input: &PlanInput, roots: &[PathBuf]) -> Search {
         let mut search = vec![input.folder.clone()];
+        search.extend(input.plan().base_dir.as_ref().map(PathBuf::from));
         search.extend_from_slice(roots);
+        search.dedup();
         Search(search)
     }
 
@@ -51,12 +53,18 @@ impl Search {
         })
     }
 
-    /// The text of a template that a task names, where it is there and is text.
-    pub(crate) fn template_text(&self, request: &AssetRequest) -> Option<String> {
+    /// The file that a task names, where it is there.
+    pub(crate) fn file(&self, request: &AssetRequest) -> Option<PathBuf> {
         let Wanted::File(src) = &request.wanted else {
             return None;
         };
         let (_, path) = self.first(&candidates(request, src), Path::is_file)?;
+        Some(path)
+    }
+
+    /// The text of a template that a task names, where it is there and is text.
+    pub(crate) fn template_text(&self, request: &AssetRequest) -> Option<String> {
+        let path = self.file(request)?;
         let small = path.metadata().is_ok_and(|m| m.len() <= MAX_TEMPLATE);
         small.then(|| std::fs::read_to_string(path).ok()).flatten()
     }

@@ -1,6 +1,7 @@
 //! The files of this machine for the libraries that read repositories; what is vaulted is decrypted on the way.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use rustle_playbook::vault::{Vault, is_encrypted};
@@ -10,10 +11,33 @@ use rustle_playbook::{Files, Kind};
 pub(crate) struct Disk {
     /// The passwords for what is vaulted.
     pub(crate) vault: Vault,
+    /// A file that came over standard input.
+    given: Option<(PathBuf, Vec<u8>)>,
+}
+
+impl Disk {
+    /// With these passwords.
+    pub(crate) fn new(vault: Vault) -> Disk {
+        Disk { vault, given: None }
+    }
+
+    /// With a file of this name that is nowhere on the disk.
+    pub(crate) fn with(mut self, name: &Path, content: Vec<u8>) -> Disk {
+        self.given = Some((name.to_owned(), content));
+        self
+    }
+
+    fn given(&self, path: &Path) -> Option<&Vec<u8>> {
+        let (name, content) = self.given.as_ref()?;
+        path.ends_with(name).then_some(content)
+    }
 }
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if let Some(content) = self.given(path) {
+            return Ok(content.clone());
+        }
         let bytes = std::fs::read(path)?;
         if !is_encrypted(&bytes) {
             return Ok(bytes);
@@ -25,6 +49,9 @@ impl Files for Disk {
     }
 
     fn kind(&self, path: &Path) -> Option<Kind> {
+        if self.given(path).is_some() {
+            return Some(Kind::File);
+        }
         let meta = std::fs::metadata(path).ok()?;
         if meta.is_dir() {
             Some(Kind::Folder)
@@ -41,6 +68,13 @@ impl Files for Disk {
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .collect()
     }
+}
+
+/// Whether the file holds what ansible-vault makes of one.
+pub(crate) fn is_vaulted(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|f| f.take(64).read_to_end(&mut start));
+    read.is_ok() && is_encrypted(&start)
 }
 
 /// What an installation of Ansible on this machine has that playbooks may refer to.

@@ -12,6 +12,7 @@ mod disk;
 mod exit;
 mod failure;
 mod plan_input;
+mod planning;
 mod playbook_source;
 mod progress;
 mod replace;
@@ -20,6 +21,7 @@ mod stubs;
 mod surroundings;
 mod targets;
 mod terminal;
+mod this_machine;
 mod vault_options;
 
 use std::ffi::OsString;

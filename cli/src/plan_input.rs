@@ -8,6 +8,8 @@ use indexmap::IndexMap;
 use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::plan::json::{self, Place, Reading, Shape};
 use rustle_formats::value::SECRET_KEY;
+use rustle_planner::declarations;
+use rustle_planner::documents::{VAULT_KEY, hide};
 use zeroize::Zeroizing;
 
 use crate::console::Console;
@@ -28,6 +30,8 @@ pub(crate) struct PlanInput {
     reading: Reading,
     /// The texts of secrets that the plan names without a source.
     pub(crate) given: IndexMap<String, Zeroizing<String>>,
+    /// The ciphertexts of secrets that stand in the document (`rustle plan` writes such).
+    pub(crate) ciphertexts: IndexMap<String, String>,
 }
 
 impl PlanInput {
@@ -59,6 +63,7 @@ impl PlanInput {
                 format!("{name} is not UTF-8: byte {at} begins no character"),
             )
         })?;
+        let (text, ciphertexts) = without_ciphertexts(text);
         let reading = json::read(&text).map_err(|errors| Failure {
             exit: Exit::Plan,
             diagnostics: limited(
@@ -79,6 +84,7 @@ impl PlanInput {
             text,
             reading,
             given: IndexMap::new(),
+            ciphertexts,
         };
         input.say_shape(console);
         Ok(input)
@@ -92,6 +98,7 @@ impl PlanInput {
             text: String::new(),
             reading: Reading::from_plan(plan),
             given: IndexMap::new(),
+            ciphertexts: IndexMap::new(),
         }
     }
 
@@ -124,6 +131,24 @@ impl PlanInput {
     /// The plan.
     pub(crate) fn plan(&self) -> &ExecutionPlan {
         &self.reading.plan
+    }
+
+    /// Opens the ciphertexts of the document, and declares them as secrets of the plan.
+    ///
+    /// # Errors
+    /// Where one cannot be opened.
+    pub(crate) fn open(
+        &mut self,
+        decrypt: impl Fn(&str) -> Result<Zeroizing<String>, String>,
+    ) -> Result<(), Failure> {
+        let plan = &mut self.reading.plan;
+        let made = declarations(plan, self.ciphertexts.keys());
+        plan.secrets.extend(made);
+        for (name, text) in std::mem::take(&mut self.ciphertexts) {
+            let plain = decrypt(&text).map_err(|e| Failure::text(Exit::Key, e))?;
+            self.given.insert(name, plain);
+        }
+        Ok(())
     }
 
     /// The plan, taken out.
@@ -167,6 +192,23 @@ impl PlanInput {
             from = after;
         }
         None
+    }
+}
+
+/// The document with references to secrets in place of ciphertexts, and these by name. `rustle plan` indents as it is indented
+/// here, so that lines stay the same.
+fn without_ciphertexts(text: String) -> (String, IndexMap<String, String>) {
+    if !text.contains(VAULT_KEY) {
+        return (text, IndexMap::new());
+    }
+    // What is no JSON is told with its place by the reader of plans.
+    let Ok(mut document) = serde_json::from_str(&text) else {
+        return (text, IndexMap::new());
+    };
+    let ciphertexts = hide(&mut document);
+    match serde_json::to_string_pretty(&document) {
+        Ok(hidden) => (hidden, ciphertexts),
+        Err(_) => (text, IndexMap::new()),
     }
 }
 

@@ -1,16 +1,16 @@
 //! A playbook with its inventory and variables: what running, packing and planning start from.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use rustle_formats::{Map, Value};
+use rustle_formats::Map;
 use rustle_planner::{InventoryPart, inventory_part};
 use rustle_playbook::Problem;
 use rustle_playbook::inventory::{self, Loaded};
 use rustle_playbook::pattern::{Limit, Mismatch, pick};
-use rustle_playbook::play::{Options, Playbook, Reader, split};
-use rustle_playbook::vars::{InventoryVars, Roots, parse_extra};
-use rustle_playbook::yaml::{self, DuplicateKeys, Mapping, Node, NodeValue, Vault};
+use rustle_playbook::play::{Options, Playbook, Reader};
+use rustle_playbook::vars::{InventoryVars, Roots, Variables, parse_extra};
+use rustle_playbook::vault;
+use rustle_playbook::yaml::{self, DuplicateKeys, Vault};
 use zeroize::Zeroizing;
 
 use crate::console::Console;
@@ -37,9 +37,16 @@ pub(crate) struct Parts<'a> {
     pub(crate) surroundings: &'a Surroundings,
     /// The file system and the vault passwords.
     pub(crate) disk: &'a Disk,
+    /// The variables of `--extra-vars`.
+    pub(crate) extra: &'a Variables,
+    /// Gives what is under `!vault`.
+    pub(crate) open: &'a Open<'a>,
     /// Whether a file was vaulted as a whole, where its texts are to be secrets.
     pub(crate) vaulted: &'a dyn Fn(&Path) -> bool,
 }
+
+/// Opens what is under `!vault`.
+pub(crate) type Open<'a> = dyn Fn(&Vault) -> Result<Zeroizing<String>, String> + 'a;
 
 /// The hosts of the plays, and what the inventory says of all.
 pub(crate) struct Targets {
@@ -47,6 +54,8 @@ pub(crate) struct Targets {
     pub(crate) inventory: InventoryPart,
     /// The hosts of each play.
     pub(crate) hosts: Vec<Vec<String>>,
+    /// The variables of `--extra-vars`. Their secrets are among the inventory's.
+    pub(crate) extra: Map,
 }
 
 impl Targets {
@@ -71,93 +80,45 @@ pub(crate) fn read(reader: &Reader<'_>, path: &Path) -> Result<Playbook, Problem
     }
 }
 
-/// How playbooks are read here.
-pub(crate) fn options(surroundings: &Surroundings, extra: &[String]) -> Result<Options, Problem> {
-    let config = &surroundings.config;
-    let yaml = yaml::Options {
-        duplicate_keys: match config.text("DUPLICATE_YAML_DICT_KEY") {
+/// How YAML is read here.
+fn yaml_options(surroundings: &Surroundings) -> yaml::Options {
+    yaml::Options {
+        duplicate_keys: match surroundings.config.text("DUPLICATE_YAML_DICT_KEY") {
             Some("error") => DuplicateKeys::Error,
             Some("ignore") => DuplicateKeys::Ignore,
             _ => DuplicateKeys::Warn,
         },
-    };
+    }
+}
+
+/// Reads `--extra-vars`.
+pub(crate) fn extra(
+    surroundings: &Surroundings,
+    disk: &Disk,
+    given: &[String],
+) -> Result<Variables, Problem> {
+    let config = &surroundings.config;
+    let mut files = inventory::vars_files(config, &surroundings.sources, &disk.vault);
+    let directory = config.environment().directory.clone();
+    parse_extra(given, &mut files, |name| directory.join(name))
+}
+
+/// How playbooks are read here.
+pub(crate) fn options(surroundings: &Surroundings, extra: &Variables) -> Options {
+    let config = &surroundings.config;
     let installed = installation(config.environment().get("PATH"));
     let mut collections_path = config.paths("COLLECTIONS_PATHS");
     collections_path.extend(installed.collections);
-    let extra_vars = extra
-        .iter()
-        .map(|text| variables_of(text, surroundings, &yaml))
-        .collect::<Result<_, _>>()?;
-    Ok(Options {
-        yaml,
+    Options {
+        yaml: yaml_options(surroundings),
         directory: config.environment().directory.clone(),
         roles_path: config.paths("DEFAULT_ROLES_PATH"),
         collections_path,
         module_path: config.paths("DEFAULT_MODULE_PATH"),
         builtin_routing: installed.routing,
-        extra_vars,
+        extra_vars: extra.to_mapping().into_iter().collect(),
         ..Options::default()
-    })
-}
-
-/// The variables of one `-e`.
-fn variables_of(
-    text: &str,
-    surroundings: &Surroundings,
-    options: &yaml::Options,
-) -> Result<Arc<Mapping>, Problem> {
-    let sources = &surroundings.sources;
-    let text = text.trim();
-    let document = if let Some(file) = text.strip_prefix('@') {
-        let bytes = std::fs::read(file)
-            .map_err(|e| Problem::error(format!("`{file}` of --extra-vars cannot be read: {e}")))?;
-        yaml::read(sources, Path::new(file), &bytes, options)?
-    } else if text.starts_with(['{', '[']) {
-        yaml::read(sources, Path::new("--extra-vars"), text.as_bytes(), options)?
-    } else {
-        let split = split(text, |_| true).map_err(|_| {
-            Problem::error(format!(
-                "a quote or a template in `{text}` of --extra-vars is not closed"
-            ))
-        })?;
-        let at = yaml::read(sources, Path::new("--extra-vars"), b"", options)?
-            .root
-            .at;
-        let pairs = split.pairs.into_iter();
-        let entries = pairs.map(|(key, value)| (Node::text(key, at), Node::text(value, at)));
-        return Ok(mapping(&Node::map(entries.collect(), at)).unwrap_or_default());
-    };
-    mapping(&document.root).ok_or_else(|| {
-        Problem::error(format!(
-            "--extra-vars are a mapping, and this is {}",
-            document.root.kind()
-        ))
-        .at(document.root.at)
-    })
-}
-
-fn mapping(node: &Node) -> Option<Arc<Mapping>> {
-    match &node.value {
-        NodeValue::Map(map) => Some(map.clone()),
-        _ => None,
     }
-}
-
-/// The variables of `--extra-vars`.
-pub(crate) fn extra(parts: &Parts<'_>, given: &[String]) -> Result<Map, Problem> {
-    let config = &parts.surroundings.config;
-    let mut files = inventory::vars_files(config, &parts.surroundings.sources, &parts.disk.vault);
-    let directory = config.environment().directory.clone();
-    let vars = parse_extra(given, &mut files, |name| directory.join(name))?;
-    vars.iter()
-        .map(|(name, node)| {
-            let value = node.to_value(&mut |vault, at| {
-                let text = open(parts.disk, vault).map_err(|e| Problem::error(e).at(at))?;
-                Ok(Value::Unsafe(text.as_str().to_owned()))
-            })?;
-            Ok((name.to_owned(), value))
-        })
-        .collect()
 }
 
 /// Reads the inventory and picks the hosts of every play.
@@ -218,30 +179,61 @@ pub(crate) fn targets(
     let mut vars = InventoryVars::new(&loaded.inventory, roots, files, precedence);
     let mut of_host = |name: &str| match loaded.inventory.find_host(name) {
         Some(id) => vars.host(id),
-        None => Ok(rustle_playbook::vars::Variables::default()),
+        None => Ok(Variables::default()),
     };
-    let decrypt = |vault: &Vault| open(parts.disk, vault);
     let mut inventory = inventory_part(
         &loaded.inventory,
         &mut of_host,
-        &decrypt,
+        parts.open,
         sources,
         parts.vaulted,
     )?;
+    let extra = inventory
+        .extra(parts.extra, parts.open, sources, parts.vaulted)
+        .map_err(one)?;
     if let Some(name) = implicit {
         let mut vars = Map::new();
         vars.insert("ansible_connection".to_owned(), "local".into());
         inventory.hosts.entry(name).or_default().vars = vars;
     }
     parts.surroundings.say(console, &vars.take_warnings());
-    Ok(Targets { inventory, hosts })
+    Ok(Targets {
+        inventory,
+        hosts,
+        extra,
+    })
+}
+
+/// Refuses questions that nobody has answered: nobody can be asked where a plan runs.
+pub(crate) fn refuse_prompts(parts: &Parts<'_>, extra: &Map) -> Result<(), Problem> {
+    for play in &parts.playbook.plays {
+        let prompts = play.keywords.get("vars_prompt").filter(|n| !n.is_null());
+        for prompt in prompts.and_then(|n| n.as_list()).unwrap_or_default() {
+            let name = prompt.as_map().and_then(|m| m.get("name"));
+            let Some(name) = name.and_then(|n| n.as_str()) else {
+                continue;
+            };
+            if !extra.contains_key(name) {
+                return Err(Problem::error(format!(
+                    "`vars_prompt` asks for `{name}`, and nobody can be asked where the plan runs"
+                ))
+                .at(prompt.at)
+                .hint(format!("give it now: -e {name}=VALUE")));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Opens what is under `!vault`.
 pub(crate) fn open(disk: &Disk, vault: &Vault) -> Result<Zeroizing<String>, String> {
-    let plain = disk
-        .vault
-        .decrypt(vault.ciphertext.as_bytes())
+    opened(&disk.vault, &vault.ciphertext)
+}
+
+/// The text of a ciphertext.
+pub(crate) fn opened(vault: &vault::Vault, ciphertext: &str) -> Result<Zeroizing<String>, String> {
+    let plain = vault
+        .decrypt(ciphertext.as_bytes())
         .map_err(|e| e.to_string())?;
     String::from_utf8(plain.text.to_vec())
         .map(Zeroizing::new)

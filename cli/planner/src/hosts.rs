@@ -88,6 +88,24 @@ pub fn inventory_part(
     }
 }
 
+impl InventoryPart {
+    /// The variables of `--extra-vars` as a plan has them. Their secrets join those of the hosts.
+    ///
+    /// # Errors
+    /// Where what is vaulted cannot be opened, or would be readable in an artifact.
+    pub fn extra(
+        &mut self,
+        vars: &Variables,
+        decrypt: &dyn Fn(&Vault) -> Result<Zeroizing<String>, String>,
+        sources: &Sources,
+        is_vaulted: &dyn Fn(&Path) -> bool,
+    ) -> Result<Map, Problem> {
+        let mut files = VaultedFiles::default();
+        let mut hidden = |at| files.contains(at, sources, is_vaulted);
+        plain(vars, &mut self.secrets, decrypt, &mut hidden)
+    }
+}
+
 fn plain(
     vars: &Variables,
     secrets: &mut IndexMap<String, Zeroizing<String>>,

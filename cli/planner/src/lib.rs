@@ -2,8 +2,11 @@
 //! playbook reader, nothing is printed, nothing is run.
 //!
 //! `plays` makes plays, `entries` tasks and blocks, `roles` roles, `includes` what tasks may include at run time,
-//! `keywords` and `values` what they are made of, `hosts` the inventory's part.
+//! `keywords` and `values` what they are made of, `hosts` the inventory's part; `decide` says where each task runs, `documents`
+//! is what commands pass on to each other.
 
+pub mod decide;
+pub mod documents;
 mod entries;
 mod hosts;
 mod includes;
@@ -18,7 +21,7 @@ mod wildcard;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
-use rustle_formats::plan::ExecutionPlan;
+use rustle_formats::plan::{ExecutionPlan, SecretSpec};
 use rustle_formats::{Map, Value};
 use rustle_playbook::play::{Playbook, Reader};
 use rustle_playbook::yaml::Vault;
@@ -71,5 +74,22 @@ pub struct Planned {
 /// # Errors
 /// Everything that is wrong or not supported, with its place.
 pub fn plan(request: Request<'_>) -> Result<Planned, Vec<Problem>> {
+    match survey(request) {
+        (planned, problems) if problems.is_empty() => Ok(planned),
+        (_, problems) => Err(problems),
+    }
+}
+
+/// Makes the plan as far as it can be made, and says all that is wrong or not supported. With problems the plan is only fit for
+/// being looked at.
+pub fn survey(request: Request<'_>) -> (Planned, Vec<Problem>) {
     lowering::run(request)
+}
+
+/// The declarations of the secrets with these names: which hosts receive them.
+pub fn declarations<'a>(
+    plan: &ExecutionPlan,
+    names: impl Iterator<Item = &'a String>,
+) -> Vec<SecretSpec> {
+    vaulted::specs(plan, names)
 }

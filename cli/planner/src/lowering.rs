@@ -30,7 +30,7 @@ pub(crate) struct Lowering<'a> {
 }
 
 /// Makes the plan.
-pub(crate) fn run(request: Request<'_>) -> Result<Planned, Vec<Problem>> {
+pub(crate) fn run(request: Request<'_>) -> (Planned, Vec<Problem>) {
     let folder = request.path.parent().unwrap_or(Path::new(""));
     let base = absolute(&request.directory, folder);
     let mut lowering = Lowering {
@@ -57,15 +57,13 @@ pub(crate) fn run(request: Request<'_>) -> Result<Planned, Vec<Problem>> {
         let made = lowering.play(index, play);
         lowering.plan.plays.push(made);
     }
-    if !lowering.problems.is_empty() {
-        return Err(lowering.problems);
-    }
-    lowering.plan.secrets = specs(&lowering.plan, &lowering.secrets);
-    Ok(Planned {
+    lowering.plan.secrets = specs(&lowering.plan, lowering.secrets.keys());
+    let planned = Planned {
         plan: lowering.plan,
         secrets: lowering.secrets,
         warnings: lowering.warnings,
-    })
+    };
+    (planned, lowering.problems)
 }
 
 impl Lowering<'_> {

@@ -121,7 +121,10 @@ fn secret(text: Zeroizing<String>, secrets: &mut Texts) -> Value {
 }
 
 /// The plan's declarations of its secrets. One that only the variables of hosts refer to is for these hosts alone.
-pub(crate) fn specs(plan: &ExecutionPlan, secrets: &Texts) -> Vec<SecretSpec> {
+pub(crate) fn specs<'a>(
+    plan: &ExecutionPlan,
+    names: impl Iterator<Item = &'a String>,
+) -> Vec<SecretSpec> {
     let mut shared = BTreeSet::new();
     find_secrets(plan, &["hosts"], &mut |name| {
         shared.insert(name.to_owned());
@@ -136,8 +139,7 @@ pub(crate) fn specs(plan: &ExecutionPlan, secrets: &Texts) -> Vec<SecretSpec> {
             hosts.entry(name).or_default().push(host.clone());
         }
     }
-    secrets
-        .keys()
+    names
         .map(|name| SecretSpec {
             name: name.clone(),
             hosts: match hosts.remove(name) {

@@ -134,9 +134,7 @@ impl Explain {
             builtin_routing: installed.routing,
             ..Options::default()
         };
-        let disk = Disk {
-            vault: vault.clone(),
-        };
+        let disk = Disk::new(vault.clone());
         let playbook = Reader::new(&surroundings.sources, &disk, &options)
             .playbook(path)
             .map_err(|p| Failure::new(Exit::Refused, diagnostic(&p, &surroundings.sources)))?;

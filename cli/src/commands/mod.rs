@@ -3,10 +3,13 @@
 mod diff;
 mod explain;
 mod extract;
+mod facts;
 mod inspect;
 mod inventory;
 mod keygen;
 mod pack;
+mod parse;
+mod plan;
 mod playbook;
 mod push;
 mod schema;
@@ -31,6 +34,12 @@ pub(crate) enum Command {
     Push(Box<push::Push>),
     /// Run playbooks, as ansible-playbook does.
     Playbook(Box<playbook::PlaybookCommand>),
+    /// Print a playbook with its inventory as one JSON document.
+    Parse(Box<parse::Parse>),
+    /// Add to a parsed playbook what kinds of machines its hosts are.
+    Facts(facts::Facts),
+    /// Decide where every task runs, and print the execution plan.
+    Plan(Box<plan::PlanCommand>),
     /// Show what an artifact holds.
     Inspect(inspect::Inspect),
     /// Check every byte of an artifact and who signed it, without running anything.
@@ -62,6 +71,9 @@ impl Command {
             Command::Push(c) => return c.run(console).map(ExitCode::from),
             Command::Playbook(c) => return c.run(console).map(ExitCode::from),
             Command::Pack(c) => c.run(console),
+            Command::Parse(c) => c.run(console),
+            Command::Facts(c) => c.run(console),
+            Command::Plan(c) => c.run(console),
             Command::Inspect(c) => c.run(console),
             Command::Verify(c) => c.run(console),
             Command::Extract(c) => c.run(console),
@@ -102,6 +114,21 @@ fn json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
             text
         })
         .map_err(|e| Failure::text(Exit::Machine, format!("cannot write JSON: {e}")))
+}
+
+/// A document for other commands: without fields that say nothing, with ciphertexts in place of secrets.
+fn document<T: serde::Serialize>(
+    value: &T,
+    ciphertexts: &indexmap::IndexMap<String, String>,
+) -> Result<String, Failure> {
+    let failed = |e| Failure::text(Exit::Machine, format!("cannot write JSON: {e}"));
+    let text = rustle_formats::plan::json::to_text(value).map_err(failed)?;
+    if ciphertexts.is_empty() {
+        return Ok(text);
+    }
+    let mut document = serde_json::from_str(&text).map_err(failed)?;
+    rustle_planner::documents::show(&mut document, ciphertexts);
+    json(&document)
 }
 
 /// Bytes for people: `1.5 MB`.

@@ -52,13 +52,12 @@ impl PlaybookCommand {
     /// Does it.
     pub(crate) fn run(&self, console: &Console) -> Result<u8, Failure> {
         let surroundings = Surroundings::load(console)?;
-        let disk = Disk {
-            vault: self.vault.vault(&surroundings, console, false)?,
-        };
+        let disk = Disk::new(self.vault.vault(&surroundings, console, false)?);
         let refuse = |problem: Problem| {
             Failure::new(Exit::Refused, diagnostic(&problem, &surroundings.sources))
         };
-        let options = source::options(&surroundings, &self.extra_vars).map_err(refuse)?;
+        let extra = source::extra(&surroundings, &disk, &self.extra_vars).map_err(refuse)?;
+        let options = source::options(&surroundings, &extra);
         let reader = Reader::new(&surroundings.sources, &disk, &options);
         let listing = self.list_tasks || self.list_tags || self.syntax_check;
         let mut out = String::new();
@@ -73,6 +72,8 @@ impl PlaybookCommand {
                     reader: &reader,
                     surroundings: &surroundings,
                     disk: &disk,
+                    extra: &extra,
+                    open: &|vault| source::open(&disk, vault),
                     vaulted: &|_| false,
                 };
                 worst = worst.max(self.play(&parts, console)?);

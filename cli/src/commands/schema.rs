@@ -4,6 +4,7 @@ use rustle_formats::artifact::Manifest;
 use rustle_formats::event::Event;
 use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::report::ExecutionReport;
+use rustle_planner::documents::{EnrichedPlaybook, ParsedPlaybook};
 use schemars::generate::SchemaSettings;
 
 use crate::console::print;
@@ -13,7 +14,11 @@ use crate::failure::Failure;
 /// A document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Document {
-    /// The execution plan: `rustle pack` reads it.
+    /// What `rustle parse` writes.
+    Parsed,
+    /// What `rustle facts` writes.
+    Enriched,
+    /// The execution plan: `rustle plan` writes it, `rustle pack` reads it.
     Plan,
     /// One line of `ARTIFACT --events`.
     Event,
@@ -35,6 +40,8 @@ impl Schema {
     pub(crate) fn run(&self) -> Result<Exit, Failure> {
         let generator = SchemaSettings::draft2020_12().into_generator();
         let schema = match self.document {
+            Document::Parsed => generator.into_root_schema_for::<ParsedPlaybook>(),
+            Document::Enriched => generator.into_root_schema_for::<EnrichedPlaybook>(),
             Document::Plan => generator.into_root_schema_for::<ExecutionPlan>(),
             Document::Event => generator.into_root_schema_for::<Event>(),
             Document::Report => generator.into_root_schema_for::<ExecutionReport>(),

@@ -1,8 +1,10 @@
 //! A set of variables, each with its place.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
-use crate::yaml::{Mapping, Node};
+use crate::yaml::{Mapping, Node, NodeValue};
 
 /// What happens to a mapping that is set twice (Ansible's `DEFAULT_HASH_BEHAVIOUR`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,6 +36,18 @@ impl Variables {
             }
         }
         (out, refused)
+    }
+
+    /// The same as a mapping; none where there are no variables.
+    pub fn to_mapping(&self) -> Option<Arc<Mapping>> {
+        let at = self.map.values().next()?.at;
+        let entries = self.map.iter();
+        let entries =
+            entries.map(|(name, value)| (Node::text(name.as_str(), value.at), value.clone()));
+        match Node::map(entries.collect(), at).value {
+            NodeValue::Map(map) => Some(map),
+            _ => None,
+        }
     }
 
     /// Sets one.

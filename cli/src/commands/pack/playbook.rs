@@ -1,27 +1,22 @@
 //! Packing a playbook: playbook, inventory and variables become a plan, and what is vaulted is sealed into overlays.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
-use rustle_formats::Map;
 use rustle_planner::{Planned, Request, plan};
 use rustle_playbook::Problem;
 use rustle_playbook::play::Reader;
 use rustle_playbook::vault;
-use rustle_playbook::yaml::Vault;
 
 use super::Pack;
-use super::vaulted::is_vaulted;
 use crate::console::Console;
-use crate::disk::Disk;
+use crate::disk::{Disk, is_vaulted};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan_input::PlanInput;
-use crate::playbook_source::{self as source, Chosen, Parts, open};
+use crate::playbook_source::{self as source, Chosen, Parts};
 use crate::surroundings::{Surroundings, diagnostic};
 use crate::vault_options::VaultOptions;
 
@@ -92,41 +87,40 @@ impl Pack {
             )
             .hint("a plan has its hosts and variables in it; --host chooses one of them"));
         }
-        Ok((PlanInput::read(&self.plan, console)?, None))
+        let mut input = PlanInput::read(&self.plan, console)?;
+        if !input.ciphertexts.is_empty() {
+            let surroundings = Surroundings::load(console)?;
+            let vault = self.playbook.vault.vault(&surroundings, console, false)?;
+            input.open(|text| source::opened(&vault, text))?;
+        }
+        Ok((input, None))
     }
 
     fn planned(&self, console: &Console) -> Result<(PlanInput, PackedPlaybook), Failure> {
         let options = &self.playbook;
         let surroundings = Surroundings::load(console)?;
-        let disk = Disk {
-            vault: options.vault.vault(&surroundings, console, false)?,
-        };
+        let disk = Disk::new(options.vault.vault(&surroundings, console, false)?);
         let sources = &surroundings.sources;
         let refuse = |problems: Vec<Problem>| Failure {
             diagnostics: problems.iter().map(|p| diagnostic(p, sources)).collect(),
             exit: Exit::Refused,
         };
         let one = |problem: Problem| refuse(vec![problem]);
-        let reading = source::options(&surroundings, &options.extra_vars).map_err(one)?;
+        let extra = source::extra(&surroundings, &disk, &options.extra_vars).map_err(one)?;
+        let reading = source::options(&surroundings, &extra);
         let reader = Reader::new(sources, &disk, &reading);
         let playbook = source::read(&reader, &self.plan).map_err(one)?;
         surroundings.say(console, &playbook.warnings);
-        let known: RefCell<HashMap<PathBuf, bool>> = RefCell::default();
-        let vaulted = |path: &Path| {
-            let mut known = known.borrow_mut();
-            *known
-                .entry(path.to_owned())
-                .or_insert_with(|| is_vaulted(path))
-        };
         let parts = Parts {
             path: &self.plan,
             playbook: &playbook,
             reader: &reader,
             surroundings: &surroundings,
             disk: &disk,
-            vaulted: &vaulted,
+            extra: &extra,
+            open: &|vault| source::open(&disk, vault),
+            vaulted: &is_vaulted,
         };
-        let extra = source::extra(&parts, &options.extra_vars).map_err(one)?;
         let limit = self.host.as_deref().or(options.group.as_deref());
         let chosen = Chosen {
             inventory: &options.inventory,
@@ -137,7 +131,7 @@ impl Pack {
         if hosts.is_empty() {
             return Err(no_hosts(&self.plan, chosen.limit));
         }
-        refuse_prompts(&parts, &extra).map_err(one)?;
+        source::refuse_prompts(&parts, &targets.extra).map_err(one)?;
         let Planned {
             plan,
             secrets,
@@ -150,10 +144,10 @@ impl Pack {
             inventory: targets.inventory,
             hosts: targets.hosts,
             directory: surroundings.config.environment().directory.clone(),
-            decrypt: &|vault: &Vault| open(&disk, vault),
-            vaulted: &vaulted,
+            decrypt: parts.open,
+            vaulted: &is_vaulted,
             gather: surroundings.config.text("DEFAULT_GATHERING") != Some("explicit"),
-            extra_vars: extra,
+            extra_vars: targets.extra,
             prompted: IndexMap::new(),
         })
         .map_err(refuse)?;
@@ -177,27 +171,6 @@ fn no_hosts(path: &Path, limit: Option<&str>) -> Failure {
         format!("{}: no play has a host{of}", path.display()),
     )
     .hint("name the inventory with -i, and look at it with `rustle inventory --graph`")
-}
-
-/// Nobody can be asked where an artifact runs.
-fn refuse_prompts(parts: &Parts<'_>, extra: &Map) -> Result<(), Problem> {
-    for play in &parts.playbook.plays {
-        let prompts = play.keywords.get("vars_prompt").filter(|n| !n.is_null());
-        for prompt in prompts.and_then(|n| n.as_list()).unwrap_or_default() {
-            let name = prompt.as_map().and_then(|m| m.get("name"));
-            let Some(name) = name.and_then(|n| n.as_str()) else {
-                continue;
-            };
-            if !extra.contains_key(name) {
-                return Err(Problem::error(format!(
-                    "`vars_prompt` asks for `{name}`, and an artifact runs without anybody who answers"
-                ))
-                .at(prompt.at)
-                .hint(format!("give it when packing: -e {name}=VALUE")));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Whether a file is a playbook rather than a plan: by its extension, else by how it begins.

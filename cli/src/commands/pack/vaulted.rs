@@ -1,26 +1,19 @@
 //! Files that are vaulted: Ansible decrypts them on their way to the target, so they are sealed for it with their plain
 //! contents.
 
-use std::fs::{self, File};
-use std::io::Read as _;
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustle_formats::seal::SealedFile;
 use rustle_packer::overlay::HostFile;
 use rustle_packer::{AssetFrom, AssetSource};
-use rustle_playbook::vault::{Vault, is_encrypted};
+use rustle_playbook::vault::Vault;
 
 use crate::diagnostic::Diagnostic;
+use crate::disk::is_vaulted;
 use crate::exit::Exit;
 use crate::failure::Failure;
-
-/// Whether the file holds what ansible-vault makes of one.
-pub(super) fn is_vaulted(path: &Path) -> bool {
-    let mut start = Vec::new();
-    let read = File::open(path).and_then(|f| f.take(64).read_to_end(&mut start));
-    read.is_ok() && is_encrypted(&start)
-}
 
 /// Takes the files that are vaulted out of the assets.
 ///

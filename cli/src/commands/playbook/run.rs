@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use indexmap::IndexMap;
 use rustle_controller::local::{DiskFiles, LocalRun};
+use rustle_formats::Value;
 use rustle_formats::event::Event;
-use rustle_formats::{Map, Value};
 use rustle_planner::{Planned, Request, plan};
 use rustle_playbook::Problem;
 use rustle_playbook::pattern::LOCALHOST;
-use rustle_playbook::yaml::Vault;
 use rustle_runtime::check::{CheckOptions, Severity, check};
 use rustle_runtime::engine::{Machine, Options as EngineOptions};
 use rustle_runtime::report::{Stream, TextOptions, TextReporter};
@@ -24,7 +23,7 @@ use crate::console::Console;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan_input::PlanInput;
-use crate::playbook_source::{self as source, Chosen, Parts, Targets, open};
+use crate::playbook_source::{self as source, Chosen, Parts, Targets};
 use crate::surroundings::{Surroundings, diagnostic};
 
 /// ansible-playbook's options for running.
@@ -77,15 +76,12 @@ impl PlaybookCommand {
             diagnostics: problems.iter().map(|p| diagnostic(p, sources)).collect(),
             exit: Exit::Refused,
         };
-        let one = |problem: Problem| refuse(vec![problem]);
-        let extra = source::extra(parts, &self.extra_vars).map_err(one)?;
         let chosen = Chosen {
             inventory: &self.running.inventory,
             limit: self.running.limit.as_deref(),
         };
         let targets = source::targets(parts, &chosen, console).map_err(refuse)?;
-        let host = self.host(&targets, parts, &extra)?;
-        let decrypt = |vault: &Vault| open(parts.disk, vault);
+        let host = self.host(&targets, parts)?;
         let planned = plan(Request {
             playbook: parts.playbook,
             path: parts.path,
@@ -94,10 +90,10 @@ impl PlaybookCommand {
             inventory: targets.inventory,
             hosts: targets.hosts,
             directory: parts.surroundings.config.environment().directory.clone(),
-            decrypt: &decrypt,
+            decrypt: parts.open,
             vaulted: parts.vaulted,
             gather: parts.surroundings.config.text("DEFAULT_GATHERING") != Some("explicit"),
-            extra_vars: extra,
+            extra_vars: targets.extra,
             prompted: self.prompts(parts)?,
         })
         .map_err(refuse)?;
@@ -106,7 +102,7 @@ impl PlaybookCommand {
     }
 
     /// The only host of the run, which must be this machine.
-    fn host(&self, targets: &Targets, parts: &Parts<'_>, extra: &Map) -> Result<String, Failure> {
+    fn host(&self, targets: &Targets, parts: &Parts<'_>) -> Result<String, Failure> {
         let names = targets.names();
         let Some((first, others)) = names.split_first() else {
             return Ok(LOCALHOST[1].to_owned());
@@ -121,7 +117,7 @@ impl PlaybookCommand {
             )
             .hint("choose it with --limit, or pack an artifact for each host and push it"));
         }
-        let written = extra.get("ansible_connection").or_else(|| {
+        let written = targets.extra.get("ansible_connection").or_else(|| {
             targets.inventory.hosts[first]
                 .vars
                 .get("ansible_connection")

@@ -17,6 +17,7 @@ const CONTROLLER: &[(&str, &str)] = &[
     ("import_playbook", PLANNER),
     ("import_role", PLANNER),
     ("import_tasks", PLANNER),
+    ("reboot", "it waits until the machine answers again"),
     (
         "synchronize",
         "it copies between the controller and the target",
@@ -29,8 +30,8 @@ const CONTROLLER: &[(&str, &str)] = &[
 
 const PLANNER: &str = "a plan holds the tasks themselves";
 
-/// Why a module that there is none of cannot be, if that is known.
-pub(super) fn reason(module: &str) -> Option<&'static str> {
+/// Why only the controller can do what a module does, if that is known.
+pub fn reason(module: &str) -> Option<&'static str> {
     let short = module.rsplit('.').next().unwrap_or(module);
     CONTROLLER
         .iter()

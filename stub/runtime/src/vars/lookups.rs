@@ -29,7 +29,7 @@ pub(crate) const NAMES: &[&str] = &[
 ];
 
 /// The lookups that only a controller could answer.
-pub(crate) const CONTROLLER: &[&str] = &[
+pub const CONTROLLER: &[&str] = &[
     "config",
     "csvfile",
     "ini",

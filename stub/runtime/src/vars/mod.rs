@@ -15,7 +15,8 @@ mod store;
 mod templar;
 
 pub(crate) use groups::Groups;
-pub(crate) use lookups::{CONTROLLER as CONTROLLER_LOOKUPS, NAMES as LOOKUPS};
+pub use lookups::CONTROLLER as CONTROLLER_LOOKUPS;
+pub(crate) use lookups::NAMES as LOOKUPS;
 pub(crate) use magic::NAMES as MAGIC_NAMES;
 pub(crate) use names::is_variable_name;
 pub(crate) use scope::{TaskScope, TaskVars};

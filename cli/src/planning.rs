@@ -1,0 +1,300 @@
+//! What `parse`, `facts` and `plan` share: a playbook, or a document that one of them wrote, becomes a plan whose secrets are the
+//! ciphertexts of the repository.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use rustle_formats::plan::ExecutionPlan;
+use rustle_planner::documents::{ArchitectureFacts, EnrichedPlaybook, hide};
+use rustle_planner::{Planned, Request, survey};
+use rustle_playbook::Problem;
+use rustle_playbook::play::Reader;
+use rustle_playbook::vault::{DEFAULT_ID, Vault, is_encrypted};
+
+use crate::console::Console;
+use crate::diagnostic::Diagnostic;
+use crate::disk::{Disk, is_vaulted};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::playbook_source::{self as source, Chosen, Parts};
+use crate::surroundings::{Surroundings, diagnostic};
+use crate::vault_options::VaultOptions;
+
+/// The name of what came over standard input, in messages.
+pub(crate) const STDIN: &str = "<stdin>";
+
+/// What a playbook is read with.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct SourceOptions {
+    /// A file, directory or program of hosts, or hosts divided by commas. May be given several times.
+    #[arg(short, long, alias = "inventory-file", value_name = "SOURCE")]
+    inventory: Vec<String>,
+    /// Only hosts that this pattern picks; @FILE: the patterns of a file.
+    #[arg(short, long, alias = "subset", value_name = "PATTERN")]
+    limit: Option<String>,
+    /// Variables: key=value, YAML, JSON, or @FILE. May be given several times.
+    #[arg(short, long, value_name = "VARS")]
+    extra_vars: Vec<String>,
+    #[command(flatten)]
+    vault: VaultOptions,
+}
+
+impl SourceOptions {
+    /// Adds sources of hosts.
+    pub(crate) fn with_inventory(&self, sources: &[String]) -> SourceOptions {
+        let mut out = self.clone();
+        out.inventory.extend_from_slice(sources);
+        out
+    }
+
+    /// The first option that was given, as the user writes it.
+    pub(crate) fn first_given(&self) -> Option<&'static str> {
+        [
+            (!self.inventory.is_empty(), "--inventory"),
+            (self.limit.is_some(), "--limit"),
+            (!self.extra_vars.is_empty(), "--extra-vars"),
+        ]
+        .into_iter()
+        .find_map(|(given, name)| given.then_some(name))
+    }
+}
+
+/// A plan with what was known when it was made.
+pub(crate) struct Made {
+    /// The playbook, as messages name it.
+    pub(crate) name: String,
+    /// The plan. Its secrets are references to `ciphertexts`.
+    pub(crate) plan: ExecutionPlan,
+    /// The patterns of its plays.
+    pub(crate) patterns: Vec<String>,
+    /// What is known of the machines of its hosts.
+    pub(crate) facts: IndexMap<String, ArchitectureFacts>,
+    /// The ciphertexts of its secrets by name.
+    pub(crate) ciphertexts: IndexMap<String, String>,
+    /// What is wrong or not supported, with its place.
+    pub(crate) problems: Vec<Wrong>,
+}
+
+/// Something that is wrong with a playbook.
+pub(crate) struct Wrong {
+    /// What, for people.
+    pub(crate) message: Diagnostic,
+    /// The absolute path of the file, where it has a place.
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// What a command reads.
+pub(crate) enum Input {
+    /// A document of another command, as JSON.
+    Document(serde_json::Value),
+    /// A playbook: its path, and its text where that came over standard input.
+    Playbook(PathBuf, Option<Vec<u8>>),
+}
+
+impl Input {
+    /// Reads a file, or standard input for `-`. What begins with `{` is a document; anything else is left to the reader of
+    /// playbooks, which finds files by other names too.
+    pub(crate) fn read(path: &Path) -> Result<Input, Failure> {
+        let stdin = path == Path::new("-");
+        let bytes = if stdin {
+            let mut bytes = Vec::new();
+            std::io::stdin()
+                .lock()
+                .read_to_end(&mut bytes)
+                .map_err(Failure::io("read", Path::new("standard input")))?;
+            bytes
+        } else {
+            match std::fs::read(path) {
+                Ok(bytes) if bytes.trim_ascii_start().starts_with(b"{") => bytes,
+                _ => return Ok(Input::Playbook(path.to_owned(), None)),
+            }
+        };
+        let name = if stdin {
+            STDIN.into()
+        } else {
+            path.display().to_string()
+        };
+        if bytes.trim_ascii().is_empty() {
+            return Err(
+                Failure::text(Exit::Refused, format!("{name} is empty")).hint(
+                    "it takes a playbook, or what `rustle parse` or `rustle facts` has written",
+                ),
+            );
+        }
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return Ok(Input::Playbook(PathBuf::from(STDIN), Some(bytes)));
+        }
+        serde_json::from_slice(&bytes)
+            .map(Input::Document)
+            .map_err(|e| Failure::text(Exit::Refused, format!("{name} is no JSON: {e}")))
+    }
+}
+
+/// Makes a plan of what was read.
+///
+/// # Errors
+/// What is wrong with the document, or keeps the playbook or its inventory from being read. What is wrong with single tasks is
+/// handed back with the plan.
+pub(crate) fn make(
+    input: Input,
+    options: &SourceOptions,
+    console: &Console,
+) -> Result<Made, Failure> {
+    match input {
+        Input::Document(document) => {
+            if let Some(option) = options.first_given() {
+                return Err(Failure::text(
+                    Exit::Usage,
+                    format!("{option} is for playbooks, and a document was given"),
+                )
+                .hint("give it to `rustle parse`"));
+            }
+            of_document(document)
+        }
+        Input::Playbook(path, text) => of_playbook(&path, text, options, console),
+    }
+}
+
+fn of_document(mut document: serde_json::Value) -> Result<Made, Failure> {
+    let ciphertexts = hide(&mut document);
+    let read = EnrichedPlaybook::read(document).map_err(|e| Failure::text(Exit::Refused, e))?;
+    let (plan, patterns, facts) = read.into_plan();
+    Ok(Made {
+        name: plan.metadata.name.clone().unwrap_or_default(),
+        plan,
+        patterns,
+        facts,
+        ciphertexts,
+        problems: Vec::new(),
+    })
+}
+
+fn of_playbook(
+    path: &Path,
+    text: Option<Vec<u8>>,
+    options: &SourceOptions,
+    console: &Console,
+) -> Result<Made, Failure> {
+    let surroundings = Surroundings::load(console)?;
+    let mut disk = Disk::new(options.vault.vault(&surroundings, console, false)?);
+    if let Some(text) = text {
+        disk = disk.with(path, text);
+    }
+    let sources = &surroundings.sources;
+    let refuse = |problems: Vec<Problem>| Failure {
+        diagnostics: problems.iter().map(|p| diagnostic(p, sources)).collect(),
+        exit: Exit::Refused,
+    };
+    let one = |problem: Problem| refuse(vec![problem]);
+    let extra = source::extra(&surroundings, &disk, &options.extra_vars).map_err(one)?;
+    let reading = source::options(&surroundings, &extra);
+    let reader = Reader::new(sources, &disk, &reading);
+    let playbook = source::read(&reader, path).map_err(one)?;
+    surroundings.say(console, &playbook.warnings);
+    let parts = Parts {
+        path,
+        playbook: &playbook,
+        reader: &reader,
+        surroundings: &surroundings,
+        disk: &disk,
+        extra: &extra,
+        // What is vaulted stays so.
+        open: &|vault| Ok(vault.ciphertext.clone().into()),
+        vaulted: &is_vaulted,
+    };
+    let chosen = Chosen {
+        inventory: &options.inventory,
+        limit: options.limit.as_deref(),
+    };
+    let targets = source::targets(&parts, &chosen, console).map_err(refuse)?;
+    source::refuse_prompts(&parts, &targets.extra).map_err(one)?;
+    let directory = surroundings.config.environment().directory.clone();
+    let (planned, problems) = survey(Request {
+        playbook: &playbook,
+        path,
+        reader: &reader,
+        sources,
+        inventory: targets.inventory,
+        hosts: targets.hosts,
+        directory: directory.clone(),
+        decrypt: parts.open,
+        vaulted: parts.vaulted,
+        gather: surroundings.config.text("DEFAULT_GATHERING") != Some("explicit"),
+        extra_vars: targets.extra,
+        prompted: IndexMap::new(),
+    });
+    surroundings.say(console, &planned.warnings);
+    let Planned {
+        mut plan, secrets, ..
+    } = planned;
+    for play in &mut plan.plays {
+        // A play without hosts has a name that no host has.
+        play.hosts.retain(|host| plan.hosts.contains_key(host));
+    }
+    let texts = secrets.iter();
+    let ciphertexts = texts
+        .map(|(name, text)| Ok((name.clone(), encrypted(text, &disk.vault)?)))
+        .collect::<Result<_, Failure>>()?;
+    Ok(Made {
+        name: path.display().to_string(),
+        patterns: playbook.plays.iter().map(|p| p.hosts.join(",")).collect(),
+        plan,
+        facts: IndexMap::new(),
+        ciphertexts,
+        problems: problems
+            .iter()
+            .map(|problem| Wrong {
+                message: diagnostic(problem, sources),
+                file: problem.at.map(|at| directory.join(sources.path(at.file))),
+            })
+            .collect(),
+    })
+}
+
+/// The ciphertext of a secret: its own, or a new one for a text of a file that was vaulted as a whole.
+fn encrypted(text: &str, vault: &Vault) -> Result<String, Failure> {
+    if is_encrypted(text.as_bytes()) {
+        return Ok(text.to_owned());
+    }
+    let refuse = |e: String| Failure::text(Exit::Key, e);
+    let Some(secret) = vault.secrets.first() else {
+        return Err(refuse(
+            "there is no vault password to encrypt with".to_owned(),
+        ));
+    };
+    secret
+        .encrypt(text.as_bytes(), secret.id(), None)
+        .map_err(|e| refuse(e.to_string()))
+}
+
+impl Made {
+    /// The vault ids that the ciphertexts name.
+    pub(crate) fn vault_ids(&self) -> Vec<String> {
+        let mut out: Vec<String> = Vec::new();
+        for text in self.ciphertexts.values() {
+            let header = text.lines().next().unwrap_or_default();
+            let id = header
+                .trim_end()
+                .splitn(4, ';')
+                .nth(3)
+                .unwrap_or(DEFAULT_ID)
+                .to_owned();
+            if !out.contains(&id) {
+                out.push(id);
+            }
+        }
+        out
+    }
+
+    /// Fails where something is wrong.
+    pub(crate) fn sound(&mut self) -> Result<(), Failure> {
+        if self.problems.is_empty() {
+            return Ok(());
+        }
+        Err(Failure {
+            diagnostics: self.problems.drain(..).map(|w| w.message).collect(),
+            exit: Exit::Refused,
+        })
+    }
+}
