@@ -24,9 +24,9 @@ mod variables;
 
 use rustle_formats::plan::{ExecutionPlan, Source};
 
+pub use crate::vars::CONTROLLER_LOOKUPS;
 pub use assets::{AssetRequest, Wanted, asset_requests};
 pub use offline::reason as controller_reason;
-pub use crate::vars::CONTROLLER_LOOKUPS;
 
 use defined::Defined;
 use places::{Placed, Tree};
