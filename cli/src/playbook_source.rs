@@ -196,6 +196,12 @@ pub(crate) fn targets(
         vars.insert("ansible_connection".to_owned(), "local".into());
         inventory.hosts.entry(name).or_default().vars = vars;
     }
+    let managed = config.text("DEFAULT_MANAGED_STR").and_then(managed);
+    for host in inventory.hosts.values_mut().filter(|_| managed.is_some()) {
+        host.vars
+            .entry("ansible_managed".to_owned())
+            .or_insert_with(|| managed.clone().into());
+    }
     parts.surroundings.say(console, &vars.take_warnings());
     Ok(Targets {
         inventory,
@@ -225,6 +231,39 @@ pub(crate) fn refuse_prompts(parts: &Parts<'_>, extra: &Map) -> Result<(), Probl
     Ok(())
 }
 
+/// The setting `ansible_managed` as a template that tells of the template it stands in; nothing where it is Ansible's own,
+/// which the runner knows. Its fields are those of Python's `str.format`, its date those of `strftime`.
+fn managed(setting: &str) -> Option<String> {
+    if setting == "Ansible managed" {
+        return None;
+    }
+    let filled = ["file", "host", "uid"]
+        .iter()
+        .fold(setting.to_owned(), |text, field| {
+            let name = if *field == "file" { "path" } else { field };
+            text.replace(
+                &format!("{{{field}}}"),
+                &format!("\u{1}template_{name}\u{2}"),
+            )
+        });
+    let dated = match filled.contains('%') {
+        false => filled,
+        true => filled
+            .split_inclusive(['\u{1}', '\u{2}'])
+            .map(|part| match part.split_once('%') {
+                None => part.to_owned(),
+                Some(_) => {
+                    let (text, end) =
+                        part.split_at(part.trim_end_matches(['\u{1}', '\u{2}']).len());
+                    let quoted = text.replace('\\', "\\\\").replace('\'', "\\'");
+                    format!("{{{{ template_mtime.strftime('{quoted}') }}}}{end}")
+                }
+            })
+            .collect(),
+    };
+    Some(dated.replace('\u{1}', "{{ ").replace('\u{2}', " }}"))
+}
+
 /// Opens what is under `!vault`.
 pub(crate) fn open(disk: &Disk, vault: &Vault) -> Result<Zeroizing<String>, String> {
     opened(&disk.vault, &vault.ciphertext)
@@ -238,4 +277,21 @@ pub(crate) fn opened(vault: &vault::Vault, ciphertext: &str) -> Result<Zeroizing
     String::from_utf8(plain.text.to_vec())
         .map(Zeroizing::new)
         .map_err(|_| "what is vaulted is not text".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::managed;
+
+    #[test]
+    fn a_managed_text_tells_of_its_template() {
+        assert_eq!(managed("Ansible managed"), None);
+        assert_eq!(
+            managed("by {uid} on {host}: {file}, %Y-%m-%d").as_deref(),
+            Some(
+                "by {{ template_uid }} on {{ template_host }}: {{ template_path }}\
+                 {{ template_mtime.strftime(', %Y-%m-%d') }}"
+            )
+        );
+    }
 }

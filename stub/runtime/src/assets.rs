@@ -34,8 +34,27 @@ pub struct AssetEntry {
     pub mode: u32,
 }
 
+/// Where a file lies on the machine that the plan comes from, as the variables `template_…` tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Its absolute path.
+    pub path: String,
+    /// When it was changed last, in that machine's time zone: `2026-11-22 13:31:34.921179`.
+    pub modified: String,
+    /// The name of its owner, or the number where there is no name.
+    pub owner: String,
+    /// The name of the machine.
+    pub node: String,
+}
+
 /// A source of assets.
 pub trait Assets {
+    /// Where the file at this path lies, if it is here now. Default: it is not known, as in an artifact, which says the same
+    /// whoever packed it.
+    fn origin(&self, _path: &[u8]) -> Option<Origin> {
+        None
+    }
+
     /// The entry at this path.
     ///
     /// # Errors

@@ -27,6 +27,9 @@ pub trait Variables {
     /// A sentence, where it cannot be templated.
     fn get(&self, name: &str) -> Result<Option<Value>, String>;
 
+    /// Whether there is a variable of this name.
+    fn has(&self, name: &str) -> bool;
+
     /// Evaluates one condition (`assert: that=…`).
     ///
     /// # Errors
@@ -47,8 +50,9 @@ pub struct RenderRequest<'a> {
     pub text: &'a str,
     /// Its name in messages, and where `include` searches from.
     pub name: &'a str,
-    /// Variables on top of the task's (`template_path`, `template_destpath`, …).
-    pub extra: Map,
+    /// What it knows of itself (`template_path`, `template_destpath`, …), on top of the task's variables. Its
+    /// moments are templates, the rest is data.
+    pub about: Map,
     /// `block_start_string` and the like, by Ansible's names; also trim_blocks, lstrip_blocks, newline_sequence.
     pub options: Map,
 }

@@ -5,11 +5,12 @@ use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustle_packer::{AssetFrom, AssetSource};
-use rustle_runtime::assets::{AssetEntry, AssetKind, Assets};
+use rustle_runtime::accounts::Accounts;
+use rustle_runtime::assets::{AssetEntry, AssetKind, Assets, Origin};
 
 /// Files and folders of this machine under the names that a plan's tasks use.
 #[derive(Debug, Default)]
@@ -161,6 +162,29 @@ fn walk(name: &[u8], folder: &Path, out: &mut BTreeMap<Vec<u8>, AssetEntry>) -> 
 }
 
 impl Assets for DiskFiles {
+    fn origin(&self, path: &[u8]) -> Option<Origin> {
+        let Some(Found::Path(place)) = self.find(path) else {
+            return None;
+        };
+        let place = fs::canonicalize(place).ok()?;
+        let meta = fs::metadata(&place).ok()?;
+        let modified = jiff::Timestamp::try_from(meta.modified().ok()?).ok()?;
+        // Python's moments have microseconds.
+        let modified = modified.round(jiff::Unit::Microsecond).ok()?;
+        let modified = modified.to_zoned(jiff::tz::TimeZone::system());
+        let accounts = Accounts::load(Path::new("/")).ok();
+        let owner = accounts.as_ref().and_then(|a| a.user_by_id(meta.uid()));
+        Some(Origin {
+            path: place.to_string_lossy().into_owned(),
+            modified: modified.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string(),
+            owner: owner.map_or_else(|| meta.uid().to_string(), |user| user.name.clone()),
+            node: rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned(),
+        })
+    }
+
     fn entry(&self, path: &[u8]) -> io::Result<Option<AssetEntry>> {
         match self.find(path) {
             None => Ok(None),

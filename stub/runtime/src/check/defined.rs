@@ -49,6 +49,8 @@ pub(super) struct Defined<'p> {
     plan: &'p ExecutionPlan,
     /// Tasks define variables of any name.
     pub(super) open: bool,
+    /// There will be a controller.
+    pub(super) attached: bool,
     /// Their values are known only in the run: registered, set by `set_fact`, given when started, secrets.
     made: HashSet<&'p str>,
     /// Their values are known, and stronger than what plays and tasks say.
@@ -76,6 +78,7 @@ impl<'p> Defined<'p> {
             tree,
             plan,
             open: false,
+            attached: false,
             made: given.iter().map(String::as_str).collect(),
             extra: &plan.extra_vars,
             inventory: HashMap::new(),
@@ -158,6 +161,17 @@ impl<'p> Defined<'p> {
         }
     }
 
+    /// Whether a template file knows this of itself: what an artifact must not depend on is known with a controller only.
+    fn about_templates(&self, name: &str) -> bool {
+        match name {
+            "template_path" | "template_fullpath" | "template_destpath" | "template_run_date" => {
+                true
+            }
+            "template_host" | "template_uid" | "template_mtime" => self.attached,
+            _ => false,
+        }
+    }
+
     /// What a name stands for.
     pub(super) fn meaning(&self, view: View<'_, 'p>, name: &str) -> Meaning<'p> {
         if self.open || could_be_fact(name) || is_magic(name) || self.made.contains(name) {
@@ -166,7 +180,7 @@ impl<'p> Defined<'p> {
         if let Some(value) = self.extra.get(name) {
             return Meaning::Value(value);
         }
-        if view.file && name.starts_with("template_") {
+        if view.file && self.about_templates(name) {
             return Meaning::Something;
         }
         match view.task {

@@ -134,6 +134,7 @@ pub fn check(plan: &ExecutionPlan, options: &CheckOptions<'_>) -> Vec<Problem> {
     let tree = Tree::of(plan);
     let mut defined = Defined::of(plan, &tree, &options.known_variables);
     defined.open |= options.as_reached;
+    defined.attached = options.attached;
     let mut out = Vec::new();
     modules::check(plan, &tree, options.as_reached, &mut out);
     keywords::check(plan, &tree, &mut out);

@@ -27,12 +27,15 @@ pub(crate) struct TaskVars<'a, 'r> {
     scope: TaskScope<'a, 'r>,
     /// The loop's variables and the task's own result: data, and stronger than everything.
     top: RefCell<Map>,
+    /// What a template file knows of itself while it is rendered. Its moments are expressions.
+    file: RefCell<Map>,
 }
 
 impl<'a, 'r> TaskVars<'a, 'r> {
     pub(crate) fn new(scope: TaskScope<'a, 'r>) -> TaskVars<'a, 'r> {
         TaskVars {
             top: RefCell::default(),
+            file: RefCell::default(),
             scope,
         }
     }
@@ -54,6 +57,12 @@ impl<'a, 'r> TaskVars<'a, 'r> {
         self.top.borrow_mut().insert(name.to_owned(), value);
     }
 
+    /// Sets what a template file knows of itself; gives what was set before.
+    pub(crate) fn set_file(&self, about: Map) -> Map {
+        self.scope.store.touch();
+        self.file.replace(about)
+    }
+
     /// The run's variables.
     pub(crate) fn store(&self) -> &'a Store<'r> {
         self.scope.store
@@ -71,6 +80,10 @@ impl<'a, 'r> TaskVars<'a, 'r> {
         name: &str,
         look: impl FnOnce(&Value, bool, Option<Layer>) -> R,
     ) -> Option<R> {
+        if let Some(value) = self.file.borrow().get(name) {
+            let moment = matches!(name, "template_mtime" | "template_run_date");
+            return Some(look(value, moment, None));
+        }
         if let Some(value) = self.top.borrow().get(name) {
             return Some(look(value, false, None));
         }

@@ -219,13 +219,9 @@ impl<'t, 'r> Templar<'t, 'r> {
     pub(crate) fn render(&self, request: &RenderRequest<'_>) -> Result<String, String> {
         let mut options = FileOptions::default();
         apply_options(&request.options, &mut options)?;
-        for (name, value) in &request.extra {
-            self.vars.set_top(name, value.clone());
-        }
+        let outer = self.vars.set_file(request.about.clone());
         let rendered = self.with(|inner| inner.render_file(request.text, request.name, &options));
-        for name in request.extra.keys() {
-            self.vars.unset_top(name);
-        }
+        self.vars.set_file(outer);
         rendered.map_err(|e| match (e.kind(), e.line()) {
             (ErrorKind::Syntax | ErrorKind::Undefined { .. }, line) if line > 0 => {
                 format!("{} (line {line}, column {})", e.message(), e.column())
@@ -287,6 +283,10 @@ impl Variables for Templar<'_, '_> {
             return Ok(None);
         }
         self.expression(name).map(Some).map_err(|e| e.message)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.vars.has(name)
     }
 
     fn condition(&self, condition: &Value) -> Result<bool, String> {

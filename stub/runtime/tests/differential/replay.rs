@@ -365,6 +365,9 @@ impl Variables for Fake {
     fn get(&self, name: &str) -> Result<Option<rustle_formats::Value>, String> {
         Err(format!("no variables here: {name}"))
     }
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
     fn condition(&self, condition: &rustle_formats::Value) -> Result<bool, String> {
         Err(format!("no templates here: {condition}"))
     }
@@ -388,7 +391,7 @@ impl Variables for Fake {
             let tail = &rest[at + start.len()..];
             let close = tail.find(&end).ok_or("unclosed expression")?;
             let name = tail[..close].trim();
-            let value = request.extra.get(name).or_else(|| self.0.get(name));
+            let value = request.about.get(name).or_else(|| self.0.get(name));
             match value {
                 Some(value) => match value.as_str() {
                     Some(text) => out.push_str(text),
