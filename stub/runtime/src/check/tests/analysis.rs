@@ -256,9 +256,17 @@ fn template_files_are_read() {
     assert!(
         files(
             &plan,
-            "{{ port }} {{ template_host }} {{ ansible_managed }}"
+            "{{ port }} {{ template_path }} {{ ansible_managed }}"
         )
         .is_empty()
+    );
+    // An artifact does not know who packed it.
+    assert_eq!(
+        files(&plan, "{{ template_host }}"),
+        [format!(
+            "{src}: a.j2: `template_host` is undefined (line 1, column 4) \
+             (no variable, registered result, fact or loop of the plan has this name)"
+        )]
     );
     assert_eq!(
         files(&plan, "first\n  {{ prot }}\n"),
