@@ -5,25 +5,67 @@ mod common;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use common::{Bench, names, plan, stderr};
 use rustle_formats::report::ExecutionReport;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 /// A server that answers the posts of each kind with these status lines, the last one for all that follow; heartbeats are
 /// always welcome.
 fn server(reports: &'static [&'static str]) -> (String, Receiver<Value>) {
+    serve("http", reports, Some)
+}
+
+/// The same over TLS, with a certificate that only the authority of fixtures/tls vouches for.
+fn tls_server(reports: &'static [&'static str]) -> (String, Receiver<Value>) {
+    let certificate = CertificateDer::from_pem_file(tls("server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(tls("server.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let config = Arc::new(config);
+    serve("https", reports, move |stream| {
+        let connection = ServerConnection::new(Arc::clone(&config)).ok()?;
+        Some(StreamOwned::new(connection, stream))
+    })
+}
+
+fn tls(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fixtures/tls")
+        .join(name)
+}
+
+fn serve<S: Read + Write>(
+    scheme: &str,
+    reports: &'static [&'static str],
+    accept: impl Fn(TcpStream) -> Option<S> + Send + 'static,
+) -> (String, Receiver<Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/reports", listener.local_addr().unwrap());
+    let url = format!("{scheme}://{}/reports", listener.local_addr().unwrap());
     let (sender, receiver) = channel();
     // Ends with the test's process.
     std::thread::spawn(move || {
         let mut answered = 0;
         for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
+            let Ok(stream) = stream else { return };
+            let timeout = Some(Duration::from_secs(20));
+            stream.set_read_timeout(timeout).unwrap();
+            let Some(mut stream) = accept(stream) else {
+                continue;
+            };
             let Some(body) = request(&mut stream) else {
                 continue;
             };
@@ -37,6 +79,7 @@ fn server(reports: &'static [&'static str]) -> (String, Receiver<Value>) {
                 stream,
                 "HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
             );
+            let _ = stream.flush();
             if sender.send(body).is_err() {
                 return;
             }
@@ -46,10 +89,7 @@ fn server(reports: &'static [&'static str]) -> (String, Receiver<Value>) {
 }
 
 /// Reads a post; `None` for anything else.
-fn request(stream: &mut TcpStream) -> Option<Value> {
-    stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
+fn request(stream: &mut impl Read) -> Option<Value> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];
     loop {
@@ -73,10 +113,22 @@ fn request(stream: &mut TcpStream) -> Option<Value> {
 
 /// Runs these tasks with this runtime configuration.
 fn run(tasks: &str, config: Value) -> (Bench, Output) {
+    run_trusting(tasks, config, None)
+}
+
+/// The same, with this bundle of authorities in place of the machine's.
+fn run_trusting(tasks: &str, config: Value, bundle: Option<&Path>) -> (Bench, Output) {
     let mut plan = plan(tasks);
     plan.runtime = serde_json::from_value(config).unwrap();
     let bench = Bench::of(plan, Vec::new(), |_| {});
-    let output = bench.command().env_remove("http_proxy").output().unwrap();
+    let mut command = bench.command();
+    for proxy in ["http_proxy", "https_proxy", "HTTPS_PROXY", "SSL_CERT_FILE"] {
+        command.env_remove(proxy);
+    }
+    if let Some(bundle) = bundle {
+        command.env("SSL_CERT_FILE", bundle);
+    }
+    let output = command.output().unwrap();
     (bench, output)
 }
 
@@ -135,6 +187,38 @@ fn a_busy_server_is_asked_again() {
     assert!(reports.iter().all(|r| *r == reports[0]));
     let last: ExecutionReport = serde_json::from_value(reports[2].clone()).unwrap();
     assert_eq!(last, local_copy(&bench));
+}
+
+#[test]
+fn a_server_with_a_trusted_certificate_gets_the_report() {
+    let (url, posts) = tls_server(&["200 OK"]);
+    let config = json!({"controller_endpoint": url});
+    let (bench, output) = run_trusting(ONE, config, Some(&tls("ca.pem")));
+    assert_eq!(
+        (output.status.code(), stderr(&output)),
+        (Some(0), String::new())
+    );
+    let last = posts.try_iter().last().unwrap();
+    assert_eq!(
+        serde_json::from_value::<ExecutionReport>(last).unwrap(),
+        local_copy(&bench)
+    );
+}
+
+#[test]
+fn a_server_that_nobody_vouches_for_gets_nothing() {
+    let (url, posts) = tls_server(&["200 OK"]);
+    // The server's own certificate is no authority.
+    let config = json!({"controller_endpoint": url, "max_retries": 0});
+    let (bench, output) = run_trusting(ONE, config, Some(&tls("server.pem")));
+    assert_eq!(output.status.code(), Some(0));
+    let told = stderr(&output);
+    assert!(
+        told.starts_with("[WARNING]: ") && told.contains("certificate"),
+        "{told}"
+    );
+    assert_eq!(posts.try_iter().count(), 0);
+    assert!(local_copy(&bench).success);
 }
 
 #[test]
