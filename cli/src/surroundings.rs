@@ -40,6 +40,15 @@ impl Surroundings {
     }
 }
 
+/// How a command ends that a problem keeps from its work.
+pub(crate) fn exit_for(problem: &Problem) -> Exit {
+    if problem.general {
+        Exit::Plan
+    } else {
+        Exit::Refused
+    }
+}
+
 /// A problem as a message.
 pub(crate) fn diagnostic(problem: &Problem, sources: &Sources) -> Diagnostic {
     let level = match problem.severity {

@@ -1,13 +1,14 @@
 //! Tasks and blocks.
 
 use rustle_formats::Value;
-use rustle_formats::plan::{Block, Item, Task};
+use rustle_formats::plan::{ARGS_TEMPLATE, Block, Item, Task};
 use rustle_playbook::Problem;
 use rustle_playbook::play::{
     Action, Block as PlayBlock, Entry, ImportRole, ImportTasks, Loop, Site, Task as PlayTask,
 };
 
-use crate::keywords::json;
+use crate::handlers;
+use crate::keywords::{Fields, json, text};
 use crate::lowering::Lowering;
 use crate::roles::from_names;
 
@@ -19,15 +20,15 @@ impl Lowering<'_> {
 
     fn item(&mut self, entry: &Entry, site: &Site) -> Item {
         match entry {
-            Entry::Task(task) => Item::Task(Box::new(self.task(task, site))),
+            Entry::Task(task) => Item::Task(Box::new(self.task(task, site, &Fields::new()))),
             Entry::Block(block) => Item::Block(Box::new(self.block(block, site))),
             Entry::ImportTasks(import) => Item::Block(Box::new(self.import_tasks(import, site))),
             Entry::ImportRole(import) => Item::Block(Box::new(self.import_role(import))),
         }
     }
 
-    /// A task.
-    pub(crate) fn task(&mut self, task: &PlayTask, site: &Site) -> Task {
+    /// A task. `around` are keywords that it takes from what is around it.
+    pub(crate) fn task(&mut self, task: &PlayTask, site: &Site, around: &Fields) -> Task {
         if self.is_vaulted(task.at) {
             self.problems.push(
                 Problem::error("a task of a vaulted file would be readable in an artifact")
@@ -37,6 +38,7 @@ impl Lowering<'_> {
             return Task::default();
         }
         let mut fields = self.fields(&task.keywords, &[]);
+        handlers::inherit(&mut fields, around);
         match &task.loop_ {
             Some(Loop::Items(items)) => {
                 let items = self.value(items);
@@ -72,13 +74,21 @@ impl Lowering<'_> {
             task.args.insert("_raw_params".to_owned(), free);
         }
         if let Some(template) = &action.args_template {
-            self.problems.push(
-                Problem::error(
-                    "`args` that are a template cannot be checked, and are not supported yet",
-                )
-                .at(template.at)
-                .hint("write the arguments out, each with its own template"),
+            let made = self.value(template);
+            task.args.insert(ARGS_TEMPLATE.to_owned(), made);
+            self.warnings.push(
+                Problem::warning("a template for all arguments of a task is not safe where others may set its variables")
+                    .at(template.at)
+                    .hint("write the arguments out, each with its own template"),
             );
+        }
+        if action.builtin() == Some("set_fact") {
+            // What is no text is no name of a variable: the task says so when it is reached.
+            for (key, value) in action.args.iter().filter(|(key, _)| key.as_str().is_none()) {
+                let value = self.value(value);
+                let name = format!("{{{{ {} }}}}", text(key));
+                task.args.insert(name, value);
+            }
         }
     }
 
@@ -121,44 +131,6 @@ impl Lowering<'_> {
         used.allow_duplicates = flag(argument("allow_duplicates"));
         used.rolespec_validate = flag(argument("rolespec_validate"));
         out.use_role = Some(Box::new(used));
-        out
-    }
-
-    /// Handlers, those of imported files among them.
-    pub(crate) fn handlers(&mut self, entries: &[Entry], site: &Site) -> Vec<Task> {
-        let site = &Site {
-            handlers: true,
-            ..site.clone()
-        };
-        let mut out = Vec::new();
-        for entry in entries {
-            match entry {
-                Entry::Task(task) => out.push(self.task(task, site)),
-                Entry::ImportTasks(import) => {
-                    let inherits = import
-                        .task
-                        .keywords
-                        .iter()
-                        .find(|w| w.keyword.name != "name");
-                    match inherits {
-                        None => out.extend(self.handlers(&import.entries, site)),
-                        Some(written) => self.problems.push(
-                            Problem::error(format!(
-                                "`{}` on an import among handlers is not supported yet",
-                                written.keyword.name
-                            ))
-                            .at(written.key.at),
-                        ),
-                    }
-                }
-                Entry::Block(block) => self.problems.push(
-                    Problem::error("a block among handlers is not supported yet").at(block.at),
-                ),
-                Entry::ImportRole(import) => self.problems.push(
-                    Problem::error("a role among handlers is not supported yet").at(import.task.at),
-                ),
-            }
-        }
         out
     }
 }

@@ -1,13 +1,14 @@
 //! From a playbook, an inventory and what is known of the hosts to an execution plan. Pure: files are read through the
 //! playbook reader, nothing is printed, nothing is run.
 //!
-//! `plays` makes plays, `entries` tasks and blocks, `roles` roles, `includes` what tasks may include at run time,
+//! `plays` makes plays, `entries` tasks and blocks, `handlers` handlers, `roles` roles, `includes` what tasks may include at run time,
 //! `keywords` and `values` what they are made of, `hosts` the inventory's part; `decide` says where each task runs, `documents`
 //! is what commands pass on to each other.
 
 pub mod decide;
 pub mod documents;
 mod entries;
+mod handlers;
 mod hosts;
 mod includes;
 mod keywords;

@@ -28,6 +28,8 @@ pub struct Problem {
     pub notes: Vec<String>,
     /// What may help.
     pub hint: Option<String>,
+    /// Whether Ansible takes it for no fault of the syntax: it then ends with 1 in place of 4.
+    pub general: bool,
 }
 
 impl Problem {
@@ -40,6 +42,7 @@ impl Problem {
             length: 0,
             notes: Vec::new(),
             hint: None,
+            general: false,
         }
     }
 
@@ -49,6 +52,13 @@ impl Problem {
             severity: Severity::Warning,
             ..Problem::error(message)
         }
+    }
+
+    /// Not a fault of the syntax to Ansible.
+    #[must_use]
+    pub fn general(mut self) -> Problem {
+        self.general = true;
+        self
     }
 
     /// With its place.

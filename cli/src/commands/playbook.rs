@@ -2,6 +2,7 @@
 
 mod causes;
 mod run;
+mod settings;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,7 +16,7 @@ use crate::disk::Disk;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::playbook_source as source;
-use crate::surroundings::{Surroundings, diagnostic};
+use crate::surroundings::{Surroundings, diagnostic, exit_for};
 use crate::vault_options::VaultOptions;
 
 /// Runs playbooks on this machine, as ansible-playbook does with `connection: local`; or shows what is in them.
@@ -54,7 +55,10 @@ impl PlaybookCommand {
         let surroundings = Surroundings::load(console)?;
         let disk = Disk::new(self.vault.vault(&surroundings, console, false)?);
         let refuse = |problem: Problem| {
-            Failure::new(Exit::Refused, diagnostic(&problem, &surroundings.sources))
+            Failure::new(
+                exit_for(&problem),
+                diagnostic(&problem, &surroundings.sources),
+            )
         };
         let extra = source::extra(&surroundings, &disk, &self.extra_vars).map_err(refuse)?;
         let options = source::options(&surroundings, &extra);

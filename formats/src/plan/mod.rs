@@ -28,7 +28,7 @@ pub use deployment::{BinaryDeployment, EmbeddedData, StaticFile};
 pub use role::{MAIN, RolePlan, RoleUse};
 pub use runtime::RuntimeConfig;
 pub use span::Span;
-pub use task::{Block, Item, LoopControl, Source, Task};
+pub use task::{ARGS_TEMPLATE, Block, Item, LoopControl, Source, Task};
 
 use crate::value::{Map, Value};
 

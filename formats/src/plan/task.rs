@@ -8,6 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Conditions, RoleUse, Span};
 use crate::value::{Map, Value};
 
+/// The name under which a task's arguments have a template of a mapping: further arguments, which only the run knows. What
+/// is written out beside it wins.
+pub const ARGS_TEMPLATE: &str = "_variable_params";
+
 /// A place in a playbook.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -54,7 +58,7 @@ pub struct Task {
     pub name: String,
     /// The module, by short or full name.
     pub module: String,
-    /// Its arguments.
+    /// Its arguments. [`ARGS_TEMPLATE`] stands for further ones.
     pub args: Map,
     /// The only hosts of the play that it is for; empty: all.
     pub hosts: Vec<String>,

@@ -6,7 +6,7 @@
 mod coerce;
 pub(crate) mod described;
 
-pub(crate) use coerce::{boolean, may_be_template, text};
+pub(crate) use coerce::{boolean, may_be_template, text, type_of};
 pub use rustle_formats::nearest;
 use rustle_formats::order;
 use rustle_formats::{Map, Value};

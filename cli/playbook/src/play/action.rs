@@ -139,7 +139,7 @@ fn explicit(keyword: &str, key: &Node, value: &Node) -> Result<Action, Problem> 
         return Ok(action);
     }
     let text = value.as_str().unwrap_or("").trim();
-    let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let (name, rest) = first_word(text);
     if name.is_empty() {
         return Err(Problem::error(format!("`{keyword}` names no module")).at(key.at));
     }
@@ -148,6 +148,20 @@ fn explicit(keyword: &str, key: &Node, value: &Node) -> Result<Action, Problem> 
         arguments(&mut action, &derived(rest.trim_start().to_owned(), value))?;
     }
     Ok(action)
+}
+
+/// The name that begins a text, which may be a template with blanks, and what follows.
+fn first_word(text: &str) -> (&str, &str) {
+    let mut open = false;
+    for (at, c) in text.char_indices() {
+        match &text[at..] {
+            rest if rest.starts_with("{{") => open = true,
+            rest if rest.starts_with("}}") => open = false,
+            _ if c.is_whitespace() && !open => return (&text[..at], &text[at..]),
+            _ => {}
+        }
+    }
+    (text, "")
 }
 
 /// What stands beside the module's name.
@@ -225,19 +239,17 @@ fn more_arguments(action: &mut Action, args: &Node) -> Result<(), Problem> {
 }
 
 fn no_action(task: &Node) -> Problem {
-    Problem::error("this task has no module, so there is nothing to do")
+    Problem::error("no module/action detected in task.")
         .at(task.at)
         .hint("a task is `MODULE: ARGUMENTS` beside its keywords; is the module indented as its name is?")
 }
 
 fn conflicting(first: &Node, second: &Node) -> Problem {
     let (a, b) = (text_of(first), text_of(second));
-    let problem = Problem::error(format!(
-        "a task does one thing, and this one names `{a}` and `{b}`"
-    ))
-    .at(second.at)
-    .over(b.chars().count())
-    .note(format!("`{a}` is in line {}", first.at.line));
+    let problem = Problem::error(format!("conflicting action statements: {a}, {b}"))
+        .at(second.at)
+        .over(b.chars().count())
+        .note(format!("`{a}` is in line {}", first.at.line));
     let known: Vec<&str> = super::keywords::KEYWORDS
         .iter()
         .filter(|keyword| keyword.allowed(Place::Task))

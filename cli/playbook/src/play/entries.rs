@@ -82,7 +82,7 @@ impl Reader<'_> {
             && keywords.get("block").is_none()
         {
             return Err(Problem::error(format!(
-                "`{}` belongs to a `block`, and there is none beside it",
+                "'{}' keyword cannot be used without 'block'",
                 written.keyword.name
             ))
             .at(written.key.at)
@@ -116,6 +116,16 @@ impl Reader<'_> {
                 }
                 keywords.push(keyword, key, value);
             } else if is_loop(name) {
+                if loop_.is_some() {
+                    let lookup = &name["with_".len()..];
+                    return Err(Problem::error(format!("duplicate loop in task: {lookup}"))
+                        .at(key.at)
+                        .over(name.chars().count())
+                        .hint(
+                            "a task has one loop: nest them by `include_tasks`, or with `product`",
+                        )
+                        .general());
+                }
                 loop_ = Some(Loop::With {
                     lookup: name["with_".len()..].to_owned(),
                     terms: value.clone(),
@@ -155,14 +165,15 @@ impl Reader<'_> {
     /// `vars` is a mapping, and `tags` are text.
     pub(crate) fn check_common(&self, keywords: &Keywords, place: Place) -> Result<(), Problem> {
         super::tags::check(keywords)?;
+        super::names::check(keywords)?;
         match keywords.get("vars") {
             Some(vars) if !matches!(vars.value, NodeValue::Null | NodeValue::Map(_)) => {
                 Err(Problem::error(format!(
-                    "`vars` of {} is a mapping of names and values, and this is {}",
-                    place.name(),
-                    vars.kind()
+                    "Vars in a {} must be specified as a dictionary.",
+                    place.class()
                 ))
-                .at(vars.at))
+                .at(vars.at)
+                .note(format!("this is {}", vars.kind())))
             }
             _ => Ok(()),
         }

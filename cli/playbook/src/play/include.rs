@@ -60,10 +60,19 @@ pub(super) fn is_statement(name: &str) -> bool {
 impl Reader<'_> {
     pub(super) fn include(&self, task: Task, scope: &Scope) -> Result<Entry, Problem> {
         let name = short(&task.action.name).to_owned();
+        if scope.handlers && matches!(name.as_str(), "import_role" | "include_role") {
+            return Err(
+                Problem::error(format!("Using '{name}' as a handler is not supported."))
+                    .at(task.action.at)
+                    .over(task.action.name.len())
+                    .hint("`include_tasks` is, and may lead to a file that includes the role"),
+            );
+        }
         match name.as_str() {
-            "include" => Err(Problem::error("`include` was removed from Ansible")
+            "include" => Err(Problem::error("The 'ansible.builtin.include' action plugin has been removed. Use include_tasks or import_tasks instead. This feature was removed from ansible-core in a release after 2023-05-16.")
                 .at(task.action.at)
                 .over(task.action.name.len())
+                .general()
                 .hint("write `import_tasks` (static) or `include_tasks` (dynamic)")),
             "import_playbook" => Err(Problem::error(
                 "`import_playbook` stands between plays, not between tasks",

@@ -38,6 +38,19 @@ impl Place {
         }
     }
 
+    /// The class that Ansible names in its messages.
+    pub(crate) fn class(self) -> &'static str {
+        match self {
+            Place::Play => "Play",
+            Place::Role => "RoleDefinition",
+            Place::Block => "Block",
+            Place::Task => "Task",
+            Place::Handler => "Handler",
+            Place::ImportPlaybook => "PlaybookInclude",
+            Place::LoopControl => "LoopControl",
+        }
+    }
+
     const fn bit(self) -> u8 {
         1 << self as u8
     }
@@ -218,9 +231,12 @@ pub fn find(name: &str, place: Place) -> Option<&'static Keyword> {
 
 /// A key that is no keyword there.
 pub(crate) fn unknown(key: &Node, name: &str, place: Place) -> Problem {
-    let mut problem = Problem::error(format!("`{name}` is no keyword of {}", place.name()))
-        .at(key.at)
-        .over(name.chars().count());
+    let mut problem = Problem::error(format!(
+        "'{name}' is not a valid attribute for a {}",
+        place.class()
+    ))
+    .at(key.at)
+    .over(name.chars().count());
     let known: Vec<&str> = KEYWORDS
         .iter()
         .filter(|keyword| keyword.allowed(place))

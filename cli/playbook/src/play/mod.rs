@@ -6,6 +6,7 @@ mod entries;
 mod include;
 mod keywords;
 mod model;
+mod names;
 mod outline;
 
 mod plays;

@@ -205,6 +205,9 @@ impl Reader<'_> {
 
     fn play_keywords(&self, item: &Node, map: &Mapping) -> Result<Keywords, Problem> {
         let mut keywords = Keywords::default();
+        if map.get("user").is_some() && map.get("remote_user").is_some() {
+            return Err(Problem::error("both 'user' and 'remote_user' are set for this play. The use of 'user' is deprecated, and should be removed").at(item.at));
+        }
         for (key, value) in map {
             let name = text_of(key);
             // Ansible's old name.
@@ -311,9 +314,11 @@ pub(crate) fn role_folders(reader: &Reader<'_>, scope: &Scope) -> Vec<PathBuf> {
 
 fn check_hosts(item: &Node, keywords: &Keywords) -> Result<(), Problem> {
     let Some(hosts) = keywords.get("hosts") else {
-        return Err(Problem::error("this play names no `hosts`")
-            .at(item.at)
-            .hint("add `hosts: PATTERN`, for example `hosts: all`"));
+        return Err(
+            Problem::error("The field 'hosts' is required but was not set.")
+                .at(item.at)
+                .hint("add `hosts: PATTERN`, for example `hosts: all`"),
+        );
     };
     let bad = |what: String| {
         Err(Problem::error(what)
@@ -321,20 +326,23 @@ fn check_hosts(item: &Node, keywords: &Keywords) -> Result<(), Problem> {
             .hint("write `hosts: PATTERN`, or a list of patterns"))
     };
     match &hosts.value {
-        NodeValue::List(list) if list.is_empty() => bad("`hosts` is empty".to_owned()),
-        NodeValue::Null => bad("`hosts` is empty".to_owned()),
-        NodeValue::Str(text) if text.text.is_empty() => bad("`hosts` is empty".to_owned()),
+        NodeValue::List(list) if list.is_empty() => {
+            bad("Hosts list cannot be empty. Please check your playbook".to_owned())
+        }
+        NodeValue::Null => bad("Hosts list cannot be empty. Please check your playbook".to_owned()),
+        NodeValue::Str(text) if text.text.is_empty() => {
+            bad("Hosts list cannot be empty. Please check your playbook".to_owned())
+        }
         NodeValue::List(list) => match list.iter().find(|host| text_of(host).is_empty()) {
             Some(host) => bad(format!(
-                "a pattern of `hosts` is text, and this is {}",
-                host.kind()
+                "Hosts list contains an invalid host value: '{}'",
+                text_of(host)
             )),
             None => Ok(()),
         },
-        NodeValue::Map(_) | NodeValue::Vault(_) => bad(format!(
-            "`hosts` is text or a list, and this is {}",
-            hosts.kind()
-        )),
+        NodeValue::Map(_) | NodeValue::Vault(_) => {
+            bad("Hosts list must be a sequence or string. Please check your playbook.".to_owned())
+        }
         _ => Ok(()),
     }
 }

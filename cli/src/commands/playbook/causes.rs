@@ -5,10 +5,11 @@
 
 use std::path::PathBuf;
 
+use rustle_formats::Value;
 use rustle_formats::plan::Source;
 use rustle_playbook::yaml::{self, Mapping, Node};
-use rustle_playbook::{Position, Sources};
-use rustle_runtime::report::{Cause, Excerpts};
+use rustle_playbook::{Position, Problem, Sources};
+use rustle_runtime::report::{Cause, Excerpts, python_repr};
 
 /// What can be done about a condition that is no text.
 const BROKEN: &str = "Broken conditionals can be temporarily allowed with the `ALLOW_BROKEN_CONDITIONALS` configuration option.";
@@ -47,12 +48,17 @@ impl Excerpts for Lines {
             file: task.file.clone(),
             ..sources.source(at)
         };
-        let found = at_place(&document.root, &|at| {
+        let around = at_place(&document.root, &|at| {
             let here = place(at);
             (here.line, here.column) == (task.line, task.column)
         })?;
         let written = Written {
-            task: found,
+            task: around.first()?,
+            environments: around
+                .iter()
+                .rev()
+                .filter_map(|map| map.get("environment"))
+                .collect(),
             at: task,
             module,
             place: &place,
@@ -61,14 +67,16 @@ impl Excerpts for Lines {
     }
 }
 
-/// The mapping that begins at a place.
-fn at_place<'a>(node: &'a Node, wanted: &dyn Fn(Position) -> bool) -> Option<&'a Mapping> {
+/// The mapping that begins at a place, and those around it, outwards.
+fn at_place<'a>(node: &'a Node, wanted: &dyn Fn(Position) -> bool) -> Option<Vec<&'a Mapping>> {
     if let Some(map) = node.as_map() {
         // A play that begins where its first task does is no task.
         if wanted(node.at) && map.get("hosts").is_none() {
-            return Some(map);
+            return Some(vec![map]);
         }
-        return map.iter().find_map(|(_, value)| at_place(value, wanted));
+        let mut found = map.iter().find_map(|(_, value)| at_place(value, wanted))?;
+        found.push(map);
+        return Some(found);
     }
     node.as_list()?
         .iter()
@@ -78,6 +86,8 @@ fn at_place<'a>(node: &'a Node, wanted: &dyn Fn(Position) -> bool) -> Option<&'a
 /// A task as it is written.
 struct Written<'a> {
     task: &'a Mapping,
+    /// The `environment` of what is around it and its own, the outermost first.
+    environments: Vec<&'a Node>,
     at: &'a Source,
     module: &'a str,
     place: &'a dyn Fn(Position) -> Source,
@@ -93,7 +103,7 @@ impl Written<'_> {
             return Some(vec![Cause {
                 message: message.to_owned(),
                 at: None,
-                help: Some(OF_LOOKUP),
+                help: Some(OF_LOOKUP.to_owned()),
             }]);
         }
         let cause = message.strip_prefix("Task failed: ")?;
@@ -104,9 +114,13 @@ impl Written<'_> {
             return self.of_keyword(cause, rest);
         }
         if let Some(rest) = cause.strip_prefix("Invalid variable name '") {
-            let name = rest.strip_suffix("'.")?;
-            let (key, _) = self.action()?.1.as_map()?.entry(name)?;
-            return Some(self.under_task(cause, key.at, Some(NAMES)));
+            let name = rest.split('\'').next()?;
+            return Some(self.under_task(cause, self.key(name)?.at, Some(NAMES)));
+        }
+        if cause.starts_with("Cannot resolve '") {
+            let action = self.task.get("action")?;
+            let module = action.as_map().and_then(|map| map.get("module"));
+            return Some(self.under_task(cause, module.unwrap_or(action).at, None));
         }
         if cause == "Conditional expressions must be strings." {
             let wrong = self
@@ -133,11 +147,17 @@ impl Written<'_> {
     /// "'M' failed: Error while resolving value for 'K': ..."
     fn of_argument(&self, rest: &str) -> Option<Vec<Cause>> {
         let (module, why) = rest.split_once(" failed: ")?;
-        let name = why
-            .strip_prefix("Error while resolving value for '")?
-            .split_once("': ")?
-            .0;
         let (key, value) = self.action()?;
+        let Some(why_not) = why.strip_prefix("Error while resolving value for '") else {
+            let all = self.task.get("args").unwrap_or(value);
+            let whole = Cause {
+                message: format!("Task failed: Finalization of task args for {module} failed."),
+                at: Some(self.at.clone()),
+                help: None,
+            };
+            return Some(vec![whole, self.cause(why, all.at, None)]);
+        };
+        let name = why_not.split_once("': ")?.0;
         let argument = match value.as_map() {
             Some(map) => map.get(name),
             None => Some(value).filter(|v| v.as_str().is_some()),
@@ -158,9 +178,10 @@ impl Written<'_> {
     fn of_keyword(&self, cause: &str, rest: &str) -> Option<Vec<Cause>> {
         let (name, why) = rest.split_once("': ")?;
         if name == "environment" {
-            return None;
+            return self.of_environment(why);
         }
-        let at = self.task.get(name)?.at;
+        let written = if name == "async_val" { "async" } else { name };
+        let at = self.task.get(written)?.at;
         if !why.starts_with("The value ") {
             return Some(self.under_task(cause, at, None));
         }
@@ -169,8 +190,39 @@ impl Written<'_> {
         Some(out)
     }
 
+    /// Ansible knows no place of the list that it makes of all environments around a task, and shows the list.
+    fn of_environment(&self, why: &str) -> Option<Vec<Cause>> {
+        let mut all = Vec::new();
+        for node in &self.environments {
+            leaves(node, &mut all);
+        }
+        let shown = all.iter().map(|node| plain(node)).collect();
+        let mut values = Vec::new();
+        for node in &all {
+            match node.as_map() {
+                Some(map) => values.extend(map.iter().map(|(_, value)| value)),
+                None => values.push(*node),
+            }
+        }
+        let task = Cause {
+            message: "Task failed.".to_owned(),
+            at: Some(self.at.clone()),
+            help: None,
+        };
+        let keyword = Cause {
+            message: "Error processing keyword 'environment'.".to_owned(),
+            at: None,
+            help: Some(format!(
+                "Origin: <unknown>\n\n{}",
+                python_repr(&Value::List(shown))
+            )),
+        };
+        let value = self.meant(&values, why)?;
+        Some(vec![task, keyword, self.cause(why, value.at, None)])
+    }
+
     /// "Task failed." and its cause, in one sentence where both stand at one place.
-    fn under_task(&self, cause: &str, at: Position, help: Option<&'static str>) -> Vec<Cause> {
+    fn under_task(&self, cause: &str, at: Position, help: Option<&str>) -> Vec<Cause> {
         let cause = self.cause(cause, at, help);
         if cause.at.as_ref() == Some(self.at) {
             return vec![Cause {
@@ -186,12 +238,26 @@ impl Written<'_> {
         vec![task, cause]
     }
 
-    fn cause(&self, message: &str, at: Position, help: Option<&'static str>) -> Cause {
+    fn cause(&self, message: &str, at: Position, help: Option<&str>) -> Cause {
         Cause {
             message: message.to_owned(),
             at: Some((self.place)(at)),
-            help,
+            help: help.map(str::to_owned),
         }
+    }
+
+    /// The argument that was to be a variable of this name: the key, or, where that is a template, the item of the loop.
+    fn key(&self, name: &str) -> Option<&Node> {
+        let arguments = self.action()?.1.as_map()?;
+        if let Some((key, _)) = arguments.entry(name) {
+            return Some(key);
+        }
+        let mut items = Vec::new();
+        if let Some(items_of) = self.task.get("loop") {
+            leaves(items_of, &mut items);
+        }
+        let item = items.into_iter().find(|item| item.as_str() == Some(name));
+        item.or_else(|| templated(arguments).next())
     }
 
     /// The key that names the module, and what is behind it.
@@ -227,6 +293,8 @@ impl Written<'_> {
                 leaves(value, &mut out);
             }
         }
+        let arguments = self.action().and_then(|(_, value)| value.as_map());
+        out.extend(arguments.into_iter().flat_map(templated));
         out
     }
 
@@ -243,10 +311,22 @@ impl Written<'_> {
     }
 }
 
+/// The keys of a mapping that are templates.
+fn templated(map: &Mapping) -> impl Iterator<Item = &Node> {
+    let keys = map.iter().map(|(key, _)| key);
+    keys.filter(|key| key.as_str().is_some_and(|text| text.contains("{{")))
+}
+
 /// The node itself, or what is in it if it is a list.
 fn leaves<'a>(node: &'a Node, out: &mut Vec<&'a Node>) {
     match node.as_list() {
         Some(items) => items.iter().for_each(|item| leaves(item, out)),
         None => out.push(node),
     }
+}
+
+/// The value of a node; what is vaulted is not shown.
+fn plain(node: &Node) -> Value {
+    let mut hidden = |_: &yaml::Vault, at| Err(Problem::error("vaulted").at(at));
+    node.to_value(&mut hidden).unwrap_or_default()
 }

@@ -24,7 +24,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan_input::PlanInput;
 use crate::playbook_source::{self as source, Chosen, Parts, Targets};
-use crate::surroundings::{Surroundings, diagnostic};
+use crate::surroundings::{Surroundings, diagnostic, exit_for};
 
 /// ansible-playbook's options for running.
 #[derive(Debug, clap::Args)]
@@ -74,7 +74,7 @@ impl PlaybookCommand {
         let sources = &parts.surroundings.sources;
         let refuse = |problems: Vec<Problem>| Failure {
             diagnostics: problems.iter().map(|p| diagnostic(p, sources)).collect(),
-            exit: Exit::Refused,
+            exit: problems.first().map_or(Exit::Refused, exit_for),
         };
         let chosen = Chosen {
             inventory: &self.running.inventory,
@@ -213,7 +213,7 @@ impl PlaybookCommand {
         let summary = LocalRun {
             plan: input.plan(),
             host,
-            options: self.engine_options(console),
+            options: self.engine_options(parts.surroundings, console),
             files: DiskFiles::at(base.into(), home),
             secrets,
             machine: Machine {
@@ -254,9 +254,9 @@ impl PlaybookCommand {
         })
     }
 
-    fn engine_options(&self, console: &Console) -> EngineOptions {
+    fn engine_options(&self, surroundings: &Surroundings, console: &Console) -> EngineOptions {
         let words = |given: &[String]| -> Vec<String> { super::words(given).into_iter().collect() };
-        EngineOptions {
+        let mut options = EngineOptions {
             check: self.running.check,
             diff: self.running.diff,
             tags: words(&self.tags),
@@ -266,7 +266,9 @@ impl PlaybookCommand {
             force_handlers: self.running.force_handlers,
             runner: env!("CARGO_PKG_VERSION").to_owned(),
             ..EngineOptions::default()
-        }
+        };
+        super::settings::apply(&surroundings.config, &mut options);
+        options
     }
 }
 

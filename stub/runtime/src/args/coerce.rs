@@ -230,16 +230,21 @@ fn bytes(s: &str) -> Option<i64> {
     Some((number * 1024f64.powi(exponent)).round() as i64)
 }
 
-fn type_name(value: &Value) -> &'static str {
+/// The name of a value's type in Python.
+pub(crate) fn type_of(value: &Value) -> &'static str {
     match value {
-        Value::Null => "<class 'NoneType'>",
-        Value::Bool(_) => "<class 'bool'>",
-        Value::Int(_) => "<class 'int'>",
-        Value::Float(_) => "<class 'float'>",
-        Value::Str(_) | Value::Unsafe(_) | Value::Secret(_) => "<class 'str'>",
-        Value::List(_) => "<class 'list'>",
-        Value::Map(_) | Value::Pairs(_) => "<class 'dict'>",
+        Value::Null => "NoneType",
+        Value::Bool(_) => "bool",
+        Value::Int(_) => "int",
+        Value::Float(_) => "float",
+        Value::Str(_) | Value::Unsafe(_) | Value::Secret(_) => "str",
+        Value::List(_) => "list",
+        Value::Map(_) | Value::Pairs(_) => "dict",
     }
+}
+
+fn type_name(value: &Value) -> String {
+    format!("<class '{}'>", type_of(value))
 }
 
 fn shown(value: &Value) -> String {

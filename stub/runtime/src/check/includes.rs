@@ -53,8 +53,8 @@ pub(super) fn check(plan: &ExecutionPlan, tree: &Tree<'_>, out: &mut Vec<Problem
             && placed.home.role.is_none()
             && placed.home.file.is_none()
         {
-            let message = "`end_role` stands outside of a role";
-            out.push(Problem::of(placed, "", message));
+            let message = "Cannot execute 'end_role' from outside of a role";
+            out.push(Problem::of(placed, "", message).refused());
         }
     }
 }

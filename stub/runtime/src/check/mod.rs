@@ -41,11 +41,23 @@ pub enum Severity {
     Warning,
 }
 
+/// When a run comes to know of something that is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Class {
+    /// Where it reaches it: a task that is never reached may have it.
+    #[default]
+    Mistake,
+    /// Before anything is done: this program cannot do it, or Ansible refuses the playbook for it.
+    Refused,
+}
+
 /// Something wrong with a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// How grave it is.
     pub severity: Severity,
+    /// Whether a run that never comes to it is right.
+    pub class: Class,
     /// The task's id, where one is concerned.
     pub task: Option<String>,
     /// The task's name.
@@ -69,6 +81,7 @@ impl Problem {
     pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Problem {
         Problem {
             severity: Severity::Error,
+            class: Class::Mistake,
             task: None,
             name: None,
             source: None,
@@ -93,6 +106,11 @@ impl Problem {
 
     fn at_key(mut self) -> Problem {
         self.key = true;
+        self
+    }
+
+    fn refused(mut self) -> Problem {
+        self.class = Class::Refused;
         self
     }
 
@@ -142,8 +160,7 @@ pub fn check(plan: &ExecutionPlan, options: &CheckOptions<'_>) -> Vec<Problem> {
     includes::check(plan, &tree, &mut out);
     Scan::new(plan, &tree, defined, options).run(&mut out);
     if options.as_reached {
-        // What this program cannot do is another matter: that is said before anything is changed.
-        for problem in out.iter_mut().filter(|p| !p.pointer.ends_with("/module")) {
+        for problem in out.iter_mut().filter(|p| p.class == Class::Mistake) {
             problem.severity = Severity::Warning;
         }
     }

@@ -1,6 +1,6 @@
 //! Modules exist, and their arguments are those that their SPECs declare.
 
-use rustle_formats::plan::ExecutionPlan;
+use rustle_formats::plan::{ARGS_TEMPLATE, ExecutionPlan};
 use rustle_formats::{Map, Value, nearest};
 
 use super::places::Tree;
@@ -28,8 +28,10 @@ pub(super) fn check(
             check_meta(placed, out);
         } else if let Some(module) = find(&task.module) {
             if let Some(frame) = tree.frame(plan, placed) {
-                check_args(plan, placed, &frame, module.spec(), out);
+                check_args(plan, placed, &frame, (module.spec(), as_reached), out);
             }
+        } else if as_reached && task.module.contains("{{") {
+            // The run knows which one it is.
         } else if !is_include(&task.module) {
             let mut problem = unknown(placed);
             // Behind a condition it may never be reached, as what is for another distribution.
@@ -45,7 +47,7 @@ pub(super) fn check(
 
 fn unknown(placed: &Placed<'_>) -> Problem {
     let module = &placed.task.module;
-    let problem = |message: String| Problem::of(placed, "/module", message);
+    let problem = |message: String| Problem::of(placed, "/module", message).refused();
     if module.contains("{{") {
         return problem(format!("`{module}` is no name of a module"))
             .note("which module a task runs must be known when packing");
@@ -101,9 +103,22 @@ fn check_args(
     plan: &ExecutionPlan,
     placed: &Placed<'_>,
     frame: &Frame<'_>,
-    spec: &Spec,
+    (spec, as_reached): (&Spec, bool),
     out: &mut Vec<Problem>,
 ) {
+    if placed.task.args.contains_key(ARGS_TEMPLATE) {
+        // Only the run knows them.
+        if !as_reached && spec.all_args().any(|arg| arg.asset) {
+            let message = format!(
+                "the files of module `{}` must be known when packing, and its arguments are a template",
+                spec.name
+            );
+            let below = format!("/args/{ARGS_TEMPLATE}");
+            let hint = "write the arguments out, each with its own template".to_owned();
+            out.push(Problem::of(placed, &below, message).hint(Some(hint)));
+        }
+        return;
+    }
     let mut args = with_defaults(plan, frame, spec);
     args.extend(placed.task.args.clone());
     name_free_form(spec, &mut args);

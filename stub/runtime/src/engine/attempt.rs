@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use rustle_formats::event::EventKind;
-use rustle_formats::plan::{Conditions, ExecutionPlan};
+use rustle_formats::plan::{ARGS_TEMPLATE, Conditions, ExecutionPlan, Task};
 use rustle_formats::{Map, Value};
 
 use super::keywords::{self, Keywords};
@@ -10,6 +10,7 @@ use super::play::PlayRun;
 use super::runner::{Abort, Run};
 use super::task::Ended;
 use super::{Frame, includes, invoke, result};
+use crate::args::text;
 use crate::modules;
 use crate::spec::Spec;
 use crate::vars::Templar;
@@ -53,7 +54,7 @@ pub(crate) fn once<'r>(
         ));
         return Ok(ended(result::task_failed(&message), None));
     }
-    let keywords = match Keywords::evaluate(templar, frame, modes) {
+    let keywords = match Keywords::evaluate(templar, frame, modes, &|text| play.run.warn(text)) {
         Ok(keywords) => keywords,
         Err(message) => {
             // Where a delegation leads cannot be known then: it is shown as it is written.
@@ -69,6 +70,20 @@ pub(crate) fn once<'r>(
             delegated_to,
         ));
     }
+    let chosen = module_of(frame, templar)?;
+    if let Some(name) = chosen.as_ref().filter(|name| modules::find(name).is_none()) {
+        let message = format!("Cannot resolve '{name}' to an action or module.");
+        return Ok(ended(result::task_failed(&message), None));
+    }
+    let chosen = chosen.map(|module| Task {
+        module,
+        ..frame.task.clone()
+    });
+    let task = chosen.as_ref().unwrap_or(frame.task);
+    let frame = &Frame {
+        task,
+        ..frame.clone()
+    };
     let args = match arguments(frame, templar) {
         Ok(args) => args,
         Err(message) => return Ok(ended(result::task_failed(&message), None)),
@@ -86,6 +101,20 @@ pub(crate) fn once<'r>(
         ignored,
         ..ended(tries(&call)?, delegated_to)
     })
+}
+
+/// The module that the task's template names; none where the name is written out.
+pub(crate) fn module_of(
+    frame: &Frame<'_>,
+    templar: &Templar<'_, '_>,
+) -> Result<Option<String>, Abort> {
+    let written = &frame.task.module;
+    if !written.contains("{{") {
+        return Ok(None);
+    }
+    let found = templar.value(&Value::Str(written.clone()));
+    let found = found.map_err(|e| Abort::Error(e.message))?;
+    Ok(Some(found.as_ref().map(text).unwrap_or_default()))
 }
 
 /// The task's templated arguments, on top of the defaults for its module.
@@ -112,15 +141,32 @@ pub(crate) fn arguments(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Result<
             }
         }
     }
-    for (key, value) in &frame.task.args {
+    if let Some(written) = frame.task.args.get(ARGS_TEMPLATE) {
+        let failed =
+            |why: String| format!("Finalization of task args for '{full_name}' failed: {why}");
+        match templar.value(written).map_err(|e| failed(e.message))? {
+            Some(Value::Map(map)) => args.extend(map),
+            None => {}
+            Some(other) => {
+                return Err(failed(format!(
+                    "Task args must resolve to a 'dict' not '{}'.",
+                    crate::args::type_of(&other)
+                )));
+            }
+        }
+    }
+    let written = frame.task.args.iter();
+    for (key, value) in written.filter(|(key, _)| *key != ARGS_TEMPLATE) {
         let key = if module.is_some_and(|m| m.spec().open) && key.contains("{{") {
-            match templar.value(&Value::Str(key.clone())) {
-                Ok(Some(Value::Str(key))) => key,
-                Ok(_) => continue,
-                Err(e) => {
+            let made = templar.value(&Value::Str(key.clone()));
+            match made.map_err(|e| e.message)? {
+                Some(Value::Str(key)) => key,
+                None => continue,
+                Some(other) => {
                     return Err(format!(
-                        "Finalization of task args for '{full_name}' failed: {}",
-                        e.message
+                        "Invalid variable name '{}' of type '{}'.",
+                        text(&other),
+                        crate::args::type_of(&other)
                     ));
                 }
             }

@@ -104,6 +104,10 @@ impl<'p> Frame<'p> {
         ignore_unreachable: ignore_unreachable;
         /// `any_errors_fatal`.
         any_errors_fatal: any_errors_fatal;
+        /// `remote_user`.
+        remote_user: remote_user;
+        /// `throttle`.
+        throttle: throttle;
         /// `timeout`.
         timeout: timeout;
     }

@@ -182,6 +182,10 @@ pub(crate) fn notify(play: &PlayRun<'_, '_>, names: Vec<String>, now: bool) -> R
     for name in names {
         let found = answering(play, &name);
         if found.is_empty() {
+            if play.run.store.options.unknown_handlers {
+                play.run.warn(unknown(&name));
+                continue;
+            }
             return Err(Abort::Error(unknown(&name)));
         }
         if now {
@@ -245,12 +249,11 @@ fn run_notified(play: &PlayRun<'_, '_>) -> Result<Flow, Abort> {
         }
         play.run.check_stop()?;
         let frame = handler.frame(play);
-        if meta::is_meta(&handler.task.module) {
-            let vars = TaskVars::new(task::scope(play, &frame));
-            task::tell_start(play, &frame, &Templar::new(&play.run.templates, &vars));
-            continue;
-        }
-        let flow = play.run_and_follow(&frame)?;
+        let flow = if meta::is_meta(&handler.task.module) {
+            meta::run(play, &frame)?
+        } else {
+            play.run_and_follow(&frame)?
+        };
         if flow != Flow::Next {
             return Ok(flow);
         }

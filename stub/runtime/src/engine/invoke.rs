@@ -22,7 +22,7 @@ use crate::vars::Templar;
 /// Everything about one call of a module.
 pub(crate) struct Call<'c, 't, 'r> {
     pub play: &'c PlayRun<'c, 'r>,
-    pub frame: &'c Frame<'r>,
+    pub frame: &'c Frame<'c>,
     pub templar: &'c Templar<'t, 'r>,
     pub keywords: &'c Keywords,
     /// Templated, not checked yet.
@@ -50,6 +50,13 @@ pub(crate) fn invoke(call: &Call<'_, '_, '_>) -> Result<Map, Abort> {
     };
     if let Some(map) = delegated(call, module) {
         return Ok(map);
+    }
+    let spec = module.spec();
+    if call.args.contains_key("_raw_params") && !spec.open && spec.arg("_raw_params").is_none() {
+        return Ok(result::task_failed(&format!(
+            "Action '{}' does not support raw params.",
+            spec.full_name()
+        )));
     }
     let args = match Args::check(module.spec(), &call.args, Moment::Running) {
         Ok(args) => args,

@@ -42,6 +42,28 @@ pub(crate) struct Background {
     pub poll: u64,
 }
 
+/// The longest `timeout`, in seconds.
+const MAX_TIMEOUT: f64 = 1e8;
+
+/// `throttle`, which has no effect on one host; wrong, it ends the run.
+///
+/// # Errors
+/// Ansible's sentence.
+pub(crate) fn throttle(templar: &Templar<'_, '_>, frame: &Frame<'_>) -> Result<(), String> {
+    let value = frame.throttle();
+    let Some(value) = keyword(templar, "throttle", value)? else {
+        return Ok(());
+    };
+    let number = matches!(value, Value::Int(_) | Value::Float(_) | Value::Bool(_));
+    if number || text(&value).trim().parse::<i64>().is_ok() {
+        return Ok(());
+    }
+    Err(format!(
+        "Failed to convert the throttle value to an integer: invalid literal for int() with base 10: '{}'",
+        text(&value)
+    ))
+}
+
 /// Evaluates a keyword.
 fn keyword(
     templar: &Templar<'_, '_>,
@@ -76,9 +98,11 @@ pub(crate) fn flag(
     }
 }
 
+/// Evaluates a keyword that is a number, of the type that Ansible's sentences name.
 fn number(
     templar: &Templar<'_, '_>,
     name: &str,
+    kind: &str,
     value: Option<&Value>,
 ) -> Result<Option<f64>, String> {
     let Some(v) = keyword(templar, name, value)? else {
@@ -91,9 +115,9 @@ fn number(
         other => text(other).trim().parse().ok(),
     };
     match found.filter(|n: &f64| n.is_finite()) {
-        Some(n) => Ok(Some(n.max(0.0))),
+        Some(n) => Ok(Some(n)),
         None => Err(format!(
-            "Error processing keyword '{name}': The value '{}' could not be converted to 'int'.",
+            "Error processing keyword '{name}': The value '{}' could not be converted to '{kind}'.",
             text(&v)
         )),
     }
@@ -113,6 +137,7 @@ fn words(
 fn environment(
     templar: &Templar<'_, '_>,
     frame: &Frame<'_>,
+    warn: &dyn Fn(String),
 ) -> Result<IndexMap<String, String>, String> {
     let mut out = IndexMap::new();
     for part in frame.environment() {
@@ -121,12 +146,11 @@ fn environment(
                 out.extend(map.into_iter().map(|(k, v)| (k, text(&v))));
             }
             None => {}
-            Some(other) => {
-                return Err(format!(
-                    "Error processing keyword 'environment': environment must be a dictionary, received {}",
-                    text(&other)
-                ));
-            }
+            // Ansible warns of it, and does the task.
+            Some(other) => warn(format!(
+                "could not parse environment value, skipping: {}",
+                text(&other)
+            )),
         }
     }
     Ok(out)
@@ -145,7 +169,7 @@ pub(crate) fn modes(
 }
 
 impl Keywords {
-    /// Evaluates them all.
+    /// Evaluates them all. `warn` is told what is wrong and does no harm.
     ///
     /// # Errors
     /// Ansible's sentence about the first one that cannot be evaluated.
@@ -153,6 +177,7 @@ impl Keywords {
         templar: &Templar<'_, '_>,
         frame: &Frame<'_>,
         modes: (bool, bool),
+        warn: &dyn Fn(String),
     ) -> Result<Keywords, String> {
         let task = frame.task;
         let delegate_to = match frame.delegate_to() {
@@ -174,26 +199,31 @@ impl Keywords {
             }),
             _ => None,
         };
-        let background = match number(templar, "async", task.async_.as_ref())? {
+        let background = match number(templar, "async_val", "int", task.async_.as_ref())? {
             Some(limit) if limit > 0.0 => Some(Background {
                 limit: limit as u64,
-                poll: number(templar, "poll", task.poll.as_ref())?.unwrap_or(15.0) as u64,
+                poll: number(templar, "poll", "int", task.poll.as_ref())?.unwrap_or(15.0) as u64,
             }),
             _ => None,
         };
-        let delay = number(templar, "delay", task.delay.as_ref())?.unwrap_or(5.0);
+        flag(templar, "run_once", frame.run_once())?;
+        let timeout = number(templar, "timeout", "int", frame.timeout())?;
+        if let Some(wrong) = timeout.filter(|t| !(0.0..=MAX_TIMEOUT).contains(t)) {
+            return Err(format!(
+                "Timeout {wrong} is invalid, it must be between 0 and 100000000."
+            ));
+        }
+        let delay = number(templar, "delay", "float", task.delay.as_ref())?.unwrap_or(5.0);
         Ok(Keywords {
             check: modes.0,
             diff: modes.1,
-            environment: environment(templar, frame)?,
+            environment: environment(templar, frame, warn)?,
             escalate,
             delegate_facts: delegate_to.is_some()
                 && flag(templar, "delegate_facts", frame.delegate_facts())? == Some(true),
             delegate_to,
-            timeout: number(templar, "timeout", frame.timeout())?
-                .filter(|t| *t > 0.0)
-                .map(seconds),
-            retries: number(templar, "retries", task.retries.as_ref())?.map(|n| n as u64),
+            timeout: timeout.filter(|t| *t > 0.0).map(seconds),
+            retries: number(templar, "retries", "int", task.retries.as_ref())?.map(|n| n as u64),
             delay: seconds(delay),
             background,
             ignored: flag(templar, "ignore_errors", frame.ignore_errors())? == Some(true),

@@ -44,14 +44,14 @@ pub(crate) fn action(args: &Map) -> &str {
 /// Runs a `meta` task.
 pub(crate) fn run<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<Flow, Abort> {
     let action = action(&frame.task.args);
+    let vars = TaskVars::new(task::scope(play, frame));
+    let templar = Templar::new(&play.run.templates, &vars);
+    task::tell_start(play, frame, &templar)?;
     if !ACTIONS.contains(&action) {
         return Err(Abort::Error(format!(
             "invalid meta action requested: {action}"
         )));
     }
-    let vars = TaskVars::new(task::scope(play, frame));
-    let templar = Templar::new(&play.run.templates, &vars);
-    task::tell_start(play, frame, &templar);
     let conditional = !matches!(
         action,
         "noop" | "flush_handlers" | "refresh_inventory" | "reset_connection"
@@ -69,6 +69,8 @@ pub(crate) fn run<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<Flow,
         }
     }
     match action {
+        // Handlers that run now are not run once more from within.
+        "flush_handlers" if frame.handler => {}
         "flush_handlers" => return handlers::flush(play),
         "end_play" | "end_host" | "end_batch" => return Ok(Flow::EndPlay),
         "end_role" => return Ok(Flow::EndRole),

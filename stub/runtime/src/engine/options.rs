@@ -23,6 +23,8 @@ pub struct Options {
     pub verbosity: u8,
     /// Run handlers even where a task failed.
     pub force_handlers: bool,
+    /// Whether notifying what is no handler is a warning, and no error.
+    pub unknown_handlers: bool,
     /// How long the whole run may take; the plan's own limit holds where this is not given.
     pub timeout: Option<Duration>,
     /// How long one task may take; a task's own limit wins.

@@ -218,7 +218,7 @@ fn one_item<'r>(
     }
     let options = play.run.store.options;
     let (check, _) = keywords::modes(templar, frame, (options.check, false))?;
-    let keywords = Keywords::evaluate(templar, frame, (true, false))?;
+    let keywords = Keywords::evaluate(templar, frame, (true, false), &|_| {})?;
     if keywords
         .delegate_to
         .as_ref()

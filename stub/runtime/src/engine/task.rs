@@ -52,10 +52,15 @@ pub(crate) fn scope<'a, 'r>(play: &'a PlayRun<'_, 'r>, frame: &'a Frame<'r>) -> 
 }
 
 /// Tells that a task begins.
-pub(crate) fn tell_start(play: &PlayRun<'_, '_>, frame: &Frame<'_>, templar: &Templar<'_, '_>) {
+pub(crate) fn tell_start(
+    play: &PlayRun<'_, '_>,
+    frame: &Frame<'_>,
+    templar: &Templar<'_, '_>,
+) -> Result<(), Abort> {
+    let chosen = attempt::module_of(frame, templar)?;
     let written = frame.written_name();
     let nameless_role = includes::is_include_role(&frame.task.module);
-    let name = if nameless_role && frame.task.name.is_empty() {
+    let name = if (nameless_role || chosen.is_some()) && frame.task.name.is_empty() {
         written.into_owned()
     } else {
         templar.lenient_text(&written)
@@ -67,10 +72,11 @@ pub(crate) fn tell_start(play: &PlayRun<'_, '_>, frame: &Frame<'_>, templar: &Te
         task: frame.task.id.clone(),
         name,
         role: role.map(str::to_owned),
-        module: frame.task.module.clone(),
+        module: chosen.unwrap_or_else(|| frame.task.module.clone()),
         handler: frame.handler,
         source: frame.task.source.clone(),
     });
+    Ok(())
 }
 
 /// Runs a task.
@@ -80,7 +86,8 @@ pub(crate) fn run_task<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<
     play.wishes.borrow_mut().clear();
     let vars = TaskVars::new(scope(play, frame));
     let templar = Templar::new(&run.templates, &vars);
-    tell_start(play, frame, &templar);
+    tell_start(play, frame, &templar)?;
+    keywords::throttle(&templar, frame).map_err(Abort::Error)?;
     let started = Instant::now();
 
     let options = run.store.options;

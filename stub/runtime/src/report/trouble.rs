@@ -26,8 +26,8 @@ pub struct Cause {
     pub message: String,
     /// Where what it speaks of is written.
     pub at: Option<Source>,
-    /// What can be done about it.
-    pub help: Option<&'static str>,
+    /// What stands below the place: what can be done about it.
+    pub help: Option<String>,
 }
 
 /// The longest line that is shown whole.
@@ -65,7 +65,7 @@ fn chain(sentence: &str, causes: &[Cause], excerpts: Option<&dyn Excerpts>) -> S
             place.push('\n');
             place
         });
-        if let Some(help) = cause.help {
+        if let Some(help) = &cause.help {
             out.push_str(&format!("{help}\n\n"));
         }
         out
@@ -111,7 +111,14 @@ fn sentence(result: &Value, module: &str) -> (String, Option<String>) {
     let msg = result.get("msg").map_or_else(String::new, python_str);
     let unreachable = result.get("unreachable").and_then(Value::as_bool) == Some(true);
     if let Some(cause) = msg.strip_prefix("Task failed: ") {
-        let alone = ["Action failed", "Module failed", "Timed out after "];
+        let alone = [
+            "Action failed",
+            "Module failed",
+            "Timed out after ",
+            "Timeout ",
+            "Action '",
+            "couldn't resolve module/action",
+        ];
         let again = !unreachable && !alone.iter().any(|a| cause.starts_with(a));
         let cause = again.then(|| cause.to_owned());
         return (msg, cause);

@@ -90,7 +90,10 @@ pub(super) fn value(scope: &TaskScope<'_, '_>, name: &str) -> Option<Value> {
         "ansible_skip_tags" => texts(&options.skip_tags),
         "role_name" => scope.frame?.role_name()?.into(),
         "ansible_role_name" => match scope.frame?.role() {
-            Some(role) => role.short_name().into(),
+            Some(role) => match &role.plan.collection {
+                Some(collection) => format!("{collection}.{}", role.short_name()).into(),
+                None => role.short_name().into(),
+            },
             None => scope.frame?.role_name()?.into(),
         },
         "role_path" => scope.frame?.role()?.path.as_str().into(),
@@ -139,6 +142,8 @@ pub(super) fn fallback(scope: &TaskScope<'_, '_>, name: &str) -> Option<Value> {
             })
         }
         "ansible_connection" => Some("local".into()),
+        // The user that the task's keyword names for the connection.
+        "ansible_user" => scope.frame?.remote_user().cloned(),
         _ => None,
     }
 }

@@ -71,7 +71,7 @@ fn what_is_not_in_the_plan_is_named() {
     /plays/0/batches/0/tasks/2/args/name: the plan has no role `db`
     /plays/0/batches/0/tasks/3/args/vars_from: the role `web` has no vars `x.yml`
     /plays/0/batches/0/tasks/5/args/_raw_params: the plan has no file of tasks `none.yml` (did you mean `more.yml`?)
-    /plays/0/batches/0/tasks/6: `end_role` stands outside of a role
+    /plays/0/batches/0/tasks/6: Cannot execute 'end_role' from outside of a role
     /roles/web/tasks/main/0/args/file: the plan has no file of tasks `mor.yml` (did you mean `more.yml`?)
     "#);
 }
