@@ -3,8 +3,10 @@
 mod builtin;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use builtin::BUILTIN;
 
@@ -20,6 +22,8 @@ const MAX_REDIRECTS: usize = 16;
 pub(crate) struct Collections {
     folders: RefCell<HashMap<String, Option<PathBuf>>>,
     modules: RefCell<HashMap<(PathBuf, String), bool>>,
+    /// The names in folders of plug-ins: asking for each task's module in every place would be most of the reading.
+    listed: RefCell<HashMap<PathBuf, Rc<HashSet<String>>>>,
 }
 
 /// What a collection's `plugin_routing` says of a module.
@@ -348,13 +352,27 @@ fn full_name(reader: &Reader<'_>, name: &str, scope: &Scope) -> String {
 
 /// Whether a file is a plug-in, whatever its language.
 fn is_plugin(reader: &Reader<'_>, base: &Path) -> bool {
-    ["", ".py", ".ps1", ".yml", ".yaml", ".sh", ".pl", ".rb"]
+    let (Some(folder), Some(name)) = (base.parent(), base.file_name().and_then(OsStr::to_str))
+    else {
+        return false;
+    };
+    let known = reader.collections.listed.borrow().get(folder).cloned();
+    let names = known.unwrap_or_else(|| {
+        let names = Rc::new(reader.files.names(folder).into_iter().collect());
+        let mut listed = reader.collections.listed.borrow_mut();
+        listed.insert(folder.to_owned(), Rc::clone(&names));
+        names
+    });
+    const EXTENSIONS: &[&str] = &["", ".py", ".ps1", ".yml", ".yaml", ".sh", ".pl", ".rb"];
+    let fits = |file: &&String| {
+        let extension = file.strip_prefix(name);
+        extension.is_some_and(|e| EXTENSIONS.contains(&e))
+    };
+    // Most such folders do not exist.
+    names
         .iter()
-        .any(|extension| {
-            reader
-                .files
-                .is_file(Path::new(&format!("{}{extension}", base.display())))
-        })
+        .filter(fits)
+        .any(|file| reader.files.is_file(&folder.join(file)))
 }
 
 /// Whether a module is in a `library` or an action in an `action_plugins`, next to the playbook or in the role.
