@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Done = 0,
     /// The plan, or what else was read, is refused.
     Plan = 1,
+    /// The command line of a command of Ansible's is wrong, as it ends there.
+    AnsibleUsage = 2,
     /// `diff`: the artifacts differ.
     Differs = 3,
     /// A playbook, or a file of variables, is refused. `push`: a host is unreachable.
@@ -46,7 +48,7 @@ pub(crate) const TABLE: &str = "\
 Exit codes:
    0  done                             66  payload or sidecar missing
    1  what was read is refused         67  no artifact, or nothing packed into it
-   2  push: a task failed              68  the artifact is of another version
+   2  a task failed                    68  the artifact is of another version
    3  diff: the artifacts differ       69  not signed by a trusted key
    4  playbook refused; push: a host   70  a key or a secret is missing or wrong
       is unreachable                   71  an asset is missing or not as the plan says

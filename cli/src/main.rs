@@ -52,13 +52,14 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments(std::env::args_os().collect())) {
+    let arguments = arguments(std::env::args_os().collect());
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(e) => {
-            let exit = if e.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
+            let exit = match e.use_stderr() {
+                true if commands::is_ansible_s(&arguments) => Exit::AnsibleUsage,
+                true => Exit::Usage,
+                false => Exit::Done,
             };
             // Where nobody reads the help there is nobody to tell.
             let _ = e.print();

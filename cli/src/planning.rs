@@ -18,7 +18,7 @@ use crate::disk::{Disk, is_vaulted};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::playbook_source::{self as source, Chosen, Parts};
-use crate::surroundings::{Surroundings, diagnostic};
+use crate::surroundings::{Surroundings, diagnostic, refused};
 use crate::vault_options::VaultOptions;
 
 /// The name of what came over standard input, in messages.
@@ -182,10 +182,7 @@ fn of_playbook(
         disk = disk.with(path, text);
     }
     let sources = &surroundings.sources;
-    let refuse = |problems: Vec<Problem>| Failure {
-        diagnostics: problems.iter().map(|p| diagnostic(p, sources)).collect(),
-        exit: Exit::Refused,
-    };
+    let refuse = |problems: Vec<Problem>| refused(&problems, sources);
     let one = |problem: Problem| refuse(vec![problem]);
     let extra = source::extra(&surroundings, &disk, &options.extra_vars).map_err(one)?;
     let reading = source::options(&surroundings, &extra);

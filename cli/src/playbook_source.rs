@@ -6,7 +6,7 @@ use rustle_formats::Map;
 use rustle_planner::{InventoryPart, inventory_part};
 use rustle_playbook::Problem;
 use rustle_playbook::inventory::{self, Loaded};
-use rustle_playbook::pattern::{Limit, Mismatch, pick};
+use rustle_playbook::pattern::{LOCALHOST, Limit, Mismatch, pick};
 use rustle_playbook::play::{Options, Playbook, Reader};
 use rustle_playbook::vars::{InventoryVars, Roots, Variables, parse_extra};
 use rustle_playbook::vault;
@@ -121,7 +121,71 @@ pub(crate) fn options(surroundings: &Surroundings, extra: &Variables) -> Options
     }
 }
 
+/// The inventory, and the hosts that the patterns of the plays pick of it.
+pub(crate) struct Picked {
+    loaded: Loaded,
+    /// The hosts of each play; none where the pattern picks none.
+    pub(crate) hosts: Vec<Vec<String>>,
+    /// The name by which a pattern means this machine, where no inventory has it.
+    implicit: Option<String>,
+}
+
 /// Reads the inventory and picks the hosts of every play.
+///
+/// # Errors
+/// What is wrong with the inventory and the patterns; and where --limit leaves no host at all.
+pub(crate) fn pick_hosts(
+    parts: &Parts<'_>,
+    chosen: &Chosen<'_>,
+    console: &Console,
+) -> Result<Picked, Problem> {
+    let config = &parts.surroundings.config;
+    let sources = &parts.surroundings.sources;
+    let loaded = inventory::open(chosen.inventory, config, sources, &parts.disk.vault)?;
+    parts.surroundings.say(console, &loaded.problems);
+    let directory = config.environment().directory.clone();
+    let limit = chosen
+        .limit
+        .map(|text| Limit::parse(text, |name| directory.join(name)));
+    let limit = limit.transpose()?;
+    if limit.is_some() && loaded.inventory.hosts().next().is_some() {
+        let all = pick(
+            &loaded.inventory,
+            &["all"],
+            limit.as_ref(),
+            Mismatch::Warning,
+        )?;
+        let here = LOCALHOST.contains(&chosen.limit.unwrap_or_default());
+        if all.hosts.is_empty() && !here {
+            parts.surroundings.say(console, &all.warnings);
+            return Err(Problem::error("--limit leaves no host of the inventory").general());
+        }
+    }
+    let mut hosts = Vec::new();
+    let mut implicit = None;
+    for play in &parts.playbook.plays {
+        let picked = pick(
+            &loaded.inventory,
+            &play.hosts,
+            limit.as_ref(),
+            Mismatch::Warning,
+        )?;
+        parts.surroundings.say(console, &picked.warnings);
+        let names = picked
+            .hosts
+            .iter()
+            .map(|id| loaded.inventory.host_name(*id).to_owned());
+        hosts.push(names.chain(picked.implicit.clone()).collect());
+        implicit = implicit.or(picked.implicit);
+    }
+    Ok(Picked {
+        loaded,
+        hosts,
+        implicit,
+    })
+}
+
+/// Reads the inventory, picks the hosts of every play, and reads the variables of all hosts.
 ///
 /// # Errors
 /// What is wrong with the inventory, its variables and the patterns.
@@ -134,38 +198,19 @@ pub(crate) fn targets(
     let sources = &parts.surroundings.sources;
     let vault = &parts.disk.vault;
     let one = |problem: Problem| vec![problem];
-    let loaded: Loaded = inventory::open(chosen.inventory, config, sources, vault).map_err(one)?;
-    parts.surroundings.say(console, &loaded.problems);
-    let directory = config.environment().directory.clone();
-    let limit = chosen
-        .limit
-        .map(|text| Limit::parse(text, |name| directory.join(name)));
-    let limit = limit.transpose().map_err(one)?;
-    let mut hosts = Vec::new();
-    let mut implicit = None;
-    for play in &parts.playbook.plays {
-        let pattern = play.hosts.join(",");
-        let picked = pick(
-            &loaded.inventory,
-            &pattern,
-            limit.as_ref(),
-            Mismatch::Warning,
-        )
-        .map_err(one)?;
-        parts.surroundings.say(console, &picked.warnings);
-        let mut names: Vec<String> = picked
-            .hosts
-            .iter()
-            .map(|id| loaded.inventory.host_name(*id).to_owned())
-            .collect();
-        names.extend(picked.implicit.clone());
-        implicit = implicit.or(picked.implicit);
+    let picked = pick_hosts(parts, chosen, console).map_err(one)?;
+    let Picked {
+        loaded,
+        mut hosts,
+        implicit,
+    } = picked;
+    for (names, play) in hosts.iter_mut().zip(&parts.playbook.plays) {
         if names.is_empty() {
             // A name that no host has: a play without any would be for all.
-            names.push(format!("({pattern})"));
+            names.push(format!("({})", play.hosts.join(",")));
         }
-        hosts.push(names);
     }
+    let directory = config.environment().directory.clone();
     let playbook_dir = match parts.path.parent() {
         Some(folder) if folder != Path::new("") => directory.join(folder),
         _ => directory,

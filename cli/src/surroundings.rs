@@ -2,7 +2,7 @@
 
 use rustle_playbook::config::{Config, Environment};
 use rustle_playbook::vault::Prompt;
-use rustle_playbook::{Position, Problem, Severity, Sources};
+use rustle_playbook::{Fault, Position, Problem, Severity, Sources};
 use zeroize::Zeroizing;
 
 use crate::console::Console;
@@ -40,12 +40,16 @@ impl Surroundings {
     }
 }
 
-/// How a command ends that a problem keeps from its work.
-pub(crate) fn exit_for(problem: &Problem) -> Exit {
-    if problem.general {
-        Exit::Plan
-    } else {
-        Exit::Refused
+/// The end of a command for what is wrong with what was read. The first mistake says how it ends.
+pub(crate) fn refused(problems: &[Problem], sources: &Sources) -> Failure {
+    let exit = match problems.first().map(|p| p.fault) {
+        Some(Fault::General) => Exit::Plan,
+        Some(Fault::Option) => Exit::Options,
+        Some(Fault::Wording) | None => Exit::Refused,
+    };
+    Failure {
+        diagnostics: problems.iter().map(|p| diagnostic(p, sources)).collect(),
+        exit,
     }
 }
 

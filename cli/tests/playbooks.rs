@@ -37,10 +37,19 @@ fn plain(text: &str, folder: &Path) -> String {
         (r#""(results_file)": "[^"]*""#, r#""$1": "FILE""#),
         (r"\bj\d+\.\d+\b", "JOB"),
     ];
-    patterns.iter().fold(text, |text, (pattern, put)| {
+    let text = patterns.iter().fold(text, |text, (pattern, put)| {
         let pattern = regex::Regex::new(pattern).expect("the pattern is right");
         pattern.replace_all(&text, *put).into_owned()
-    })
+    });
+    // Ansible lists hosts in any order.
+    let hosts = regex::Regex::new(r"(    hosts \(\d+\):\n)((?:      \S+\n)*)")
+        .expect("the pattern is right");
+    let sorted = |found: &regex::Captures<'_>| {
+        let mut lines: Vec<&str> = found[2].split_inclusive('\n').collect();
+        lines.sort_unstable();
+        format!("{}{}", &found[1], lines.concat())
+    };
+    hosts.replace_all(&text, sorted).into_owned()
 }
 
 /// Runs a case; what it printed and how it ended.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use rustle_formats::Map;
 use rustle_formats::plan::{Item, PlayPlan, TaskBatch};
-use rustle_playbook::Problem;
 use rustle_playbook::play::{Play, Site, written_tags};
 use rustle_playbook::yaml::{Mapping, Node, NodeValue};
+use rustle_playbook::{Problem, Severity};
 
 use crate::entries::truth;
 use crate::keywords::{json, text};
@@ -28,6 +28,9 @@ const APART: &[&str] = &[
     "gather_facts",
     "tags",
 ];
+
+/// The strategies that there are.
+const STRATEGIES: &[&str] = &["linear", "free", "host_pinned", "debug"];
 
 impl Lowering<'_> {
     /// A play.
@@ -55,6 +58,7 @@ impl Lowering<'_> {
             fields.insert("when".to_owned(), conditions.into());
         }
         let mut out: PlayPlan = self.build(fields, play.at);
+        self.check_strategy(&out, play);
         out.play_id = format!("p{}", index + 1);
         out.name.clone_from(&play.title);
         out.hosts.clone_from(&self.request.hosts[index]);
@@ -71,6 +75,22 @@ impl Lowering<'_> {
         self.batches(&mut out, play, &site);
         out.handlers = self.handlers(&play.handlers, &site);
         out
+    }
+
+    fn check_strategy(&mut self, made: &PlayPlan, play: &Play) {
+        let Some(strategy) = made.strategy.as_deref().filter(|s| !s.contains("{{")) else {
+            return;
+        };
+        if !STRATEGIES.contains(&strategy.rsplit('.').next().unwrap_or(strategy)) {
+            let node = play.keywords.get("strategy");
+            self.problems.push(
+                Problem::error(format!("there is no strategy `{strategy}`"))
+                    .general()
+                    .at(node.map_or(play.at, |n| n.at))
+                    .over(strategy.chars().count())
+                    .hint(format!("the strategies are {}", STRATEGIES.join(", "))),
+            );
+        }
     }
 
     fn gathers(&mut self, play: &Play) -> bool {
@@ -167,16 +187,18 @@ impl Lowering<'_> {
                 looked.push(path);
             }
         }
-        if let Some(problem) = unknown {
-            return Err(problem);
-        }
-        let mut problem = Problem::error(format!("there is no file `{}`", text(entry)))
-            .at(entry.at)
-            .over(text(entry).chars().count());
+        // Ansible goes on without it.
+        let mut problem = unknown.unwrap_or_else(|| {
+            Problem::warning(format!("there is no file `{}`", text(entry)))
+                .at(entry.at)
+                .over(text(entry).chars().count())
+        });
+        problem.severity = Severity::Warning;
         for path in looked {
             problem = problem.note(format!("looked for {}", path.display()));
         }
-        Err(problem)
+        self.warnings.push(problem);
+        Ok(Map::new())
     }
 
     fn batches(&mut self, out: &mut PlayPlan, play: &Play, site: &Site) {

@@ -18,5 +18,5 @@ pub mod words;
 pub mod yaml;
 
 pub use files::{Files, Kind};
-pub use problem::{Problem, Severity};
+pub use problem::{Fault, Problem, Severity};
 pub use source::{FileId, Position, Sources};

@@ -13,11 +13,25 @@ pub enum Severity {
     Warning,
 }
 
+/// What kind of mistake an error is: it decides how a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Fault {
+    /// What was read is not written as the language wants it.
+    #[default]
+    Wording,
+    /// It is, and what is named is not there, cannot be opened or is not known, or a value is of no use.
+    General,
+    /// An option of the command line is wrong.
+    Option,
+}
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// How grave it is.
     pub severity: Severity,
+    /// What kind of mistake.
+    pub fault: Fault,
     /// What is wrong, as a sentence without a full stop that quotes the value.
     pub message: String,
     /// Where.
@@ -28,8 +42,6 @@ pub struct Problem {
     pub notes: Vec<String>,
     /// What may help.
     pub hint: Option<String>,
-    /// Whether Ansible takes it for no fault of the syntax: it then ends with 1 in place of 4.
-    pub general: bool,
 }
 
 impl Problem {
@@ -37,12 +49,12 @@ impl Problem {
     pub fn error(message: impl Into<String>) -> Problem {
         Problem {
             severity: Severity::Error,
+            fault: Fault::Wording,
             message: message.into(),
             at: None,
             length: 0,
             notes: Vec::new(),
             hint: None,
-            general: false,
         }
     }
 
@@ -54,10 +66,17 @@ impl Problem {
         }
     }
 
-    /// Not a fault of the syntax to Ansible.
+    /// Not a fault of the syntax.
     #[must_use]
     pub fn general(mut self) -> Problem {
-        self.general = true;
+        self.fault = Fault::General;
+        self
+    }
+
+    /// Of an option of the command line.
+    #[must_use]
+    pub fn of_option(mut self) -> Problem {
+        self.fault = Fault::Option;
         self
     }
 

@@ -11,7 +11,7 @@ use crate::console::{Console, print};
 use crate::disk::{Disk, installation};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::surroundings::{Surroundings, diagnostic};
+use crate::surroundings::{Surroundings, diagnostic, refused};
 use crate::vault_options::VaultOptions;
 
 /// Shows every place that sets a variable of a host, in order of precedence: of the inventory, group_vars/, host_vars/,
@@ -137,7 +137,7 @@ impl Explain {
         let disk = Disk::new(vault.clone());
         let playbook = Reader::new(&surroundings.sources, &disk, &options)
             .playbook(path)
-            .map_err(|p| Failure::new(Exit::Refused, diagnostic(&p, &surroundings.sources)))?;
+            .map_err(|p| refused(&[p], &surroundings.sources))?;
         surroundings.say(console, &playbook.warnings);
         Ok(playbook.plays)
     }

@@ -98,6 +98,13 @@ pub(crate) fn names() -> impl Iterator<Item = String> {
         .into_iter()
 }
 
+/// Whether the arguments name a command that ends as Ansible's own do.
+pub(crate) fn is_ansible_s(arguments: &[std::ffi::OsString]) -> bool {
+    let named = arguments.iter().skip(1).filter_map(|a| a.to_str());
+    let mut named = named.filter(|a| !a.starts_with('-'));
+    matches!(named.next(), Some("playbook" | "run"))
+}
+
 /// The option `--json`.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Output {

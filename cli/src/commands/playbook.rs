@@ -1,6 +1,8 @@
 //! `rustle playbook`: ansible-playbook's options; what lists needs no hosts.
 
 mod causes;
+pub(crate) mod connection;
+mod prompts;
 mod run;
 mod settings;
 
@@ -9,14 +11,14 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use rustle_playbook::Problem;
-use rustle_playbook::play::{Playbook, Reader, Selection, listing, outline};
+use rustle_playbook::play::{Reader, Selection, listing, outline};
 
 use crate::console::{Console, print};
 use crate::disk::Disk;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::playbook_source as source;
-use crate::surroundings::{Surroundings, diagnostic, exit_for};
+use crate::playbook_source::{self as source, Parts};
+use crate::surroundings::{Surroundings, refused};
 use crate::vault_options::VaultOptions;
 
 /// Runs playbooks on this machine, as ansible-playbook does with `connection: local`; or shows what is in them.
@@ -31,6 +33,9 @@ pub(crate) struct PlaybookCommand {
     /// List all tags.
     #[arg(long)]
     list_tags: bool,
+    /// List the hosts of every play.
+    #[arg(long)]
+    list_hosts: bool,
     /// Check the playbooks without running them.
     #[arg(long)]
     syntax_check: bool,
@@ -46,6 +51,8 @@ pub(crate) struct PlaybookCommand {
     #[command(flatten)]
     running: run::RunOptions,
     #[command(flatten)]
+    connection: connection::ConnectionOptions,
+    #[command(flatten)]
     vault: VaultOptions,
 }
 
@@ -54,48 +61,84 @@ impl PlaybookCommand {
     pub(crate) fn run(&self, console: &Console) -> Result<u8, Failure> {
         let surroundings = Surroundings::load(console)?;
         let disk = Disk::new(self.vault.vault(&surroundings, console, false)?);
-        let refuse = |problem: Problem| {
-            Failure::new(
-                exit_for(&problem),
-                diagnostic(&problem, &surroundings.sources),
-            )
-        };
+        let sources = &surroundings.sources;
+        let refuse = |problem: Problem| refused(&[problem], sources);
         let extra = source::extra(&surroundings, &disk, &self.extra_vars).map_err(refuse)?;
-        let options = source::options(&surroundings, &extra);
-        let reader = Reader::new(&surroundings.sources, &disk, &options);
-        let listing = self.list_tasks || self.list_tags || self.syntax_check;
+        let mut options = source::options(&surroundings, &extra);
+        options
+            .module_path
+            .splice(0..0, self.connection.module_path());
+        self.connection.take_passwords()?;
+        let reader = Reader::new(sources, &disk, &options);
+        self.all_there(&reader)?;
         let mut out = String::new();
         let mut worst = Exit::Done as u8;
         for path in &self.playbooks {
             let playbook = source::read(&reader, path).map_err(refuse)?;
             surroundings.say(console, &playbook.warnings);
-            if !listing {
-                let parts = source::Parts {
-                    path,
-                    playbook: &playbook,
-                    reader: &reader,
-                    surroundings: &surroundings,
-                    disk: &disk,
-                    extra: &extra,
-                    open: &|vault| source::open(&disk, vault),
-                    vaulted: &|_| false,
-                };
-                worst = worst.max(self.play(&parts, console)?);
-                if worst != 0 {
-                    break;
-                }
+            let parts = source::Parts {
+                path,
+                playbook: &playbook,
+                reader: &reader,
+                surroundings: &surroundings,
+                disk: &disk,
+                extra: &extra,
+                open: &|vault| source::open(&disk, vault),
+                vaulted: &|_| false,
+            };
+            if self.lists() {
+                self.show(&parts, &mut out, console)?;
                 continue;
             }
-            let _ = write!(out, "\nplaybook: {}\n", path.display());
-            if self.list_tasks || self.list_tags {
-                self.list(&playbook, &mut out);
+            worst = worst.max(self.play(&parts, console)?);
+            if worst != 0 {
+                break;
             }
         }
         print(&out)?;
         Ok(worst)
     }
 
-    fn list(&self, playbook: &Playbook, out: &mut String) {
+    fn lists(&self) -> bool {
+        self.list_tasks || self.list_tags || self.list_hosts || self.syntax_check
+    }
+
+    /// Nothing runs where a playbook is missing.
+    fn all_there(&self, reader: &Reader<'_>) -> Result<(), Failure> {
+        for path in &self.playbooks {
+            let why = match path.metadata() {
+                Ok(meta) if meta.is_dir() => "is a folder",
+                Ok(_) => continue,
+                Err(_)
+                    if reader
+                        .collection_playbook(&path.to_string_lossy())
+                        .is_some() =>
+                {
+                    continue;
+                }
+                Err(_) => "could not be found",
+            };
+            return Err(Failure::text(
+                Exit::Plan,
+                format!("the playbook `{}` {why}", path.display()),
+            ));
+        }
+        Ok(())
+    }
+
+    fn show(&self, parts: &Parts<'_>, out: &mut String, console: &Console) -> Result<(), Failure> {
+        let chosen = source::Chosen {
+            inventory: &self.running.inventory,
+            limit: self.running.limit.as_deref(),
+        };
+        let sources = &parts.surroundings.sources;
+        let picked = source::pick_hosts(parts, &chosen, console);
+        let picked = picked.map_err(|p| refused(&[p], sources))?;
+        let _ = write!(out, "\nplaybook: {}\n", parts.path.display());
+        // To be checked is all that is wanted, whatever else is asked for.
+        if self.syntax_check {
+            return Ok(());
+        }
         let mut only = words(&self.tags);
         if self.list_tags && only.is_empty() {
             // Ansible lists the tag `never` only if nothing was chosen.
@@ -105,8 +148,12 @@ impl PlaybookCommand {
             only,
             skip: words(&self.skip_tags),
         };
-        let plays = outline(playbook, &selection);
+        let mut plays = outline(parts.playbook, &selection);
+        for (play, hosts) in plays.iter_mut().zip(picked.hosts) {
+            play.picked = self.list_hosts.then_some(hosts);
+        }
         out.push_str(&listing(&plays, self.list_tasks, self.list_tags));
+        Ok(())
     }
 }
 

@@ -91,6 +91,6 @@ fn runs_on(play: &Play, inventory: &Inventory, host: HostId) -> Result<bool, Pro
     if play.hosts.iter().any(|p| p.contains("{{")) {
         return Ok(true);
     }
-    let picked = pick(inventory, &play.hosts.join(","), None, Mismatch::Ignore)?;
+    let picked = pick(inventory, &play.hosts, None, Mismatch::Ignore)?;
     Ok(picked.hosts.contains(&host))
 }

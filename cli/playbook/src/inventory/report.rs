@@ -289,7 +289,7 @@ fn limited(
         _ => Mismatch::Warning,
     };
     let limit = Limit::parse(limit, |p| env.path(p)).map_err(Refusal::Content)?;
-    let picked = pick(inventory, "all", Some(&limit), mismatch).map_err(Refusal::Content)?;
+    let picked = pick(inventory, &["all"], Some(&limit), mismatch).map_err(Refusal::Content)?;
     problems.extend(picked.warnings);
     Ok(picked.hosts.into_iter().collect())
 }

@@ -43,19 +43,19 @@ pub struct Picked {
 /// The names that mean this machine.
 pub const LOCALHOST: [&str; 3] = ["127.0.0.1", "localhost", "::1"];
 
-/// Picks hosts by a pattern, and then of these those of a limit.
+/// Picks hosts by patterns, each of which may have several parts, and then of these those of a limit.
 ///
 /// # Errors
 /// A wrong regular expression or subscript, a file of a limit that cannot be read, or a pattern without hosts where that is
 /// an error.
 pub fn pick(
     inventory: &Inventory,
-    pattern: &str,
+    patterns: &[impl AsRef<str>],
     limit: Option<&Limit>,
     mismatch: Mismatch,
 ) -> Result<Picked, Problem> {
     let mut picked = Picked::default();
-    let words = ordered(split(pattern));
+    let words = ordered(patterns.iter().flat_map(|p| split(p.as_ref())).collect());
     picked.hosts = evaluate(
         inventory,
         &words,
@@ -106,6 +106,7 @@ impl Limit {
                     "cannot read the limit file {}: {e}",
                     file.display()
                 ))
+                .general()
             })?;
             words.extend(
                 content
@@ -275,7 +276,7 @@ mod tests {
 
     fn names(pattern: &str) -> String {
         let inventory = inventory();
-        match pick(&inventory, pattern, None, Mismatch::Warning) {
+        match pick(&inventory, &[pattern], None, Mismatch::Warning) {
             Ok(picked) => {
                 let hosts: Vec<&str> = picked
                     .hosts

@@ -186,7 +186,7 @@ impl Reader<'_> {
     fn import_role(&self, task: Task, scope: &Scope) -> Result<Entry, Problem> {
         no_loop(&task)?;
         let (name, from) = self.role_arguments(&task, &[])?;
-        let role_name = self.render(&name, scope)?;
+        let role_name = self.render(&name, scope).map_err(Problem::general)?;
         let inner = scope.deeper(name.at)?;
         let from = from.try_map(|node| self.render(node, scope))?;
         let role = self.role_use(&role_name, &name, from, &task.keywords, Vec::new(), &inner)?;
@@ -313,6 +313,7 @@ fn allowed_keywords(task: &Task) -> Result<(), Problem> {
 
 fn missing(name: &str, file: &Node, candidates: &[PathBuf]) -> Problem {
     let mut problem = Problem::error(format!("there is no file `{name}`"))
+        .general()
         .at(file.at)
         .over(text_of(file).chars().count());
     for path in candidates {

@@ -8,8 +8,8 @@ mod keywords;
 mod model;
 mod names;
 mod outline;
-
 mod plays;
+mod prompts;
 mod reader;
 mod split;
 mod tags;
@@ -21,6 +21,7 @@ pub use model::{
     Task, Validation,
 };
 pub use outline::{Outline, OutlineTask, listing, outline};
+pub use prompts::Question;
 pub use reader::{Options, Reader};
 pub use split::{Shorthand, Unbalanced, split};
 pub use tags::{Selection, written as written_tags};

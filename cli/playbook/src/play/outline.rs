@@ -10,8 +10,10 @@ use super::tags::{Selection, written};
 /// A play's tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
-    /// The patterns of `hosts`, with commas.
-    pub hosts: String,
+    /// The patterns of `hosts`.
+    pub patterns: Vec<String>,
+    /// The hosts that they pick, where they are to be shown.
+    pub picked: Option<Vec<String>>,
     /// The name, or else the hosts.
     pub title: String,
     /// The play's own tags, in order.
@@ -80,21 +82,30 @@ fn outline_play(play: &Play, selection: &Selection) -> Outline {
     walk.entries(&play.tasks, &around);
     walk.entries(&play.post_tasks, &around);
     Outline {
-        hosts: play.hosts.join(","),
+        patterns: play.hosts.clone(),
+        picked: None,
         title: play.title.clone(),
         tags,
         tasks: walk.tasks,
     }
 }
 
-/// The text of `--list-tasks`, of `--list-tags`, or of both.
+/// The text of `--list-tasks`, of `--list-tags`, or of both; with the hosts of the plays that have them.
 pub fn listing(plays: &[Outline], with_tasks: bool, with_tags: bool) -> String {
     let mut out = String::new();
     for (index, play) in plays.iter().enumerate() {
         let tags = play.tags.join(",");
-        let (number, hosts, title) = (index + 1, &play.hosts, &play.title);
+        let (number, hosts, title) = (index + 1, play.patterns.join(","), &play.title);
         // Writing into a text cannot fail.
         let _ = writeln!(out, "\n  play #{number} ({hosts}): {title}\tTAGS: [{tags}]");
+        if let Some(picked) = &play.picked {
+            let quoted: Vec<String> = play.patterns.iter().map(|p| quoted(p)).collect();
+            let _ = writeln!(out, "    pattern: [{}]", quoted.join(", "));
+            let _ = writeln!(out, "    hosts ({}):", picked.len());
+            for host in picked {
+                let _ = writeln!(out, "      {host}");
+            }
+        }
         if with_tasks {
             out.push_str("    tasks:\n");
             for task in &play.tasks {
@@ -108,6 +119,15 @@ pub fn listing(plays: &[Outline], with_tasks: bool, with_tags: bool) -> String {
         }
     }
     out
+}
+
+/// A text as Python's `repr()` shows it.
+fn quoted(text: &str) -> String {
+    if text.contains('\'') && !text.contains('"') {
+        format!("\"{text}\"")
+    } else {
+        format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+    }
 }
 
 fn joined(tags: &BTreeSet<String>) -> String {

@@ -106,6 +106,7 @@ impl Reader<'_> {
             .unwrap_or_else(|| clean(&parent(from).join(name)));
         if !self.files.is_file(&path) {
             return Err(Problem::error(format!("there is no playbook `{name}`"))
+                .general()
                 .at(file.at)
                 .over(text_of(file).chars().count())
                 .note(format!("looked for {}", path.display())));
@@ -198,6 +199,9 @@ impl Reader<'_> {
             Some(list) => list.iter().map(|host| self.render(host, scope)).collect(),
             None => {
                 let text = self.render(hosts, scope)?;
+                if hosts.as_str() == Some(&text) {
+                    return Ok(vec![text]);
+                }
                 Ok(text.split(',').map(|part| part.trim().to_owned()).collect())
             }
         }
@@ -277,6 +281,7 @@ impl Reader<'_> {
         }
         let Some(name) = name.filter(|name| !text_of(name).is_empty()) else {
             return Err(Problem::error("this entry names no role")
+                .general()
                 .at(item.at)
                 .hint("write `- role: NAME`"));
         };
@@ -289,7 +294,7 @@ impl Reader<'_> {
                 .unwrap_or_default()
                 .into(),
         );
-        let text = self.render(&name, &inner)?;
+        let text = self.render(&name, &inner).map_err(Problem::general)?;
         self.role_use(
             &text,
             &name,

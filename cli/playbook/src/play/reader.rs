@@ -48,7 +48,7 @@ pub struct Reader<'a> {
     pub(crate) collections: Collections,
     documents: RefCell<HashMap<PathBuf, Node>>,
     warnings: RefCell<Vec<Problem>>,
-    engine: Engine<'a>,
+    pub(super) engine: Engine<'a>,
 }
 
 /// What surrounds a list of tasks.
@@ -140,7 +140,7 @@ impl<'a> Reader<'a> {
         }
         let bytes = self.files.read(path).map_err(|error| {
             let mut problem =
-                Problem::error(format!("`{}` cannot be read: {error}", path.display()));
+                Problem::error(format!("`{}` cannot be read: {error}", path.display())).general();
             problem.at = asked;
             problem
         })?;

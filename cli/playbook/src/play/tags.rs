@@ -33,6 +33,7 @@ pub(crate) fn check(keywords: &Keywords) -> Result<(), Problem> {
     let wrong = |node: &Node, what: &str| {
         Err(
             Problem::error(format!("{what}, and this is {}", node.kind()))
+                .general()
                 .at(node.at)
                 .hint("write `tags: NAME`, or a list of names"),
         )

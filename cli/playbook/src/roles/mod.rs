@@ -146,6 +146,7 @@ impl Reader<'_> {
             return Ok((path.clone(), None));
         }
         let mut problem = Problem::error(format!("there is no role `{name}`"))
+            .general()
             .at(node.at)
             .over(text_of(node).chars().count());
         for path in &candidates {

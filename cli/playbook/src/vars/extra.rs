@@ -35,6 +35,7 @@ fn inline(text: &str, files: &mut VarsFiles<'_>) -> Result<Variables, Problem> {
     if text.starts_with(['/', '.']) {
         return Err(
             Problem::error(format!("`{text}` is no variable for --extra-vars"))
+                .of_option()
                 .hint("a file is named with an @ before it"),
         );
     }
@@ -46,6 +47,7 @@ fn inline(text: &str, files: &mut VarsFiles<'_>) -> Result<Variables, Problem> {
             "--extra-vars must be a mapping, and is {}",
             document.root.kind()
         ))
+        .of_option()
         .at(document.root.at)),
     }
 }
@@ -60,9 +62,9 @@ fn pairs(text: &str, files: &VarsFiles<'_>) -> Result<Variables, Problem> {
     let wrong = |why: &str| Problem::error(format!("--extra-vars `{text}`: {why}")).at(at);
     let mut out = Variables::default();
     for word in words::split(text).map_err(wrong)? {
+        // A word alone is nothing to Ansible.
         let Some((name, value)) = word.split_once('=') else {
-            return Err(wrong(&format!("`{word}` is not key=value"))
-                .hint("write key=value, JSON, or @FILE"));
+            continue;
         };
         out.set(name.trim(), Node::text(value, at), HashBehaviour::Replace);
     }

@@ -146,13 +146,14 @@ impl<'a> VarsFiles<'a> {
     /// # Errors
     /// Where it cannot be read, decrypted or parsed, or is no mapping.
     pub fn read(&mut self, path: &Path) -> Result<Variables, Problem> {
-        let bytes = fs::read(path)
-            .map_err(|e| Problem::error(format!("cannot read {}: {e}", path.display())))?;
+        let bytes = fs::read(path).map_err(|e| {
+            Problem::error(format!("cannot read {}: {e}", path.display())).general()
+        })?;
         let document = if is_encrypted(&bytes) {
             let plain = self
                 .vault
                 .decrypt(&bytes)
-                .map_err(|e| Problem::error(format!("{}: {e}", path.display())))?;
+                .map_err(|e| Problem::error(format!("{}: {e}", path.display())).general())?;
             yaml::read(self.sources, path, &plain.text, &self.options)?
         } else {
             yaml::read(self.sources, path, &bytes, &self.options)?

@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan_input::PlanInput;
 use crate::playbook_source::{self as source, Chosen, Parts};
-use crate::surroundings::{Surroundings, diagnostic};
+use crate::surroundings::{Surroundings, refused};
 use crate::vault_options::VaultOptions;
 
 /// What only a playbook needs.
@@ -101,10 +101,7 @@ impl Pack {
         let surroundings = Surroundings::load(console)?;
         let disk = Disk::new(options.vault.vault(&surroundings, console, false)?);
         let sources = &surroundings.sources;
-        let refuse = |problems: Vec<Problem>| Failure {
-            diagnostics: problems.iter().map(|p| diagnostic(p, sources)).collect(),
-            exit: Exit::Refused,
-        };
+        let refuse = |problems: Vec<Problem>| refused(&problems, sources);
         let one = |problem: Problem| refuse(vec![problem]);
         let extra = source::extra(&surroundings, &disk, &options.extra_vars).map_err(one)?;
         let reading = source::options(&surroundings, &extra);

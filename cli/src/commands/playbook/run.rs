@@ -5,7 +5,6 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use indexmap::IndexMap;
 use rustle_controller::local::{DiskFiles, LocalRun};
 use rustle_formats::Value;
 use rustle_formats::event::Event;
@@ -18,13 +17,14 @@ use rustle_runtime::report::{Stream, TextOptions, TextReporter};
 
 use super::PlaybookCommand;
 use super::causes::Lines;
+use super::prompts;
 use crate::checks;
 use crate::console::Console;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan_input::PlanInput;
 use crate::playbook_source::{self as source, Chosen, Parts, Targets};
-use crate::surroundings::{Surroundings, diagnostic, exit_for};
+use crate::surroundings::{Surroundings, refused};
 
 /// ansible-playbook's options for running.
 #[derive(Debug, clap::Args)]
@@ -32,10 +32,10 @@ use crate::surroundings::{Surroundings, diagnostic, exit_for};
 pub(super) struct RunOptions {
     /// A file, directory or program of hosts, or hosts divided by commas. May be given several times.
     #[arg(short, long, alias = "inventory-file", value_name = "SOURCE")]
-    inventory: Vec<String>,
+    pub(super) inventory: Vec<String>,
     /// Only hosts that this pattern picks; @FILE: the patterns of a file.
     #[arg(short, long, alias = "subset", value_name = "PATTERN")]
-    limit: Option<String>,
+    pub(super) limit: Option<String>,
     /// The kind of connection. Only `local` runs here so far.
     #[arg(short, long, value_name = "KIND")]
     connection: Option<String>,
@@ -61,7 +61,7 @@ pub(super) struct RunOptions {
     #[arg(long)]
     force_handlers: bool,
     /// Accepted: one host runs at a time.
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     forks: Option<u32>,
     /// Accepted: nothing is cached.
     #[arg(long)]
@@ -72,10 +72,7 @@ impl PlaybookCommand {
     /// Runs one playbook; gives ansible-playbook's exit code.
     pub(super) fn play(&self, parts: &Parts<'_>, console: &Console) -> Result<u8, Failure> {
         let sources = &parts.surroundings.sources;
-        let refuse = |problems: Vec<Problem>| Failure {
-            diagnostics: problems.iter().map(|p| diagnostic(p, sources)).collect(),
-            exit: problems.first().map_or(Exit::Refused, exit_for),
-        };
+        let refuse = |problems: Vec<Problem>| refused(&problems, sources);
         let chosen = Chosen {
             inventory: &self.running.inventory,
             limit: self.running.limit.as_deref(),
@@ -94,7 +91,7 @@ impl PlaybookCommand {
             vaulted: parts.vaulted,
             gather: parts.surroundings.config.text("DEFAULT_GATHERING") != Some("explicit"),
             extra_vars: targets.extra,
-            prompted: self.prompts(parts)?,
+            prompted: prompts::ask(parts, console).map_err(|p| refuse(vec![p]))?,
         })
         .map_err(refuse)?;
         parts.surroundings.say(console, &planned.warnings);
@@ -143,27 +140,6 @@ impl PlaybookCommand {
             .hint("if it is this machine, say so with `-c local`; else pack an artifact and push it"));
         }
         Ok(first.clone())
-    }
-
-    /// Asks for `vars_prompt`, where the extra variables do not answer.
-    fn prompts(&self, parts: &Parts<'_>) -> Result<IndexMap<String, Value>, Failure> {
-        let wanted = parts
-            .playbook
-            .plays
-            .iter()
-            .find_map(|play| play.keywords.get("vars_prompt").filter(|n| !n.is_null()));
-        match wanted {
-            None => Ok(IndexMap::new()),
-            Some(node) => Err(Failure::new(
-                Exit::Options,
-                diagnostic(
-                    &Problem::error("`vars_prompt` is not supported yet")
-                        .at(node.at)
-                        .hint("give the variables with --extra-vars, and take `vars_prompt` out"),
-                    &parts.surroundings.sources,
-                ),
-            )),
-        }
     }
 
     fn execute(
@@ -276,7 +252,7 @@ fn screen(console: &Console, surroundings: &Surroundings) -> TextReporter {
     let terminal = std::io::stdout().is_terminal();
     let options = TextOptions {
         verbosity: console.verbose,
-        colour: terminal && console.color(),
+        colour: terminal && console.color() && !surroundings.config.flag("ANSIBLE_NOCOLOR"),
         terminal: rustix::termios::tcgetwinsize(std::io::stdout())
             .ok()
             .filter(|_| terminal)
