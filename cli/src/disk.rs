@@ -33,6 +33,19 @@ impl Disk {
     }
 }
 
+impl Disk {
+    /// What makes plain contents of vaulted ones.
+    pub(crate) fn opener(
+        &self,
+    ) -> impl Fn(&[u8]) -> Result<zeroize::Zeroizing<Vec<u8>>, String> + 'static {
+        let vault = self.vault.clone();
+        move |bytes| match vault.decrypt(bytes) {
+            Ok(plain) => Ok(zeroize::Zeroizing::new(plain.text.to_vec())),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         if let Some(content) = self.given(path) {

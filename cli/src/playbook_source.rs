@@ -80,6 +80,14 @@ pub(crate) fn read(reader: &Reader<'_>, path: &Path) -> Result<Playbook, Problem
     }
 }
 
+/// Where collections are looked for.
+pub(crate) fn collections(surroundings: &Surroundings) -> Vec<std::path::PathBuf> {
+    let config = &surroundings.config;
+    let mut out = config.paths("COLLECTIONS_PATHS");
+    out.extend(installation(config.environment().get("PATH")).collections);
+    out
+}
+
 /// How YAML is read here.
 fn yaml_options(surroundings: &Surroundings) -> yaml::Options {
     yaml::Options {
@@ -107,8 +115,7 @@ pub(crate) fn extra(
 pub(crate) fn options(surroundings: &Surroundings, extra: &Variables) -> Options {
     let config = &surroundings.config;
     let installed = installation(config.environment().get("PATH"));
-    let mut collections_path = config.paths("COLLECTIONS_PATHS");
-    collections_path.extend(installed.collections);
+    let collections_path = collections(surroundings);
     Options {
         yaml: yaml_options(surroundings),
         directory: config.environment().directory.clone(),

@@ -52,6 +52,7 @@ pub(crate) fn facts(subsets: &[String]) -> Result<Map, Failure> {
         host: "localhost".to_owned(),
         options: Options::default(),
         files: DiskFiles::at(work.path().to_owned(), std::env::home_dir()),
+        controller: None,
         secrets: Default::default(),
         machine: Machine {
             env: std::env::vars_os()

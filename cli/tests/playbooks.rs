@@ -86,6 +86,11 @@ fn run(case: &Case) -> (i32, String) {
     (out.status.code().unwrap_or(-1), plain(&stdout, dir.path()))
 }
 
+fn ansible_is_here() -> bool {
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&search).any(|folder| folder.join("ansible-playbook").is_file())
+}
+
 fn known() -> BTreeMap<String, String> {
     let text = fs::read_to_string(fixtures().join("known-differences")).unwrap();
     text.lines()
@@ -108,6 +113,10 @@ fn recorded_playbooks_run_as_under_ansible() {
             continue;
         }
         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        // Plugins in Python need Ansible itself, which not every machine has.
+        if stem == "plugins" && !ansible_is_here() {
+            continue;
+        }
         let cases: BTreeMap<String, Case> =
             serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         for (name, case) in &cases {

@@ -253,6 +253,7 @@ impl Pack {
                 needs.borrow_mut().look(text.as_bytes());
                 Some(text)
             }),
+            plugin: None,
         };
         let (errors, warnings): (Vec<Problem>, Vec<Problem>) = check(input.plan(), &options)
             .into_iter()

@@ -2,6 +2,7 @@
 
 mod causes;
 pub(crate) mod connection;
+pub(super) mod plugins;
 mod prompts;
 mod run;
 mod settings;

@@ -73,6 +73,14 @@ pub trait Assets {
     /// Where it is not there, is damaged, or `out` fails.
     fn read(&self, path: &[u8], out: &mut dyn io::Write) -> io::Result<()>;
 
+    /// Writes a file's content as it is stored, without opening what is vaulted (`decrypt: false`).
+    ///
+    /// # Errors
+    /// As [`Assets::read`].
+    fn read_as_stored(&self, path: &[u8], out: &mut dyn io::Write) -> io::Result<()> {
+        self.read(path, out)
+    }
+
     /// A file's content in memory; refused above `limit` bytes.
     ///
     /// # Errors

@@ -66,7 +66,8 @@ fn descend(dir: &Path, parts: &[&str], limit: usize, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn matches_name(name: &OsStr, pattern: &str) -> bool {
+/// Whether a name fits a shell pattern; hidden names only where the pattern says so.
+pub(crate) fn matches_name(name: &OsStr, pattern: &str) -> bool {
     let name = name.to_string_lossy();
     if name.starts_with('.') && !pattern.starts_with('.') {
         return false;

@@ -32,4 +32,4 @@ pub mod timing;
 mod trial;
 mod vars;
 
-pub use http::machine_trust;
+pub use http::{Fetch, fetch, machine_trust};

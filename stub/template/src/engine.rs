@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::host::{Host, PlainHost};
 use crate::lookups::Lookups;
+use crate::plugins::Plugins;
 use crate::syntax::{self, Analysis, Expr, Syntax, Template};
 use crate::templar::Templar;
 use crate::value::Value;
@@ -75,6 +76,7 @@ pub struct Engine<'e> {
     host: Rc<dyn Host + 'e>,
     loader: Option<Rc<dyn Loader + 'e>>,
     lookups: Option<Rc<dyn Lookups + 'e>>,
+    plugins: Option<Rc<dyn Plugins + 'e>>,
     templates: RefCell<HashMap<Rc<str>, Rc<Template>>>,
     expressions: RefCell<HashMap<Rc<str>, Rc<Expr>>>,
     conditions: RefCell<HashMap<Rc<str>, Rc<Expr>>>,
@@ -94,6 +96,7 @@ impl<'e> Engine<'e> {
             host: Rc::new(PlainHost),
             loader: None,
             lookups: None,
+            plugins: None,
             templates: RefCell::default(),
             expressions: RefCell::default(),
             conditions: RefCell::default(),
@@ -118,6 +121,12 @@ impl<'e> Engine<'e> {
         self
     }
 
+    /// Sets the filters and tests beyond those of this crate.
+    pub fn with_plugins(mut self, plugins: Rc<dyn Plugins + 'e>) -> Self {
+        self.plugins = Some(plugins);
+        self
+    }
+
     /// Sets how strings in playbooks are read (the `do` statement, loop controls).
     pub fn with_syntax(mut self, syntax: Syntax) -> Self {
         self.syntax = syntax;
@@ -130,6 +139,10 @@ impl<'e> Engine<'e> {
 
     pub(crate) fn lookups(&self) -> Option<&(dyn Lookups + 'e)> {
         self.lookups.as_deref()
+    }
+
+    pub(crate) fn plugins(&self) -> Option<&(dyn Plugins + 'e)> {
+        self.plugins.as_deref()
     }
 
     pub(crate) fn loader(&self) -> Option<&(dyn Loader + 'e)> {

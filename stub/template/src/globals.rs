@@ -40,7 +40,7 @@ pub(crate) fn takes_undefined(function: &Value) -> bool {
         Value::Object(object) => object
             .as_any()
             .downcast_ref::<Function>()
-            .is_some_and(|f| matches!(f.name, "namespace" | "undef")),
+            .is_some_and(|f| matches!(f.name, "lookup" | "namespace" | "q" | "query" | "undef")),
         _ => false,
     }
 }

@@ -34,6 +34,19 @@ pub trait Host {
         }
     }
 
+    /// The first bytes of a file, for telling what it is.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn start_of(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        use std::io::Read as _;
+        let mut start = Vec::new();
+        std::fs::File::open(path)?
+            .take(64)
+            .read_to_end(&mut start)?;
+        Ok(start)
+    }
+
     /// The path without links, as far as it exists.
     fn real_path(&self, path: &Path) -> Option<std::path::PathBuf> {
         std::fs::canonicalize(path).ok()

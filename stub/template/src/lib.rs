@@ -7,6 +7,8 @@
 //! An [`Engine`] holds what all renderings share (plug-ins and parsed templates); a [`Templar`] joins it with
 //! the variables of one moment.
 
+#[cfg(feature = "full")]
+mod collections;
 mod condition;
 mod engine;
 mod error;
@@ -19,6 +21,7 @@ mod host;
 mod lookups;
 mod methods;
 pub mod names;
+mod plugins;
 mod predicates;
 mod syntax;
 mod templar;
@@ -31,10 +34,21 @@ pub use error::{Error, ErrorKind};
 pub use eval::{Args, Interp};
 pub use host::Host;
 pub use lookups::{LookupCall, Lookups};
+pub use plugins::Plugins;
 pub use syntax::{Analysis, Syntax};
 pub use templar::Templar;
 pub use value::{BigInt, Dict, Key, List, Object, Range, Str, StrKey, Undefined, Value};
 pub use yaml::{Scalar, yaml_scalar};
+
+/// Characters drawn one after the other as Python's `random.Random(seed).choice` draws them.
+///
+/// # Errors
+/// Where the seed is of a kind that Python does not take.
+pub fn seeded_text(seed: &Value, alphabet: &[char], length: usize) -> Result<String, Error> {
+    let mut twister = text::Twister::from_value(seed)?;
+    let mut draw = || twister.below(alphabet.len() as u64) as usize;
+    Ok((0..length).filter_map(|_| alphabet.get(draw())).collect())
+}
 
 /// Reads a YAML document as Ansible reads its files of variables. An empty one is `None`, of several the first counts.
 ///

@@ -164,8 +164,11 @@ impl<'a> Templar<'a> {
     }
 
     fn run(&self, template: &Rc<Template>) -> Result<Value, Error> {
+        self.run_in(template, Frame::root(false))
+    }
+
+    fn run_in(&self, template: &Rc<Template>, root: Rc<Frame>) -> Result<Value, Error> {
         self.enter(|| {
-            let root = Frame::root(false);
             let mut interp = Interp::new(self, Context::new(template, root.clone()), root);
             let value = interp.native_result(template)?;
             Ok(match value {
@@ -201,6 +204,28 @@ impl<'a> Templar<'a> {
             let root = Frame::root(false);
             let mut interp = Interp::new(self, Context::new(&template, root.clone()), root);
             interp.text_result(&template)
+        })
+    }
+
+    /// Renders a template file for a value, as the lookup `template` does: one that is a single expression keeps its
+    /// type. `own` are variables that only this rendering sees.
+    pub fn render_native(
+        &self,
+        source: &str,
+        name: &str,
+        options: &FileOptions,
+        own: Vec<(String, Value)>,
+    ) -> Result<Value, Error> {
+        self.enter(|| {
+            let template = Rc::new(parse_file(source, name, options)?);
+            let outer = self.file_options.replace(options.clone());
+            let root = Frame::root(false);
+            for (name, value) in own {
+                root.set(&name.into(), value);
+            }
+            let result = self.run_in(&template, root);
+            self.file_options.replace(outer);
+            result
         })
     }
 

@@ -31,6 +31,9 @@ fn variables() -> IndexMap<String, Value> {
 struct Machine;
 
 impl Host for Machine {
+    fn env(&self, name: &str) -> Option<String> {
+        (name == "HOME").then(|| "/root".into())
+    }
     fn home(&self, _: Option<&str>) -> Option<String> {
         Some("/root".into())
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -11,14 +11,23 @@ use std::path::{Path, PathBuf};
 use rustle_packer::{AssetFrom, AssetSource};
 use rustle_runtime::accounts::Accounts;
 use rustle_runtime::assets::{AssetEntry, AssetKind, Assets, Origin};
+use zeroize::Zeroizing;
 
 /// Files and folders of this machine under the names that a plan's tasks use.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct DiskFiles {
     named: BTreeMap<Vec<u8>, AssetFrom>,
     /// The folder that all other names are meant from, and the user's.
     rooted: Option<(PathBuf, Option<PathBuf>)>,
+    /// Opens what is vaulted.
+    opener: Option<Opener>,
 }
+
+/// Makes plain bytes of vaulted ones, or says why it cannot.
+type Opener = Box<dyn Fn(&[u8]) -> Result<Zeroizing<Vec<u8>>, String>>;
+
+/// How a vaulted file begins.
+const VAULTED: &[u8] = b"$ANSIBLE_VAULT";
 
 /// What lies under a name.
 enum Found<'f> {
@@ -34,6 +43,7 @@ impl DiskFiles {
         DiskFiles {
             named: sources.into_iter().map(|s| (s.name, s.from)).collect(),
             rooted: None,
+            opener: None,
         }
     }
 
@@ -42,7 +52,18 @@ impl DiskFiles {
         DiskFiles {
             named: BTreeMap::new(),
             rooted: Some((root, home)),
+            opener: None,
         }
+    }
+
+    /// Gives the plain contents of files that are vaulted, as Ansible does on their way to a target.
+    #[must_use]
+    pub fn opening(
+        mut self,
+        opener: impl Fn(&[u8]) -> Result<Zeroizing<Vec<u8>>, String> + 'static,
+    ) -> DiskFiles {
+        self.opener = Some(Box::new(opener));
+        self
     }
 
     /// The place of a name that [`rustle_formats::plan::asset_name`] made.
@@ -111,7 +132,10 @@ impl DiskFiles {
                 } else {
                     fs::symlink_metadata(place)?
                 };
-                (kind_of(place, &meta)?, meta.permissions().mode() & 0o7777)
+                (
+                    self.kind_of(place, &meta)?,
+                    meta.permissions().mode() & 0o7777,
+                )
             }
         };
         Ok(AssetEntry {
@@ -122,43 +146,86 @@ impl DiskFiles {
     }
 }
 
-fn kind_of(place: &Path, meta: &Metadata) -> io::Result<AssetKind> {
-    Ok(if meta.is_dir() {
-        AssetKind::Dir
-    } else if meta.is_symlink() {
-        AssetKind::Symlink {
-            target: fs::read_link(place)?.into_os_string().into_vec(),
-        }
-    } else {
-        AssetKind::File { size: meta.len() }
-    })
+/// How many bytes a file has, plain. One that cannot be opened has those that it is stored with: reading it tells why.
+fn size(place: &Path, meta: &Metadata, opener: Option<&Opener>) -> u64 {
+    let mut plain = Vec::new();
+    match opener.map(|open| opened(place, open, &mut plain)) {
+        Some(Ok(())) => plain.len() as u64,
+        _ => meta.len(),
+    }
 }
 
-/// Adds everything below a folder of this machine, parents first.
-fn walk(name: &[u8], folder: &Path, out: &mut BTreeMap<Vec<u8>, AssetEntry>) -> io::Result<()> {
-    for item in fs::read_dir(folder)? {
-        let item = item?;
-        let mut path = name.to_vec();
-        if !path.is_empty() {
-            path.push(b'/');
-        }
-        path.extend_from_slice(item.file_name().as_bytes());
-        let meta = item.metadata()?;
-        let kind = kind_of(&item.path(), &meta)?;
-        let folder = kind == AssetKind::Dir;
-        out.insert(
-            path.clone(),
-            AssetEntry {
-                path: path.clone(),
-                kind,
-                mode: meta.permissions().mode() & 0o7777,
-            },
-        );
-        if folder {
-            walk(&path, &item.path(), out)?;
-        }
+/// Whether a file holds what ansible-vault makes of one.
+fn is_vaulted(place: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(place).and_then(|f| f.take(VAULTED.len() as u64).read_to_end(&mut start));
+    read.is_ok() && start == VAULTED
+}
+
+impl DiskFiles {
+    fn kind_of(&self, place: &Path, meta: &Metadata) -> io::Result<AssetKind> {
+        Ok(if meta.is_dir() {
+            AssetKind::Dir
+        } else if meta.is_symlink() {
+            AssetKind::Symlink {
+                target: fs::read_link(place)?.into_os_string().into_vec(),
+            }
+        } else {
+            let opener = self.opener.as_ref().filter(|_| is_vaulted(place));
+            AssetKind::File {
+                size: size(place, meta, opener),
+            }
+        })
     }
-    Ok(())
+
+    /// Adds everything below a folder of this machine, parents first.
+    fn walk(
+        &self,
+        name: &[u8],
+        folder: &Path,
+        out: &mut BTreeMap<Vec<u8>, AssetEntry>,
+    ) -> io::Result<()> {
+        for item in fs::read_dir(folder)? {
+            let item = item?;
+            let mut path = name.to_vec();
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(item.file_name().as_bytes());
+            let meta = item.metadata()?;
+            let kind = self.kind_of(&item.path(), &meta)?;
+            let folder = kind == AssetKind::Dir;
+            out.insert(
+                path.clone(),
+                AssetEntry {
+                    path: path.clone(),
+                    kind,
+                    mode: meta.permissions().mode() & 0o7777,
+                },
+            );
+            if folder {
+                self.walk(&path, &item.path(), out)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes a file's content, plain.
+fn opened(place: &Path, open: &Opener, out: &mut dyn Write) -> io::Result<()> {
+    let mut file = File::open(place)?;
+    let mut start = Vec::new();
+    (&mut file)
+        .take(VAULTED.len() as u64)
+        .read_to_end(&mut start)?;
+    if start != VAULTED {
+        out.write_all(&start)?;
+        return io::copy(&mut file, out).map(|_| ());
+    }
+    file.read_to_end(&mut start)?;
+    let plain = open(&start)
+        .map_err(|e| io::Error::other(format!("{} cannot be decrypted: {e}", place.display())))?;
+    out.write_all(&plain)
 }
 
 impl Assets for DiskFiles {
@@ -200,7 +267,7 @@ impl Assets for DiskFiles {
         if let Some(Found::Path(folder)) = self.find(path)
             && folder.is_dir()
         {
-            walk(path, &folder, &mut out)?;
+            self.walk(path, &folder, &mut out)?;
         }
         let mut prefix = path.to_vec();
         if !prefix.is_empty() {
@@ -217,16 +284,26 @@ impl Assets for DiskFiles {
                 let folder = entry.kind == AssetKind::Dir;
                 out.insert(name.clone(), entry);
                 if folder && let Some(Found::Path(place)) = self.find(name) {
-                    walk(name, &place, &mut out)?;
+                    self.walk(name, &place, &mut out)?;
                 }
             }
         }
         Ok(out.into_values().collect())
     }
 
-    fn read(&self, path: &[u8], out: &mut dyn Write) -> io::Result<()> {
+    fn read_as_stored(&self, path: &[u8], out: &mut dyn Write) -> io::Result<()> {
         match self.find(path) {
             Some(Found::Path(place)) => io::copy(&mut File::open(place)?, out).map(|_| ()),
+            _ => self.read(path, out),
+        }
+    }
+
+    fn read(&self, path: &[u8], out: &mut dyn Write) -> io::Result<()> {
+        match self.find(path) {
+            Some(Found::Path(place)) => match &self.opener {
+                None => io::copy(&mut File::open(place)?, out).map(|_| ()),
+                Some(open) => opened(&place, open, out),
+            },
             Some(Found::Bytes(bytes)) => out.write_all(bytes),
             Some(Found::Implied) | None => Err(io::Error::new(
                 io::ErrorKind::NotFound,

@@ -9,7 +9,9 @@ use rustle_formats::event::Event;
 use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::redact::Redactor;
 use rustle_runtime::assets::Assets;
-use rustle_runtime::engine::{Driver, Machine, Options, Reply, Request, RunSummary, Runner};
+use rustle_runtime::engine::{
+    Controller, Driver, Machine, Options, Reply, Request, RunSummary, Runner,
+};
 use zeroize::Zeroizing;
 
 pub use files::DiskFiles;
@@ -28,6 +30,8 @@ pub struct LocalRun<'a> {
     pub secrets: IndexMap<String, Zeroizing<String>>,
     /// What the process knows.
     pub machine: Machine,
+    /// The controller's lookups and plugins.
+    pub controller: Option<&'a dyn Controller>,
     /// Takes every event, in order.
     pub emit: &'a dyn Fn(&Event),
     /// Whether the user wants to stop.
@@ -40,6 +44,7 @@ impl LocalRun<'_> {
         let driver = Local {
             redactor: Redactor::new(self.secrets.values().map(|text| text.as_bytes())),
             emit: self.emit,
+            controller: self.controller,
             cancelled: self.cancelled,
             files: self.files,
             secrets: self.secrets,
@@ -53,6 +58,7 @@ impl LocalRun<'_> {
 struct Local<'a> {
     emit: &'a dyn Fn(&Event),
     cancelled: &'a dyn Fn() -> bool,
+    controller: Option<&'a dyn Controller>,
     files: DiskFiles,
     secrets: IndexMap<String, Zeroizing<String>>,
     redactor: Redactor,
@@ -107,5 +113,9 @@ impl Driver for Local<'_> {
 
     fn machine(&self) -> &Machine {
         &self.machine
+    }
+
+    fn controller(&self) -> Option<&dyn Controller> {
+        self.controller
     }
 }

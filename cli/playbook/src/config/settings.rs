@@ -9,6 +9,7 @@ use super::ini;
 use super::table::{self, Effect, Kind, Known};
 use crate::problem::Problem;
 use crate::source::{Position, Sources};
+use rustle_formats::Value;
 
 /// Where a setting's value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +121,29 @@ impl Config {
             Some((value, _)) => Some(value),
             None => table::find(name)?.default,
         }
+    }
+
+    /// A setting by its type, as `lookup('config')` gives it; `None`: there is no such setting.
+    pub fn value(&self, name: &str) -> Option<Value> {
+        let known = table::find(name)?;
+        let list = |items: Vec<String>| Value::List(items.into_iter().map(Value::Str).collect());
+        let shown = |path: PathBuf| path.to_string_lossy().into_owned();
+        let Some(text) = self.text(name) else {
+            return Some(Value::Null);
+        };
+        Some(match known.kind {
+            Kind::Boolean => Value::Bool(self.flag(name)),
+            Kind::Integer => self.integer(name).map_or(Value::Null, Value::Int),
+            Kind::Float => text.parse().map_or(Value::Null, Value::Float),
+            Kind::List => list(self.list(name)),
+            Kind::Path => self
+                .path(name)
+                .map_or(Value::Null, |path| Value::Str(shown(path))),
+            Kind::PathList | Kind::PathSpec => {
+                list(self.paths(name).into_iter().map(shown).collect())
+            }
+            Kind::Text => Value::Str(text.to_owned()),
+        })
     }
 
     /// A yes or no. Whatever is no word for yes is no, as to Ansible.

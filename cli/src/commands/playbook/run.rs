@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustle_controller::local::{DiskFiles, LocalRun};
 use rustle_formats::Value;
 use rustle_formats::event::Event;
+use rustle_lookups::OnController;
 use rustle_planner::{Planned, Request, plan};
 use rustle_playbook::Problem;
 use rustle_playbook::pattern::LOCALHOST;
@@ -17,7 +18,7 @@ use rustle_runtime::report::{Stream, TextOptions, TextReporter};
 
 use super::PlaybookCommand;
 use super::causes::Lines;
-use super::prompts;
+use super::{plugins, prompts};
 use crate::checks;
 use crate::console::Console;
 use crate::exit::Exit;
@@ -163,7 +164,8 @@ impl PlaybookCommand {
         }
         let base = plan.base_dir.clone().unwrap_or_default();
         let input = PlanInput::planned(parts.path.display().to_string(), ".".into(), plan);
-        self.check_plan(&input, console)?;
+        let controller = plugins::controller(parts, input.plan(), console)?;
+        self.check_plan(&input, &controller, console)?;
         let work = tempfile::Builder::new()
             .prefix(".rustle-run-")
             .tempdir()
@@ -190,7 +192,8 @@ impl PlaybookCommand {
             plan: input.plan(),
             host,
             options: self.engine_options(parts.surroundings, console),
-            files: DiskFiles::at(base.into(), home),
+            files: DiskFiles::at(base.into(), home).opening(parts.disk.opener()),
+            controller: Some(&controller),
             secrets,
             machine: Machine {
                 env: env.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
@@ -206,13 +209,19 @@ impl PlaybookCommand {
         Ok(summary.exit_code)
     }
 
-    fn check_plan(&self, input: &PlanInput, console: &Console) -> Result<(), Failure> {
+    fn check_plan(
+        &self,
+        input: &PlanInput,
+        controller: &OnController<'_>,
+        console: &Console,
+    ) -> Result<(), Failure> {
         // What is undefined fails where it is used, as under Ansible: a task may never come to it.
         let options = CheckOptions {
             known_variables: Vec::new(),
             attached: true,
             as_reached: true,
             template_text: None,
+            plugin: Some(&|kind, name| controller.knows(kind, name)),
         };
         let problems = check(input.plan(), &options);
         let (errors, warnings): (Vec<_>, Vec<_>) = problems

@@ -133,6 +133,9 @@ impl Problem {
 /// Gives the text of a file that a task names, where the caller has it.
 pub type TextOf<'a> = dyn Fn(&AssetRequest) -> Option<String> + 'a;
 
+/// Whether there is a plugin: of which kind, and of which name.
+pub type HasPlugin<'a> = dyn Fn(&str, &str) -> bool + 'a;
+
 /// What the check may take for granted.
 #[derive(Default)]
 pub struct CheckOptions<'a> {
@@ -145,6 +148,8 @@ pub struct CheckOptions<'a> {
     pub as_reached: bool,
     /// The text of a template file that a task names, where the caller has it.
     pub template_text: Option<&'a TextOf<'a>>,
+    /// Whether the controller has a `filter`, `test` or `lookup` (the first argument) of a name (the second).
+    pub plugin: Option<&'a HasPlugin<'a>>,
 }
 
 /// Everything that is wrong with a plan.

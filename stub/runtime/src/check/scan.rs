@@ -79,7 +79,7 @@ impl Spot<'_, '_> {
 pub(super) struct Scan<'a, 'p> {
     plan: &'p ExecutionPlan,
     tree: &'p Tree<'p>,
-    pub(super) texts: Texts,
+    pub(super) texts: Texts<'a>,
     pub(super) defined: Defined<'p>,
     pub(super) files: Files<'a>,
     pub(super) out: Vec<Problem>,
@@ -108,7 +108,7 @@ impl<'a, 'p> Scan<'a, 'p> {
         Scan {
             plan,
             tree,
-            texts: Texts::new(),
+            texts: Texts::new(options.plugin),
             defined,
             files: Files::new(read, requests),
             out: Vec::new(),

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use rustle_formats::nearest;
 use rustle_template::{Analysis, Engine, Error, FileOptions, names};
 
-use super::did_you_mean;
+use super::{HasPlugin, did_you_mean};
 use crate::vars::{CONTROLLER_LOOKUPS, LOOKUPS};
 
 /// How a text is read.
@@ -36,7 +36,7 @@ pub(super) struct Looked {
 }
 
 /// All texts that were looked at.
-pub(super) struct Texts {
+pub(super) struct Texts<'a> {
     engine: Engine<'static>,
     templates: HashMap<Rc<str>, Rc<Looked>>,
     expressions: HashMap<Rc<str>, Rc<Looked>>,
@@ -45,10 +45,12 @@ pub(super) struct Texts {
     lookups: Vec<&'static str>,
     /// The variables that any text uses, in whatever way.
     pub(super) mentioned: HashSet<Rc<str>>,
+    /// Whether the controller has a filter, test or lookup.
+    plugin: Option<&'a HasPlugin<'a>>,
 }
 
-impl Texts {
-    pub(super) fn new() -> Texts {
+impl<'a> Texts<'a> {
+    pub(super) fn new(plugin: Option<&'a HasPlugin<'a>>) -> Texts<'a> {
         Texts {
             engine: Engine::new(),
             templates: HashMap::new(),
@@ -57,6 +59,7 @@ impl Texts {
             tests: names::tests().collect(),
             lookups: names::lookups().chain(LOOKUPS.iter().copied()).collect(),
             mentioned: HashSet::new(),
+            plugin,
         }
     }
 
@@ -112,14 +115,20 @@ impl Texts {
         };
         self.mentioned.extend(analysis.mentioned.iter().cloned());
         let mut faults = Vec::new();
-        for (name, line, column) in &analysis.unknown_filters {
+        let has = |kind: &str, name: &str| self.plugin.is_some_and(|known| known(kind, name));
+        let unknown_filters = analysis.unknown_filters.iter();
+        for (name, line, column) in unknown_filters.filter(|(name, ..)| !has("filter", name)) {
             faults.push(unknown("filter", name, (*line, *column), &self.filters));
         }
-        for (name, line, column) in &analysis.unknown_tests {
+        let unknown_tests = analysis.unknown_tests.iter();
+        for (name, line, column) in unknown_tests.filter(|(name, ..)| !has("test", name)) {
             faults.push(unknown("test", name, (*line, *column), &self.tests));
         }
         for (name, line, column) in &analysis.lookups {
             let short = names::without_collection(name);
+            if self.lookups.contains(&short) || has("lookup", short) {
+                continue;
+            }
             if CONTROLLER_LOOKUPS.contains(&short) {
                 faults.push(Fault {
                     message: format!(
@@ -128,7 +137,7 @@ impl Texts {
                     at: (*line, *column),
                     hint: None,
                 });
-            } else if !self.lookups.contains(&short) {
+            } else {
                 faults.push(unknown("lookup", name, (*line, *column), &self.lookups));
             }
         }

@@ -18,7 +18,7 @@ pub(super) struct Missing {
 /// The variable that is missing for `name` to have a value, if one surely is.
 pub(super) fn missing<'p>(
     defined: &Defined<'p>,
-    texts: &mut Texts,
+    texts: &mut Texts<'_>,
     view: View<'_, 'p>,
     name: &str,
 ) -> Option<Missing> {

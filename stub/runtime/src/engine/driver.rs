@@ -12,6 +12,7 @@ use rustle_formats::event::Event;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::Controller;
 use crate::assets::Assets;
 
 /// What the process knows and the engine must be told.
@@ -54,6 +55,11 @@ pub trait Driver {
 
     /// What the process knows.
     fn machine(&self) -> &Machine;
+
+    /// The controller, where the run has one in its process.
+    fn controller(&self) -> Option<&dyn Controller> {
+        None
+    }
 }
 
 /// A place in a run, the same on every host: the play, and how many of its tasks have been passed.

@@ -35,7 +35,11 @@ pub(crate) fn items(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Items {
             Ok(Value::List(list)) => Items::List(list),
             Ok(other) => Items::List(vec![other]),
             Err(e) => {
-                let message = format!("The lookup plugin '{name}' failed: {}", e.message);
+                let mut message = e.message;
+                if !message.starts_with("The lookup plugin '") {
+                    message.insert_str(0, &format!("The lookup plugin '{name}' failed: "));
+                }
+                let message = message;
                 let mut map = result::failed(&message);
                 map.shift_remove("changed");
                 Items::Wrong(map)

@@ -10,6 +10,7 @@ mod attempt;
 mod batches;
 mod blocks;
 mod child;
+mod controller;
 mod driver;
 mod frame;
 mod handlers;
@@ -32,6 +33,7 @@ mod tags;
 mod task;
 
 pub(crate) use attempt::{name_free_form, with_defaults};
+pub use controller::Controller;
 pub use driver::{Driver, Machine, Meeting, Position, Reply, Request};
 pub(crate) use frame::Frame;
 pub use hosts::choose_host;

@@ -22,6 +22,8 @@ use crate::outcome::{Failure, ModuleResult, Outcome};
 pub(crate) enum Content {
     /// A file that came with the plan.
     Asset(AssetEntry),
+    /// A file that came with the plan, as it is stored: what is vaulted stays so.
+    Stored(AssetEntry),
     /// A file of this machine.
     File(PathBuf),
     /// Bytes in memory.
@@ -35,7 +37,7 @@ impl Content {
                 kind: AssetKind::File { size },
                 ..
             }) => Some(*size),
-            Content::Asset(_) => None,
+            Content::Asset(_) | Content::Stored(_) => None,
             Content::File(path) => std::fs::metadata(path).ok().map(|m| m.len()),
             Content::Bytes(bytes) => Some(bytes.len() as u64),
         }
@@ -45,6 +47,7 @@ impl Content {
     pub(crate) fn stream(&self, ctx: &Context<'_>, out: &mut dyn Write) -> io::Result<()> {
         match self {
             Content::Asset(entry) => ctx.assets.read(&entry.path, out),
+            Content::Stored(entry) => ctx.assets.read_as_stored(&entry.path, out),
             Content::File(path) => {
                 let mut file = File::open(path)?;
                 let mut buffer = vec![0u8; 64 * 1024];
@@ -76,7 +79,7 @@ impl Content {
         match self {
             Content::Bytes(bytes) => Side::of(bytes),
             Content::File(path) => Side::of_file(path),
-            Content::Asset(_) => {
+            Content::Asset(_) | Content::Stored(_) => {
                 let mut head = Head(Vec::new());
                 // The head ends the stream early on purpose; a damaged asset is reported when it is written.
                 let _ = self.stream(ctx, &mut head);
@@ -87,7 +90,9 @@ impl Content {
 
     fn name(&self) -> String {
         match self {
-            Content::Asset(entry) => String::from_utf8_lossy(&entry.path).into_owned(),
+            Content::Asset(entry) | Content::Stored(entry) => {
+                String::from_utf8_lossy(&entry.path).into_owned()
+            }
             Content::File(path) => paths::shown(path),
             Content::Bytes(_) => "the new content".to_owned(),
         }

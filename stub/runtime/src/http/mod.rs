@@ -4,8 +4,10 @@
 //! is used only where the environment names one. Redirects, credentials and messages follow what Ansible's modules do.
 
 mod credentials;
+mod fetch;
 mod trust;
 
+pub use fetch::{Fetch, fetch};
 pub use trust::machine_trust;
 
 use std::io::{self, Read};

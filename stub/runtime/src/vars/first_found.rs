@@ -4,9 +4,6 @@ use rustle_template::{Error, ErrorKind, LookupCall, Value as Rendered};
 
 use super::lookups::{Files, flag};
 
-/// The conventional folders in which files are looked for.
-const FOLDERS: [&str; 4] = ["files", "templates", "vars", "tasks"];
-
 /// Names to look for, and whether it is fine to find none.
 #[derive(Default)]
 struct Search {
@@ -33,7 +30,7 @@ impl Search {
                 return Err(Error::new(
                     ErrorKind::Plugin,
                     format!(
-                        "Invalid term supplied. A string, dict or list is required, not {}",
+                        "Invalid term supplied. A string, dict or list is required, not '{}').",
                         other.type_name()
                     ),
                 ));
@@ -96,12 +93,9 @@ pub(super) fn run(files: &Files<'_>, call: &LookupCall<'_>) -> Result<Vec<Render
         {
             return Ok(vec![Rendered::from(file)]);
         }
-        for kind in FOLDERS {
-            if let Some(path) = files.find(name, kind)? {
-                return Ok(vec![Rendered::from(
-                    String::from_utf8_lossy(&path).into_owned(),
-                )]);
-            }
+        let kind = files.beside.get().unwrap_or("");
+        if let Some(path) = files.find(name, kind)? {
+            return Ok(vec![Rendered::from(files.shown(&path))]);
         }
         if let Some(file) = files.task_file(name) {
             return Ok(vec![Rendered::from(file)]);

@@ -1,32 +1,24 @@
 //! Lookups and included templates: what they name came with the plan as assets.
 //!
-//! Ansible runs lookups on the controller. Files of the controller were packed; its environment was not, so `env`
-//! sees the environment of the program that runs the plan. Lookups that could only ask the controller are refused.
+//! Ansible runs lookups on the controller. Files of the controller were packed, or lie where they are in a run on the
+//! controller itself. Lookups that only a controller can answer are its driver's; without one they are refused.
 
 use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use rustle_formats::plan::{ExecutionPlan, asset_name};
-use rustle_template::{
-    Error, ErrorKind, FileOptions, Loader, LookupCall, Lookups, Value as Rendered,
-};
+use rustle_template::{Error, ErrorKind, Loader, LookupCall, Lookups, Value as Rendered};
 
-use super::first_found;
+use super::{first_found, template};
 use crate::assets::AssetKind;
-use crate::engine::Driver;
+use crate::engine::{Controller, Driver};
 
 /// The largest file that a lookup or an include reads.
 const MAX_FILE: u64 = 64 << 20;
 
 /// The lookups that [`Plugins`] has.
-pub(crate) const NAMES: &[&str] = &[
-    "env",
-    "file",
-    "fileglob",
-    "first_found",
-    "template",
-    "unvault",
-];
+pub(crate) const NAMES: &[&str] = &["file", "fileglob", "first_found", "template", "unvault"];
 
 /// The lookups that only a controller could answer.
 pub const CONTROLLER: &[&str] = &[
@@ -47,10 +39,12 @@ pub(super) struct Files<'r> {
     pub driver: &'r dyn Driver,
     pub search: Rc<RefCell<Vec<String>>>,
     pub including: Rc<Cell<bool>>,
+    /// The folder beside the tasks that `with_first_found` looks into; none for `lookup('first_found')`.
+    pub beside: Rc<Cell<Option<&'static str>>>,
 }
 
 impl Files<'_> {
-    /// The asset that a name means, looked for in `kind` folders first.
+    /// The asset that a name means, looked for in `kind` folders first, if there is a kind.
     pub(super) fn find(&self, name: &str, kind: &str) -> Result<Option<Vec<u8>>, Error> {
         let base = self.plan.base_dir.as_deref();
         let inside = base.and_then(|b| name.strip_prefix(b.trim_end_matches('/')));
@@ -58,10 +52,14 @@ impl Files<'_> {
         let name = asset_name(name);
         let mut candidates = Vec::new();
         for folder in self.search.borrow().iter() {
-            candidates.push(format!("{folder}/{kind}/{name}"));
+            if !kind.is_empty() {
+                candidates.push(format!("{folder}/{kind}/{name}"));
+            }
             candidates.push(format!("{folder}/{name}"));
         }
-        candidates.push(format!("{kind}/{name}"));
+        if !kind.is_empty() {
+            candidates.push(format!("{kind}/{name}"));
+        }
         candidates.push(name);
         for candidate in candidates {
             let entry = self
@@ -105,7 +103,33 @@ impl Files<'_> {
             .map(|(key, _)| crate::engine::below(self.plan, key))
     }
 
-    fn text(&self, path: &[u8]) -> Result<String, Error> {
+    /// The path of an asset as Ansible names it: absolute where the files lie on this machine.
+    pub(super) fn shown(&self, path: &[u8]) -> String {
+        let path = String::from_utf8_lossy(path).into_owned();
+        if self.driver.controller().is_none() {
+            return path;
+        }
+        if let Some(rest) = path.strip_prefix("_root/") {
+            return format!("/{rest}");
+        }
+        if let Some(rest) = path.strip_prefix("_home/")
+            && let Some(home) = self.driver.machine().env.get("HOME")
+        {
+            return format!("{}/{rest}", home.trim_end_matches('/'));
+        }
+        crate::engine::below(self.plan, &path)
+    }
+
+    /// The folders in which the current task's files are looked for, absolute.
+    fn folders(&self) -> Vec<PathBuf> {
+        let base = Path::new(self.plan.base_dir.as_deref().unwrap_or(""));
+        let search = self.search.borrow();
+        let mut out: Vec<PathBuf> = search.iter().map(|folder| base.join(folder)).collect();
+        out.push(base.to_owned());
+        out
+    }
+
+    pub(super) fn text(&self, path: &[u8]) -> Result<String, Error> {
         let bytes = self
             .driver
             .assets()
@@ -122,7 +146,9 @@ impl Files<'_> {
     fn missing(name: &str) -> Error {
         Error::new(
             ErrorKind::Plugin,
-            format!("Unable to access the file '{name}': it is not among the plan's assets."),
+            format!(
+                "Unable to access the file '{name}': File not found. Use -vvvvv to see paths searched."
+            ),
         )
     }
 }
@@ -144,21 +170,57 @@ pub(super) struct Plugins<'r> {
 impl Lookups for Plugins<'_> {
     fn lookup(&self, name: &str, call: LookupCall<'_>) -> Result<Option<Vec<Rendered>>, Error> {
         match name {
-            "env" => self.env(&call).map(Some),
-            "file" | "unvault" => self.file(&call).map(Some),
-            "template" => self.template(&call).map(Some),
+            "file" => self.file(&call).map(Some),
+            "unvault" => self.unvault(&call).map(Some),
+            "template" => template::run(&self.files, &call).map(Some),
             "fileglob" => self.glob(&call).map(Some),
             "first_found" => first_found::run(&self.files, &call).map(Some),
-            _ if CONTROLLER.contains(&name) => Err(Error::new(
-                ErrorKind::Plugin,
-                format!("The lookup '{name}' needs the controller, and this run has none."),
-            )),
-            _ => Ok(None),
+            _ => self.of_controller(name, &call),
         }
     }
 }
 
-fn terms(call: &LookupCall<'_>) -> Result<Vec<String>, Error> {
+impl Plugins<'_> {
+    fn of_controller(
+        &self,
+        name: &str,
+        call: &LookupCall<'_>,
+    ) -> Result<Option<Vec<Rendered>>, Error> {
+        match self.files.driver.controller() {
+            Some(controller) => controller.lookup(name, call, &self.files.folders()),
+            None if CONTROLLER.contains(&name) => Err(Error::new(
+                ErrorKind::Plugin,
+                format!("The lookup '{name}' needs the controller, and this run has none."),
+            )),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The controller's filters and tests.
+pub(super) struct Further<'r>(pub &'r dyn Controller);
+
+impl rustle_template::Plugins for Further<'_> {
+    fn filter(
+        &self,
+        name: &str,
+        input: &Rendered,
+        args: &rustle_template::Args,
+    ) -> Option<Result<Rendered, Error>> {
+        self.0.filter(name, input, args)
+    }
+
+    fn test(
+        &self,
+        name: &str,
+        input: &Rendered,
+        args: &rustle_template::Args,
+    ) -> Option<Result<bool, Error>> {
+        self.0.test(name, input, args)
+    }
+}
+
+pub(super) fn terms(call: &LookupCall<'_>) -> Result<Vec<String>, Error> {
     let mut out = Vec::new();
     for term in &call.terms {
         match term {
@@ -184,18 +246,6 @@ pub(super) fn flag(call: &LookupCall<'_>, name: &str, default: bool) -> Result<b
 }
 
 impl Plugins<'_> {
-    fn env(&self, call: &LookupCall<'_>) -> Result<Vec<Rendered>, Error> {
-        let env = &self.files.driver.machine().env;
-        let default = call.option("default").cloned();
-        Ok(terms(call)?
-            .iter()
-            .map(|name| match env.get(name) {
-                Some(value) => Rendered::str(value.as_str()),
-                None => default.clone().unwrap_or_else(|| Rendered::str("")),
-            })
-            .collect())
-    }
-
     fn file(&self, call: &LookupCall<'_>) -> Result<Vec<Rendered>, Error> {
         let rstrip = flag(call, "rstrip", true)?;
         let lstrip = flag(call, "lstrip", false)?;
@@ -213,17 +263,17 @@ impl Plugins<'_> {
         Ok(out)
     }
 
-    fn template(&self, call: &LookupCall<'_>) -> Result<Vec<Rendered>, Error> {
+    /// The contents of files as they are, line ends and all.
+    fn unvault(&self, call: &LookupCall<'_>) -> Result<Vec<Rendered>, Error> {
         let mut out = Vec::new();
         for name in terms(call)? {
-            let path = self
-                .files
-                .find(&name, "templates")?
-                .ok_or_else(|| Files::missing(&name))?;
-            let text = self.files.text(&path)?;
-            let options = FileOptions::default();
-            let rendered = call.templar.render_file(&text, &name, &options)?;
-            out.push(Rendered::from(rendered));
+            let path = self.files.find(&name, "files")?.ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Plugin,
+                    format!("Unable to find file matching \"{name}\""),
+                )
+            })?;
+            out.push(Rendered::from(self.files.text(&path)?));
         }
         Ok(out)
     }
@@ -253,10 +303,11 @@ impl Plugins<'_> {
                 };
                 let name = String::from_utf8_lossy(name);
                 let is_file = matches!(entry.kind, AssetKind::File { .. });
-                if is_file && !name.contains('/') && crate::engine::fits(pattern, &name) {
-                    out.push(Rendered::from(
-                        String::from_utf8_lossy(&entry.path).into_owned(),
-                    ));
+                if is_file
+                    && !name.contains('/')
+                    && crate::glob::matches_name(name.as_ref().as_ref(), pattern)
+                {
+                    out.push(Rendered::from(self.files.shown(&entry.path)));
                 }
             }
         }

@@ -13,6 +13,7 @@ mod names;
 mod scope;
 mod store;
 mod templar;
+mod template;
 
 pub(crate) use groups::Groups;
 pub use lookups::CONTROLLER as CONTROLLER_LOOKUPS;

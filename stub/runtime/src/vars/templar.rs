@@ -8,7 +8,7 @@ use rustle_formats::{Map, Value};
 use rustle_template::{Engine, Error, ErrorKind, FileOptions, Templar as Inner, Value as Rendered};
 
 use super::hostvars::Others;
-use super::lookups::{Files, Plugins};
+use super::lookups::{Files, Further, Plugins};
 use super::{TaskVars, machine};
 use crate::args::text;
 use crate::context::{RenderRequest, Variables};
@@ -53,6 +53,9 @@ pub(crate) struct Templates<'r> {
     search: Rc<RefCell<Vec<String>>>,
     /// Whether the current task includes tasks: then files of tasks are looked for first.
     including: Rc<Cell<bool>>,
+    /// The folder that the current task's files lie in.
+    kind: Cell<&'static str>,
+    beside: Rc<Cell<Option<&'static str>>>,
     pub(super) others: Others,
 }
 
@@ -60,19 +63,27 @@ impl<'r> Templates<'r> {
     pub(crate) fn new(plan: &'r ExecutionPlan, driver: &'r dyn Driver) -> Templates<'r> {
         let search: Rc<RefCell<Vec<String>>> = Rc::default();
         let including: Rc<Cell<bool>> = Rc::default();
+        let beside: Rc<Cell<Option<&'static str>>> = Rc::default();
         let files = Files {
             plan,
             driver,
             including: including.clone(),
+            beside: beside.clone(),
             search: search.clone(),
         };
+        let mut engine = Engine::new()
+            .with_host(Rc::new(machine::Seen::of(driver.machine())))
+            .with_loader(Rc::new(files.clone()))
+            .with_lookups(Rc::new(Plugins { files }));
+        if let Some(controller) = driver.controller() {
+            engine = engine.with_plugins(Rc::new(Further(controller)));
+        }
         Templates {
-            engine: Engine::new()
-                .with_host(Rc::new(machine::Seen::of(driver.machine())))
-                .with_loader(Rc::new(files.clone()))
-                .with_lookups(Rc::new(Plugins { files })),
+            engine,
             search,
             including,
+            kind: Cell::new("files"),
+            beside,
             others: Others::default(),
         }
     }
@@ -81,6 +92,13 @@ impl<'r> Templates<'r> {
     pub(crate) fn begin_task(&self, frame: &Frame<'_>) {
         *self.search.borrow_mut() = frame.folders();
         self.including.set(is_include(&frame.task.module));
+        // Ansible goes by what the action is called.
+        let module = frame.task.module.as_str();
+        self.kind.set(match module {
+            module if module.contains("template") => "templates",
+            module if module.contains("var") => "vars",
+            _ => "files",
+        });
         self.others.forget();
     }
 }
@@ -158,8 +176,11 @@ impl<'t, 'r> Templar<'t, 'r> {
             Rendered::List(list) => list.to_vec(),
             one => vec![one],
         };
-        let found = self.with(|inner| inner.lookup(name, terms.clone()))?;
-        Ok(found.to_formats()?)
+        let templates = self.templates;
+        templates.beside.set(Some(templates.kind.get()));
+        let found = self.with(|inner| inner.lookup(name, terms.clone()));
+        templates.beside.set(None);
+        Ok(found?.to_formats()?)
     }
 
     /// Evaluates an expression.

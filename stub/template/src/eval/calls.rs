@@ -151,11 +151,16 @@ impl Interp<'_> {
             ) => self.filter(inner, Some(block))?,
             (Some(input), _) => self.eval(input)?,
         };
-        let Some(filter) = call.filter else {
-            return Err(unknown_filter(&call.name));
+        let args = match call.filter {
+            None if self.templar.engine().plugins().is_none() => {
+                return Err(unknown_filter(&call.name));
+            }
+            _ => self.args(&call.args)?,
         };
-        let args = self.args(&call.args)?;
-        self.apply(filter, input, args)
+        match call.filter {
+            Some(filter) => self.apply(filter, input, args),
+            None => self.apply_further(&call.name, input, args),
+        }
     }
 
     /// Applies a filter to a value.
@@ -167,7 +172,7 @@ impl Interp<'_> {
     ) -> Result<Value, Error> {
         if filter.takes_undefined {
             return (filter.run)(self, input, args)
-                .map_err(|error| in_plugin("filter", filter.name, error));
+                .map_err(|error| in_plugin("filter", filter.collection, filter.name, error));
         }
         if matches!(&input, Value::Undefined(u) if !u.is_lenient()) {
             return Ok(input);
@@ -181,8 +186,46 @@ impl Interp<'_> {
             self.whole(input)?
         };
         self.whole_args(&mut args)?;
+        if filter.text_only && !matches!(input, Value::Str(_)) {
+            let error = Error::type_error(format!("'{}' object is not text", input.type_name()));
+            return Err(in_plugin("filter", filter.collection, filter.name, error));
+        }
         undefined_as_value((filter.run)(self, input, args))
-            .map_err(|error| in_plugin("filter", filter.name, error))
+            .map_err(|error| in_plugin("filter", filter.collection, filter.name, error))
+    }
+
+    /// Applies a filter of the caller.
+    fn apply_further(&mut self, name: &str, input: Value, mut args: Args) -> Result<Value, Error> {
+        if matches!(&input, Value::Undefined(u) if !u.is_lenient()) {
+            return Ok(input);
+        }
+        if let Some(undefined) = args.first_undefined() {
+            return Ok(undefined.clone());
+        }
+        let input = self.whole(input)?;
+        self.whole_args(&mut args)?;
+        let plugins = self.templar.engine().plugins();
+        match plugins.and_then(|plugins| plugins.filter(name, &input, &args)) {
+            Some(result) => undefined_as_value(result),
+            None => Err(unknown_filter(name)),
+        }
+    }
+
+    /// Asks a test of the caller.
+    fn ask_further(&mut self, name: &str, input: Value, mut args: Args) -> Result<Value, Error> {
+        if matches!(&input, Value::Undefined(u) if !u.is_lenient()) {
+            return Ok(input);
+        }
+        if let Some(undefined) = args.first_undefined() {
+            return Ok(undefined.clone());
+        }
+        let input = self.whole(input)?;
+        self.whole_args(&mut args)?;
+        let plugins = self.templar.engine().plugins();
+        match plugins.and_then(|plugins| plugins.test(name, &input, &args)) {
+            Some(result) => undefined_as_value(result.map(Value::Bool)),
+            None => Err(unknown_test(name)),
+        }
     }
 
     /// Applies a filter by name, as `map` does.
@@ -194,6 +237,9 @@ impl Interp<'_> {
     ) -> Result<Value, Error> {
         match filters::find(name) {
             Some(filter) => self.apply(filter, input, args),
+            None if self.templar.engine().plugins().is_some() => {
+                self.apply_further(name, input, args)
+            }
             None => Err(Error::type_error(format!("No filter named '{name}'."))),
         }
     }
@@ -206,11 +252,17 @@ impl Interp<'_> {
         args: &CallArgs,
     ) -> Result<Value, Error> {
         let input = self.eval(input)?;
-        let Some(test) = test else {
-            return Err(unknown_test(name));
-        };
-        let args = self.args(args)?;
-        self.ask(test, input, args)
+        match test {
+            Some(test) => {
+                let args = self.args(args)?;
+                self.ask(test, input, args)
+            }
+            None if self.templar.engine().plugins().is_some() => {
+                let args = self.args(args)?;
+                self.ask_further(name, input, args)
+            }
+            None => Err(unknown_test(name)),
+        }
     }
 
     /// Asks a test; the result is a boolean or undefined.
@@ -231,7 +283,7 @@ impl Interp<'_> {
         let input = if test.lazy { input } else { self.whole(input)? };
         self.whole_args(&mut args)?;
         undefined_as_value((test.run)(self, &input, args).map(Value::Bool))
-            .map_err(|error| in_plugin("test", test.name, error))
+            .map_err(|error| in_plugin("test", "ansible.builtin", test.name, error))
     }
 
     /// Asks a test by name, as `select` does.
@@ -243,6 +295,9 @@ impl Interp<'_> {
     ) -> Result<Value, Error> {
         match predicates::find(name) {
             Some(test) => self.ask(test, input, args),
+            None if self.templar.engine().plugins().is_some() => {
+                self.ask_further(name, input, args)
+            }
             None => Err(Error::type_error(format!("No test named '{name}'."))),
         }
     }
@@ -259,12 +314,10 @@ pub(crate) fn undefined_as_value(result: Result<Value, Error>) -> Result<Value, 
 }
 
 /// Says which plugin failed, for errors that do not say so yet.
-fn in_plugin(what: &str, name: &str, error: Error) -> Error {
+fn in_plugin(what: &str, collection: &str, name: &str, error: Error) -> Error {
     match error.kind() {
         ErrorKind::Type | ErrorKind::Value => error
-            .context(&format!(
-                "The {what} plugin 'ansible.builtin.{name}' failed: "
-            ))
+            .context(&format!("The {what} plugin '{collection}.{name}' failed: "))
             .with_kind(ErrorKind::Plugin),
         _ => error,
     }

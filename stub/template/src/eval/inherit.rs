@@ -178,7 +178,12 @@ impl Interp<'_> {
             Err(error) => return Err(self.place(error, names.pos)),
         };
         let frame = if with_context {
-            Frame::inside(&self.frame)
+            let frame = Frame::inside(&self.frame);
+            // The loop around an include is not the included template's.
+            if frame.get("loop").is_some() {
+                frame.set(&"loop".into(), Value::undefined("loop"));
+            }
+            frame
         } else {
             Frame::root(true)
         };

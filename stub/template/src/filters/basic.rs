@@ -22,7 +22,7 @@ pub(super) const TABLE: &[Filter] = &[
     filter("pprint", pprint),
     filter("round", round),
     filter("string", string),
-    filter("ternary", ternary),
+    lenient("ternary", ternary),
     lenient("type_debug", type_debug),
     filter("items", items),
 ];
@@ -167,7 +167,7 @@ fn round(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let whole = !matches!(value, Value::Float(_));
     let factor = 10f64.powi(precision);
     match method.as_str() {
-        "common" if whole && precision >= 0 => Ok(value),
+        "common" if whole && precision >= 0 => Ok(to_int(&value).unwrap_or(value)),
         "common" => {
             let rounded = round_half_even(number, precision);
             Ok(if whole {
@@ -227,6 +227,11 @@ fn to_bool(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error>
 
 fn ternary(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [yes, no, none] = args.bind("ternary", ["true_val", "false_val", "none_val"], 2)?;
+    if let Value::Undefined(u) = &value
+        && !u.is_lenient()
+    {
+        return Ok(value);
+    }
     let chosen = match (&value, none) {
         (Value::None, Some(none)) if !matches!(none, Value::None) => return Ok(none),
         (value, _) if value.truth()? => yes,

@@ -1,11 +1,11 @@
 //! The `comment` filter: text as a comment of some language.
 
-use super::{Filter, filter};
+use super::{Filter, of_text};
 use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::value::{Value, to_text};
 
-pub(super) const TABLE: &[Filter] = &[filter("comment", comment)];
+pub(super) const TABLE: &[Filter] = &[of_text("comment", comment)];
 
 /// The decoration of a style, and what begins and ends it.
 fn style(name: &str) -> Option<(&'static str, &'static str, &'static str)> {

@@ -1,13 +1,13 @@
 //! Dates.
 
-use super::{Filter, filter};
+use super::{Filter, filter, of_text};
 use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::text::{DateTime, strftime};
 use crate::value::{Value, as_f64, parse_float, to_text};
 
 pub(super) const TABLE: &[Filter] = &[
-    filter("strftime", format_time),
+    of_text("strftime", format_time),
     filter("to_datetime", to_datetime),
 ];
 

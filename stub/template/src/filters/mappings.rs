@@ -47,8 +47,19 @@ fn combine(_: &mut Interp<'_>, value: Value, mut args: Args) -> Result<Value, Er
         )));
     }
     let mut dicts = Vec::new();
+    let mut terms = Vec::new();
     for term in std::iter::once(value).chain(args.positional) {
-        collect_dicts(term, &mut dicts, 0)?;
+        match term.strict()? {
+            Value::List(list) => terms.extend(list.to_vec()),
+            term => terms.push(term),
+        }
+    }
+    terms.retain(|term| !matches!(term, Value::None));
+    if terms.len() == 1 {
+        return Ok(terms.swap_remove(0));
+    }
+    for term in terms {
+        dicts.push(one_dict(term)?);
     }
     let mut result = Dict::new();
     for dict in dicts.iter().filter(|dict| !dict.is_empty()) {
@@ -57,23 +68,14 @@ fn combine(_: &mut Interp<'_>, value: Value, mut args: Args) -> Result<Value, Er
     Ok(Value::Dict(result))
 }
 
-/// Terms may be dictionaries or lists of them.
-fn collect_dicts(term: Value, dicts: &mut Vec<Dict>, depth: usize) -> Result<(), Error> {
+fn one_dict(term: Value) -> Result<Dict, Error> {
     match term.strict()? {
-        Value::Dict(dict) => dicts.push(dict),
-        Value::List(list) if depth < MAX_DATA_DEPTH => {
-            for item in list.to_vec() {
-                collect_dicts(item, dicts, depth + 1)?;
-            }
-        }
-        other => {
-            return Err(Error::value(format!(
-                "failed to combine variables, expected dicts but got a 'dict' and a '{}'.",
-                other.type_name()
-            )));
-        }
+        Value::Dict(dict) => Ok(dict),
+        other => Err(Error::value(format!(
+            "failed to combine variables, expected dicts but got a 'dict' and a '{}'.",
+            other.type_name()
+        ))),
     }
-    Ok(())
 }
 
 fn merge_dicts(

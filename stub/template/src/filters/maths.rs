@@ -68,6 +68,11 @@ fn root(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
         None => 2.0,
         Some(base) => number(&base, "root()")?,
     };
+    if x < 0.0 && base != 2.0 && (1.0 / base).fract() != 0.0 {
+        return Err(Error::value(
+            "root() can only be used on numbers: math domain error",
+        ));
+    }
     if base == 2.0 {
         if x < 0.0 {
             return Err(Error::value(
@@ -185,18 +190,20 @@ fn human_to_bytes(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value,
     let (known, power) =
         known.ok_or_else(|| bad("the suffix must be one of Y, Z, E, P, T, G, M, K, B"))?;
     let rest = &unit[1..];
-    let class = if bits { 'b' } else { 'B' };
-    let words: &[&str] = if bits {
-        &["bit", "bits", "b"]
-    } else {
-        &["byte", "bytes", "B"]
-    };
+    let (class, word) = if bits { ("b", "bit") } else { ("B", "byte") };
     let fits = match known {
-        'B' => unit == class.to_string() || words.contains(&unit.to_lowercase().as_str()),
-        _ => {
-            rest.is_empty()
-                || rest == class.to_string()
-                || words.contains(&rest.to_lowercase().as_str())
+        'B' => unit.eq_ignore_ascii_case("b") || unit.eq_ignore_ascii_case(word),
+        _ if rest.is_empty() => true,
+        known => {
+            // What stands before `byte` in the written-out names begins with the letter.
+            let long = [
+                "yotta", "zetta", "exa", "peta", "tera", "giga", "mega", "kilo",
+            ]
+            .into_iter()
+            .find(|long| long.starts_with(known.to_ascii_lowercase()));
+            let spelled = unit.to_lowercase();
+            letter == known && rest == class
+                || long.is_some_and(|long| spelled.strip_prefix(long) == Some(word))
         }
     };
     if !fits {

@@ -20,6 +20,8 @@ pub(crate) use basic::{pairs, truth_of};
 pub(crate) use sequences::{flatten_terms, sort_keyed, sort_values};
 
 use crate::Error;
+#[cfg(feature = "full")]
+use crate::collections::{filter as elsewhere, filter_names as further_names};
 use crate::eval::{Args, Interp};
 use crate::lookups::short_name;
 use crate::value::Value;
@@ -35,35 +37,46 @@ pub(crate) struct Filter {
     pub(crate) takes_undefined: bool,
     /// It does not look at the elements of its input, so templates in them need not be rendered.
     pub(crate) lazy: bool,
+    /// It is a method of text in Python, and fails for anything else.
+    pub(crate) text_only: bool,
+    /// The collection that it belongs to.
+    pub(crate) collection: &'static str,
 }
 
 /// A row of a table.
-const fn filter(name: &'static str, run: Run) -> Filter {
+pub(crate) const fn filter(name: &'static str, run: Run) -> Filter {
     Filter {
         name,
         run,
         takes_undefined: false,
         lazy: false,
+        text_only: false,
+        collection: "ansible.builtin",
+    }
+}
+
+/// A filter that takes nothing but text.
+const fn of_text(name: &'static str, run: Run) -> Filter {
+    Filter {
+        text_only: true,
+        ..filter(name, run)
     }
 }
 
 /// A filter that takes undefined values and leaves elements alone.
 const fn lenient(name: &'static str, run: Run) -> Filter {
     Filter {
-        name,
-        run,
         takes_undefined: true,
         lazy: true,
+        ..filter(name, run)
     }
 }
 
 /// A filter that leaves elements alone.
 const fn lazy(name: &'static str, run: Run) -> Filter {
     Filter {
-        name,
-        run,
-        takes_undefined: false,
         lazy: true,
+        ..filter(name, run)
     }
 }
 
@@ -98,6 +111,12 @@ pub(crate) fn find(name: &str) -> Option<Filter> {
         .flat_map(|table| table.iter())
         .find(|filter| filter.name == short)
         .copied()
+        .or_else(|| elsewhere(name))
+}
+
+#[cfg(not(feature = "full"))]
+fn elsewhere(_: &str) -> Option<Filter> {
+    None
 }
 
 /// The names of all filters.
@@ -106,6 +125,12 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         .iter()
         .flat_map(|table| table.iter())
         .map(|filter| filter.name)
+        .chain(further_names())
+}
+
+#[cfg(not(feature = "full"))]
+fn further_names() -> std::iter::Empty<&'static str> {
+    std::iter::empty()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Filter, filter};
+use super::{Filter, filter, of_text};
 use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::value::{Value, iterate, to_text};
@@ -31,7 +31,7 @@ pub(super) const TABLE: &[Filter] = &[
     filter("win_dirname", |_, v, args| {
         whole(&v, args, "win_dirname", |path| win_split(path).0)
     }),
-    filter("win_splitdrive", win_splitdrive),
+    of_text("win_splitdrive", win_splitdrive),
 ];
 
 fn whole(
@@ -93,6 +93,12 @@ fn normalise(path: &str) -> String {
 
 fn commonpath(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     args.none("commonpath")?;
+    if !matches!(value, Value::List(_) | Value::Tuple(_)) {
+        return Err(Error::type_error(format!(
+            "|commonpath expects sequence, got {} instead.",
+            value.type_name()
+        )));
+    }
     let paths: Vec<String> = iterate(&value)?
         .iter()
         .map(path_text)

@@ -22,8 +22,19 @@ pub(super) const TABLE: &[Filter] = &[
     }),
 ];
 
+/// What is gone through; `none` has nothing.
+fn elements(value: &Value) -> Result<Vec<Value>, Error> {
+    match value {
+        Value::None => Ok(Vec::new()),
+        other => iterate(other),
+    }
+}
+
 fn map(interp: &mut Interp<'_>, value: Value, mut args: Args) -> Result<Value, Error> {
-    let items = iterate(&value)?;
+    let items = elements(&value)?;
+    if items.is_empty() {
+        return Ok(Value::list(Vec::new()));
+    }
     let mut out = Vec::with_capacity(items.len());
     if args.positional.is_empty() {
         if let Some(attribute) = args.take("attribute") {
@@ -56,6 +67,10 @@ fn choose(
     by_attribute: bool,
     keep: bool,
 ) -> Result<Value, Error> {
+    let items = elements(&value)?;
+    if items.is_empty() {
+        return Ok(Value::list(Vec::new()));
+    }
     let attribute = match (by_attribute, args.positional.is_empty()) {
         (false, _) => None,
         (true, true) => return Err(Error::type_error("Missing parameter for attribute name")),
@@ -67,7 +82,7 @@ fn choose(
         Some(args.positional.remove(0))
     };
     let mut out = Vec::new();
-    for item in iterate(&value)? {
+    for item in items {
         let subject = match &attribute {
             Some(attribute) => attribute.get(interp, &item)?,
             None => item.clone(),

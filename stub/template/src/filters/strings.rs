@@ -1,6 +1,6 @@
 //! Filters on text: case, width, escaping.
 
-use super::{Filter, filter};
+use super::{Filter, filter, of_text};
 use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::methods::{pad_text, recase, replace as replace_text};
@@ -14,20 +14,20 @@ pub(super) const TABLE: &[Filter] = &[
     filter("escape", escape),
     filter("forceescape", force_escape),
     filter("format", format),
-    filter("indent", indent),
+    of_text("indent", indent),
     filter("join", join),
     filter("lower", |_, v, args| recased(&v, args, "lower")),
     filter("quote", quote),
     filter("replace", replace),
     filter("safe", safe),
-    filter("split", split),
+    of_text("split", split),
     filter("striptags", striptags),
     filter("title", title),
     filter("trim", trim),
     filter("truncate", truncate),
     filter("upper", |_, v, args| recased(&v, args, "upper")),
     filter("wordcount", wordcount),
-    filter("wordwrap", wordwrap),
+    of_text("wordwrap", wordwrap),
     filter("xmlattr", xmlattr),
 ];
 
@@ -250,18 +250,31 @@ fn trim(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Erro
 fn truncate(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [length, kill_words, end, leeway] =
         args.bind("truncate", ["length", "killwords", "end", "leeway"], 0)?;
-    let (text, end) = (to_text(&value)?, end.text_or("...")?);
+    let end = end.text_or("...")?;
     let length = usize::try_from(length.int_or(255)?).unwrap_or(0);
-    let leeway = usize::try_from(leeway.int_or(0)?).unwrap_or(0);
+    let leeway = usize::try_from(leeway.int_or(5)?).unwrap_or(0);
     let Some(room) = length.checked_sub(char_len(&end)) else {
         return Err(Error::value(format!(
             "expected length >= {}, got {length}",
             char_len(&end)
         )));
     };
-    if char_len(&text) <= length.saturating_add(leeway) {
-        return Ok(Value::from(text));
+    let size = match &value {
+        Value::Str(text) => char_len(text),
+        Value::List(list) => list.len(),
+        Value::Dict(dict) => dict.len(),
+        Value::Tuple(items) => items.len(),
+        other => {
+            return Err(Error::type_error(format!(
+                "object of type '{}' has no len()",
+                other.type_name()
+            )));
+        }
+    };
+    if size <= length.saturating_add(leeway) {
+        return Ok(value);
     }
+    let text = to_text(&value)?;
     let cut: String = text.chars().take(room).collect();
     let kept = if kill_words.truth_or(false)? {
         &cut

@@ -2,16 +2,16 @@
 
 use rustle_formats::order;
 
-use super::{Filter, filter};
+use super::{Filter, filter, of_text};
 use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::value::{Value, iterate, to_text};
 
 pub(super) const TABLE: &[Filter] = &[
-    filter("urldecode", urldecode),
+    of_text("urldecode", urldecode),
     filter("urlencode", urlencode),
     filter("urlize", urlize),
-    filter("urlsplit", urlsplit),
+    of_text("urlsplit", urlsplit),
 ];
 
 fn percent_encode(text: &str, safe: &str, plus: bool) -> String {

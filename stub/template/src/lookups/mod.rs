@@ -68,9 +68,18 @@ fn run(interp: &mut Interp<'_>, mut args: Args, want_list: bool) -> Result<Value
             "lookup() missing 1 required positional argument: 'plugin_name'",
         ));
     }
+    if let Value::Undefined(_) = &args.positional[0] {
+        return Ok(args.positional.swap_remove(0));
+    }
     let Value::Str(name) = args.positional.remove(0) else {
         return Err(Error::type_error("a lookup's name must be text"));
     };
+    // Only `env` has a use for a value that is undefined.
+    if let Some(undefined) = args.first_undefined()
+        && short_name(&name) != "env"
+    {
+        return Ok(undefined.clone());
+    }
     let on_error = args.take("errors");
     let on_error = on_error
         .as_ref()
@@ -81,6 +90,9 @@ fn run(interp: &mut Interp<'_>, mut args: Args, want_list: bool) -> Result<Value
     let results = match (found, on_error.as_str()) {
         (Ok(results), _) => results,
         (Err(error), "strict") => return Err(error),
+        (Err(error), _) if matches!(error.kind(), ErrorKind::UnknownLookup(_)) => {
+            return Err(error);
+        }
         (Err(_), _) if want_list => return Ok(Value::list(Vec::new())),
         (Err(_), _) => return Ok(Value::None),
     };
@@ -103,7 +115,18 @@ pub(crate) fn find(interp: &mut Interp<'_>, name: &str, args: Args) -> Result<Ve
         templar,
     };
     let found = match templar.engine().lookups() {
-        Some(lookups) => lookups.lookup(short, call)?,
+        Some(lookups) => lookups
+            .lookup(short, call)
+            .map_err(|error| match error.kind() {
+                ErrorKind::Type | ErrorKind::Value | ErrorKind::Plugin
+                    if !error.message().starts_with("The lookup plugin '") =>
+                {
+                    error
+                        .context(&format!("The lookup plugin '{short}' failed: "))
+                        .with_kind(ErrorKind::Plugin)
+                }
+                _ => error,
+            })?,
         None => None,
     };
     found.ok_or_else(|| {
@@ -118,6 +141,9 @@ pub(crate) fn find(interp: &mut Interp<'_>, name: &str, args: Args) -> Result<Ve
 fn join(mut results: Vec<Value>) -> Value {
     if results.len() == 1 {
         return results.pop().unwrap_or(Value::None);
+    }
+    if results.is_empty() {
+        return Value::list(results);
     }
     let texts: Option<Vec<&str>> = results.iter().map(Value::as_str).collect();
     match texts {

@@ -3,14 +3,15 @@
 use std::rc::Rc;
 
 use super::undefined;
-use crate::Error;
 use crate::eval::{Args, Interp};
 use crate::filters;
 use crate::value::{Dict, Key, Value, iterate, repr, to_text};
+use crate::{Error, ErrorKind};
 
 /// The lookups of this file.
 pub(crate) const NAMES: &[&str] = &[
     "dict",
+    "env",
     "flattened",
     "indexed_items",
     "items",
@@ -31,7 +32,8 @@ pub(super) fn run(
     args: &Args,
 ) -> Option<Result<Vec<Value>, Error>> {
     let terms = args.positional.as_slice();
-    Some(match name {
+    let found = match name {
+        "env" => env(interp, args),
         "items" => items(terms),
         "list" => Ok(terms.to_vec()),
         "flattened" => filters::flatten_terms(terms),
@@ -51,7 +53,45 @@ pub(super) fn run(
         "vars" => vars(interp, args),
         "varnames" => var_names(interp, terms),
         _ => return None,
-    })
+    };
+    Some(found.map_err(|error| {
+        match error.kind() {
+            ErrorKind::Type | ErrorKind::Value => error
+                .context(&format!("The lookup plugin '{name}' failed: "))
+                .with_kind(ErrorKind::Plugin),
+            _ => error,
+        }
+    }))
+}
+
+/// Variables of the environment; those that are not set are empty text, or the option `default`.
+fn env(interp: &mut Interp<'_>, args: &Args) -> Result<Vec<Value>, Error> {
+    let host = interp.templar.engine().host();
+    let default = option(args, "default");
+    let mut found = Vec::new();
+    for term in &args.positional {
+        let name = to_text(term)?;
+        let name = name.split_whitespace().next().unwrap_or("");
+        found.push(match (host.env(name), default) {
+            (Some(value), _) => Value::from(value),
+            (None, Some(Value::Undefined(_))) => {
+                return Err(Error::undefined(
+                    None,
+                    format!("The environment variable '{name}' is not set."),
+                ));
+            }
+            (None, Some(default)) => default.clone(),
+            (None, None) => Value::str(""),
+        });
+    }
+    Ok(found)
+}
+
+fn option<'a>(args: &'a Args, name: &str) -> Option<&'a Value> {
+    let mut options = args.keywords.iter();
+    options
+        .find(|(known, _)| &**known == name)
+        .map(|(_, value)| value)
 }
 
 /// One level of lists is taken apart.
@@ -68,9 +108,9 @@ fn items(terms: &[Value]) -> Result<Vec<Value>, Error> {
 
 fn dict(terms: &[Value]) -> Result<Vec<Value>, Error> {
     let mut all = Vec::new();
-    for term in items(terms)? {
-        let Value::Dict(dict) = &term else {
-            return Err(Error::type_error("with_dict expects a dict"));
+    for term in terms {
+        let Value::Dict(dict) = term else {
+            return Err(wrong_dict(term)?);
         };
         all.extend(
             dict.pairs()
@@ -79,6 +119,14 @@ fn dict(terms: &[Value]) -> Result<Vec<Value>, Error> {
         );
     }
     Ok(all)
+}
+
+fn wrong_dict(term: &Value) -> Result<Error, Error> {
+    Ok(Error::type_error(format!(
+        "the 'dict' lookup plugin expects a dictionary, got '{}' of type <class '{}'>)",
+        to_text(term)?,
+        term.type_name()
+    )))
 }
 
 fn as_list(term: &Value) -> Result<Vec<Value>, Error> {
@@ -96,7 +144,7 @@ fn nested(terms: &[Value]) -> Result<Vec<Value>, Error> {
     }
     let mut rows = vec![Vec::new()];
     for term in terms {
-        let choices = as_list(term)?;
+        let choices = iterate(term)?;
         let total = rows.len().saturating_mul(choices.len());
         if total > crate::value::MAX_ITEMS {
             return Err(Error::limit("too many combinations"));
@@ -170,15 +218,27 @@ fn without(entry: &Value, path: &str) -> Value {
 fn subelements(terms: &[Value]) -> Result<Vec<Value>, Error> {
     let [list, path, flags @ ..] = terms else {
         return Err(Error::value(
-            "subelements lookup expects a list of two or three items",
+            "subelements lookup expects a list of two or three items,",
         ));
     };
+    if !matches!(list, Value::List(_) | Value::Tuple(_) | Value::Dict(_))
+        || !matches!(path, Value::Str(_))
+    {
+        return Err(Error::value(
+            "subelements lookup expects a list of two or three items, first a dict or a list, second a string pointing to the subkey",
+        ));
+    }
+    if let Some(flags) = flags.first()
+        && !matches!(flags, Value::Dict(_))
+    {
+        return Err(Error::value(
+            "the optional third item must be a dict with flags skip_missing",
+        ));
+    }
     let skip_missing = match flags.first() {
         Some(Value::Dict(flags)) => flags
             .get_str("skip_missing")
-            .map(|v| v.truth())
-            .transpose()?
-            .unwrap_or(false),
+            .is_some_and(|v| filters::truth_of(&v) == Some(true)),
         _ => false,
     };
     let entries = match list {
@@ -188,6 +248,16 @@ fn subelements(terms: &[Value]) -> Result<Vec<Value>, Error> {
     let path = to_text(path)?;
     let mut rows = Vec::new();
     for entry in entries {
+        let Value::Dict(fields) = &entry else {
+            return Err(Error::value(format!(
+                "subelements lookup expects a dictionary, got '{}'",
+                to_text(&entry)?
+            )));
+        };
+        // Results of a loop keep what was skipped.
+        if matches!(fields.get_str("skipped"), Some(Value::Bool(true))) {
+            continue;
+        }
         let mut found = entry.clone();
         for part in path.split('.') {
             let part: Rc<str> = part.into();
@@ -233,16 +303,12 @@ fn random_choice(interp: &mut Interp<'_>, terms: &[Value]) -> Result<Vec<Value>,
 }
 
 fn vars(interp: &mut Interp<'_>, args: &Args) -> Result<Vec<Value>, Error> {
-    let default = args
-        .keywords
-        .iter()
-        .find(|(name, _)| &**name == "default")
-        .map(|(_, value)| value);
+    let default = option(args, "default").filter(|value| !matches!(value, Value::None));
     let mut found = Vec::new();
     for term in &args.positional {
         let Value::Str(name) = term else {
             return Err(Error::type_error(format!(
-                "Variable name must be text, not {}",
+                "Variable name must be 'str' not '{}'.",
                 term.type_name()
             )));
         };
@@ -263,7 +329,20 @@ fn var_names(interp: &mut Interp<'_>, terms: &[Value]) -> Result<Vec<Value>, Err
     let names = interp.templar.scope().names();
     let mut found = Vec::new();
     for term in terms {
-        let pattern = crate::text::Pattern::new(&to_text(term)?, "")?;
+        let Value::Str(written) = term else {
+            return Err(Error::type_error(format!(
+                "Invalid setting identifier, \"{}\" is not a string, it is a <class '{}'>",
+                to_text(term)?,
+                term.type_name()
+            )));
+        };
+        let pattern = crate::text::Pattern::new(written, "").map_err(|error| {
+            Error::value(format!(
+                "Unable to use \"{}\" as a search parameter: {}",
+                written.as_str(),
+                error.message()
+            ))
+        })?;
         for name in &names {
             if pattern.search(name, 0)?.is_some() {
                 found.push(Value::str(name.as_str()));

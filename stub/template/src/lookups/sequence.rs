@@ -23,11 +23,12 @@ pub(super) fn run(args: &Args) -> Result<Vec<Value>, Error> {
         let mut sequence = Sequence::new();
         sequence.options(args)?;
         let text = to_text(term)?;
+        // What is no shorthand is pairs of keys and values.
         if !sequence.simple(&text)? {
             for pair in text.split_whitespace() {
                 let Some((key, value)) = pair.split_once('=') else {
                     return Err(Error::value(format!(
-                        "unknown error parsing with_sequence arguments: '{text}'"
+                        "unrecognized arguments to with_sequence: ['_raw_params'] ({pair})"
                     )));
                 };
                 sequence.set(key, value)?;
@@ -138,11 +139,10 @@ impl Sequence {
             if results.len() >= MAX_ITEMS {
                 return Err(Error::limit("the sequence is too long"));
             }
-            results.push(binary(
-                "%",
-                &Value::str(self.format.as_str()),
-                &Value::Int(at),
-            )?);
+            let format = Value::str(self.format.as_str());
+            results.push(binary("%", &format, &Value::Int(at)).map_err(|_| {
+                Error::value(format!("problem formatting {at} with '{}'", self.format))
+            })?);
             match at.checked_add(self.stride) {
                 Some(next) => at = next,
                 None => break,

@@ -1,16 +1,31 @@
 //! Methods of Python's types, as templates call them.
 
+mod bytes;
 mod dicts;
 mod lists;
 mod numbers;
 mod splitting;
 mod strings;
 
+pub(crate) use numbers::attribute as number_attribute;
 pub(crate) use strings::{pad_text, recase, replace};
 
 use crate::Error;
 use crate::eval::{Args, Interp};
 use crate::value::Value;
+
+/// The methods of text that bytes have too, for ASCII.
+const BYTES: [&str; 9] = [
+    "capitalize",
+    "endswith",
+    "lower",
+    "lstrip",
+    "rstrip",
+    "startswith",
+    "strip",
+    "swapcase",
+    "upper",
+];
 
 /// True if values of this type have a method of that name.
 pub(crate) fn exists(value: &Value, name: &str) -> bool {
@@ -22,7 +37,9 @@ pub(crate) fn exists(value: &Value, name: &str) -> bool {
         Value::Int(_) | Value::Big(_) | Value::Bool(_) | Value::Float(_) => {
             numbers::exists(value, name)
         }
-        Value::Bytes(_) => matches!(name, "decode" | "hex"),
+        Value::Bytes(_) => {
+            matches!(name, "decode" | "hex") || cfg!(feature = "full") && BYTES.contains(&name)
+        }
         _ => false,
     }
 }
@@ -61,7 +78,7 @@ pub(crate) fn call(
         Value::List(list) => lists::call(interp, list, name, args),
         Value::Tuple(items) => lists::call_tuple(items, name, args),
         Value::Dict(dict) => dicts::call(interp, dict, name, args),
-        Value::Bytes(bytes) => strings::call_bytes(bytes, name, args),
+        Value::Bytes(bytes) => bytes::call(bytes, name, args),
         number => numbers::call(number, name, args),
     })
 }

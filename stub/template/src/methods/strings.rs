@@ -128,8 +128,12 @@ fn call_more(interp: &mut Interp<'_>, text: &Str, name: &str, args: Args) -> Res
             )))
         }
         "encode" => {
-            let [encoding, _errors] = args.bind(name, ["encoding", "errors"], 0)?;
-            encode(text, &encoding.text_or("utf-8")?)
+            let [encoding, errors] = args.bind(name, ["encoding", "errors"], 0)?;
+            encode(
+                text,
+                &encoding.text_or("utf-8")?,
+                &errors.text_or("strict")?,
+            )
         }
         "format_map" => {
             let [mapping] = args.bind(name, ["mapping"], 1)?;
@@ -173,6 +177,31 @@ pub(super) fn text_argument(function: &str, value: Option<Value>) -> Result<Stri
 }
 
 /// The text in another case.
+/// The letter as the first of a word: of those that stand for two, only the first is a capital.
+fn title_case(c: char) -> impl Iterator<Item = char> {
+    let double = match c {
+        'Ǆ' | 'ǅ' | 'ǆ' => Some('ǅ'),
+        'Ǉ' | 'ǈ' | 'ǉ' => Some('ǈ'),
+        'Ǌ' | 'ǋ' | 'ǌ' => Some('ǋ'),
+        'Ǳ' | 'ǲ' | 'ǳ' => Some('ǲ'),
+        _ => None,
+    };
+    let one = double.into_iter();
+    let mut upper = c.to_uppercase();
+    let first = if double.is_some() { None } else { upper.next() };
+    let rest = if double.is_some() {
+        None
+    } else {
+        Some(upper.flat_map(char::to_lowercase))
+    };
+    one.chain(first).chain(rest.into_iter().flatten())
+}
+
+/// Whether the character is a digit of a number in base 10.
+fn is_decimal(c: char) -> bool {
+    crate::value::decimal_digit(c).is_some()
+}
+
 pub(crate) fn recase(text: &str, how: &str) -> String {
     match how {
         "upper" => text.to_uppercase(),
@@ -189,8 +218,7 @@ pub(crate) fn recase(text: &str, how: &str) -> String {
         "capitalize" => {
             let mut chars = text.chars();
             match chars.next() {
-                Some(first) => first
-                    .to_uppercase()
+                Some(first) => title_case(first)
                     .chain(chars.as_str().to_lowercase().chars())
                     .collect(),
                 None => String::new(),
@@ -203,7 +231,7 @@ pub(crate) fn recase(text: &str, how: &str) -> String {
                 if after_letter {
                     out.extend(c.to_lowercase())
                 } else {
-                    out.extend(c.to_uppercase())
+                    out.extend(title_case(c))
                 }
                 after_letter = c.is_alphabetic();
             }
@@ -353,7 +381,12 @@ fn is_kind(text: &str, name: &str) -> bool {
         "isalnum" => all(char::is_alphanumeric),
         "isalpha" => all(char::is_alphabetic),
         "isascii" => text.is_ascii(),
-        "isdecimal" | "isdigit" => all(|c| c.is_numeric()),
+        "isdecimal" => all(is_decimal),
+        "isdigit" => all(|c| {
+            // Superscripts, subscripts and digits in circles count as digits, too.
+            is_decimal(c)
+                || matches!(c, '²' | '³' | '¹' | '⁰' | '⁴'..='⁹' | '₀'..='₉' | '①'..='⑨' | '⓪')
+        }),
         "isnumeric" => all(char::is_numeric),
         "isidentifier" => {
             text.starts_with(|c: char| c == '_' || c.is_alphabetic())
@@ -423,20 +456,35 @@ fn expand_tabs(text: &str, size: usize) -> String {
     out
 }
 
-fn encode(text: &str, encoding: &str) -> Result<Value, Error> {
-    let bytes = match encoding.to_ascii_lowercase().replace('_', "-").as_str() {
-        "utf-8" | "utf8" => text.as_bytes().to_vec(),
-        "ascii" | "us-ascii" if text.is_ascii() => text.as_bytes().to_vec(),
-        "utf-16-le" | "utf-16le" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
-        "utf-16-be" | "utf-16be" => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
-        "latin-1" | "latin1" | "iso-8859-1" if text.chars().all(|c| (c as u32) < 256) => {
-            text.chars().map(|c| c as u8).collect()
-        }
-        "ascii" | "us-ascii" | "latin-1" | "latin1" | "iso-8859-1" => {
+/// Bytes of a text. `errors` says what becomes of characters that the encoding does not have.
+fn encode(text: &str, encoding: &str, errors: &str) -> Result<Value, Error> {
+    let narrow = match encoding.to_ascii_lowercase().replace('_', "-").as_str() {
+        "ascii" | "us-ascii" => Some(0x80),
+        "latin-1" | "latin1" | "iso-8859-1" => Some(0x100),
+        _ => None,
+    };
+    if let Some(limit) = narrow {
+        let known = |c: &char| (*c as u32) < limit;
+        let text: String = match errors {
+            "ignore" => text.chars().filter(known).collect(),
+            "replace" => text
+                .chars()
+                .map(|c| if known(&c) { c } else { '?' })
+                .collect(),
+            _ => text.to_owned(),
+        };
+        if let Some(at) = text.chars().position(|c| !known(&c)) {
             return Err(Error::value(format!(
-                "'{encoding}' codec can't encode the text"
+                "'{encoding}' codec can't encode character at position {at}: ordinal not in range({limit})"
             )));
         }
+        let bytes: Vec<u8> = text.chars().map(|c| c as u8).collect();
+        return Ok(Value::Bytes(bytes.into()));
+    }
+    let bytes = match encoding.to_ascii_lowercase().replace('_', "-").as_str() {
+        "utf-8" | "utf8" => text.as_bytes().to_vec(),
+        "utf-16-le" | "utf-16le" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        "utf-16-be" | "utf-16be" => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
         _ => return Err(Error::value(format!("unknown encoding: {encoding}"))),
     };
     Ok(Value::Bytes(bytes.into()))
@@ -458,11 +506,16 @@ fn make_translation(args: Args) -> Result<Value, Error> {
         }
         (Value::Str(from), Some(Value::Str(to))) if char_len(&from) == char_len(&to) => {
             for (a, b) in from.chars().zip(to.chars()) {
-                table.insert(code(a)?, Value::from(b.to_string()));
+                table.insert(code(a)?, Value::Int(i64::from(b as u32)));
             }
             for c in remove.text_or("")?.chars() {
                 table.insert(code(c)?, Value::None);
             }
+        }
+        (_, None) => {
+            return Err(Error::type_error(
+                "if you give only one argument to maketrans it must be a dict",
+            ));
         }
         _ => {
             return Err(Error::value(
@@ -497,23 +550,6 @@ fn translate(text: &str, table: &Value) -> Result<Value, Error> {
         }
     }
     Ok(Value::from(out))
-}
-
-pub(super) fn call_bytes(bytes: &[u8], name: &str, args: Args) -> Result<Value, Error> {
-    if name == "hex" {
-        args.none("hex")?;
-        return Ok(Value::from(hex::encode(bytes)));
-    }
-    let [encoding, _errors] = args.bind("decode", ["encoding", "errors"], 0)?;
-    match encoding.text_or("utf-8")?.to_ascii_lowercase().as_str() {
-        "utf-8" | "utf8" | "ascii" => std::str::from_utf8(bytes)
-            .map(Value::from)
-            .map_err(|_| Error::value("'utf-8' codec can't decode the bytes")),
-        "latin-1" | "latin1" | "iso-8859-1" => Ok(Value::from(
-            bytes.iter().map(|b| *b as char).collect::<String>(),
-        )),
-        other => Err(Error::value(format!("unknown encoding: {other}"))),
-    }
 }
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ pub(super) const TABLE: &[Predicate] = &[
     test("escaped", |_, v, _| {
         Ok(matches!(v, Value::Str(s) if s.is_safe()))
     }),
-    test("even", |_, v, _| {
+    test("even", |_, v, args| {
+        args.none("test_even")?;
         Ok(as_f64(&binary("%", v, &Value::Int(2))?) == Some(0.0))
     }),
     test("false", |_, v, _| Ok(matches!(v, Value::Bool(false)))),
@@ -51,7 +52,8 @@ pub(super) const TABLE: &[Predicate] = &[
     test("ne", |_, a, args| comparison("!=", a, args)),
     test("none", |_, v, _| Ok(matches!(v, Value::None))),
     test("number", |_, v, _| Ok(as_f64(v).is_some())),
-    test("odd", |_, v, _| {
+    test("odd", |_, v, args| {
+        args.none("test_odd")?;
         Ok(as_f64(&binary("%", v, &Value::Int(2))?) == Some(1.0))
     }),
     test("sameas", same_as),

@@ -8,9 +8,7 @@ use crate::eval::{Args, Given, Interp};
 use crate::value::{Value, to_text};
 
 pub(super) const TABLE: &[Predicate] = &[
-    test("abs", |_, v, _| {
-        to_text(v).map(|path| path.starts_with('/'))
-    }),
+    test("abs", |_, v, _| is_absolute(v)),
     test("directory", |interp, v, _| {
         metadata(interp, v, true, |m| m.is_dir())
     }),
@@ -18,9 +16,7 @@ pub(super) const TABLE: &[Predicate] = &[
     test("file", |interp, v, _| {
         metadata(interp, v, true, |m| m.is_file())
     }),
-    test("is_abs", |_, v, _| {
-        to_text(v).map(|path| path.starts_with('/'))
-    }),
+    test("is_abs", |_, v, _| is_absolute(v)),
     test("is_dir", |interp, v, _| {
         metadata(interp, v, true, |m| m.is_dir())
     }),
@@ -40,7 +36,37 @@ pub(super) const TABLE: &[Predicate] = &[
     }),
     test("mount", mount),
     test("same_file", same_file),
+    test("vaulted_file", vaulted_file),
 ];
+
+/// A path. Numbers of open files, which Python takes too, are nobody's.
+fn path(value: &Value) -> Result<String, Error> {
+    match value {
+        Value::Str(text) => Ok(text.as_str().to_owned()),
+        other => Err(Error::type_error(format!(
+            "expected str, bytes or os.PathLike object, not {}",
+            other.type_name()
+        ))),
+    }
+}
+
+fn is_absolute(value: &Value) -> Result<bool, Error> {
+    Ok(path(value)?.starts_with('/'))
+}
+
+/// Whether the file holds what ansible-vault makes of one.
+fn vaulted_file(interp: &mut Interp<'_>, value: &Value, args: Args) -> Result<bool, Error> {
+    args.none("vaulted_file")?;
+    let name = to_text(value)?;
+    let start = interp.templar.engine().host().start_of(Path::new(&name));
+    match start {
+        Ok(start) => Ok(start.starts_with(b"$ANSIBLE_VAULT")),
+        Err(error) => Err(Error::value(format!(
+            "Cannot test if the file {} is a vault: {error}",
+            crate::value::repr(value)?
+        ))),
+    }
+}
 
 fn metadata(
     interp: &mut Interp<'_>,
@@ -48,7 +74,11 @@ fn metadata(
     follow: bool,
     ask: impl Fn(&std::fs::Metadata) -> bool,
 ) -> Result<bool, Error> {
-    let path = to_text(value)?;
+    let path = match value {
+        // Python takes the number of an open file, which no plan means.
+        Value::Int(_) | Value::Bool(_) if follow => return Ok(false),
+        value => path(value)?,
+    };
     Ok(interp
         .templar
         .engine()
@@ -70,7 +100,7 @@ fn identity(interp: &Interp<'_>, path: &str, follow: bool) -> Option<(u64, u64)>
 
 fn mount(interp: &mut Interp<'_>, value: &Value, args: Args) -> Result<bool, Error> {
     args.none("mount")?;
-    let path = to_text(value)?;
+    let path = path(value)?;
     let parent = format!("{path}/..");
     Ok(
         match (

@@ -105,12 +105,7 @@ fn matches(value: &Value, args: Args, kind: Option<&str>) -> Result<bool, Error>
             }
         }
     };
-    let Value::Str(text) = value else {
-        return Err(Error::type_error(format!(
-            "expected string or bytes-like object, got '{}'",
-            value.type_name()
-        )));
-    };
+    let text = &to_text(value)?;
     let mut flags = String::new();
     if ignorecase.truth_or(false)? {
         flags.push('i');
@@ -140,6 +135,15 @@ fn address(value: &Value, args: Args, kind: &str) -> Result<bool, Error> {
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
     };
+    if kind == "url"
+        && schemes.is_none()
+        && let Some(rest) = text.strip_prefix("//")
+    {
+        return Ok(rest
+            .split(['/', '?', '#'])
+            .next()
+            .is_some_and(|l| !l.is_empty()));
+    }
     let Some((scheme, rest)) = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) else {
         return Ok(false);
     };

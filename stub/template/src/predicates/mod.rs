@@ -7,9 +7,14 @@ mod results;
 mod versions;
 
 use crate::Error;
+#[cfg(feature = "full")]
+use crate::collections::test as elsewhere;
 use crate::eval::{Args, Interp};
 use crate::lookups::short_name;
 use crate::value::Value;
+
+#[cfg(feature = "full")]
+pub(crate) use versions::loose_key;
 
 type Run = fn(&mut Interp<'_>, &Value, Args) -> Result<bool, Error>;
 
@@ -25,7 +30,7 @@ pub(crate) struct Predicate {
 }
 
 /// A row of a table.
-const fn test(name: &'static str, run: Run) -> Predicate {
+pub(crate) const fn test(name: &'static str, run: Run) -> Predicate {
     Predicate {
         name,
         run,
@@ -70,6 +75,12 @@ pub(crate) fn find(name: &str) -> Option<Predicate> {
         .flat_map(|table| table.iter())
         .find(|test| test.name == short)
         .copied()
+        .or_else(|| elsewhere(name))
+}
+
+#[cfg(not(feature = "full"))]
+fn elsewhere(_: &str) -> Option<Predicate> {
+    None
 }
 
 /// The names of all tests.

@@ -114,6 +114,16 @@ fn loose(a: &str, b: &str) -> Result<Ordering, Error> {
     Ok(a.len().cmp(&b.len()))
 }
 
+/// A version as a list that sorts as the loose comparison does.
+#[cfg(feature = "full")]
+pub(crate) fn loose_key(text: &str) -> Value {
+    let parts = parts(text).into_iter().map(|part| match part {
+        Part::Number(number) => Value::from(i64::try_from(number).unwrap_or(i64::MAX)),
+        Part::Word(word) => Value::str(word.to_string()),
+    });
+    Value::list(parts.collect())
+}
+
 fn mixed(a: &str, b: &str) -> Error {
     Error::type_error(format!(
         "'<' not supported between instances of '{a}' and '{b}'"

@@ -80,7 +80,8 @@ impl State<'_> {
         let value = match conversion {
             None => value,
             Some("s") => Value::from(to_text(&value)?),
-            Some("r" | "a") => Value::from(repr(&value)?),
+            Some("r") => Value::from(repr(&value)?),
+            Some("a") => Value::from(ascii(&repr(&value)?)),
             Some(other) => {
                 return Err(Error::value(format!(
                     "Unknown conversion specifier {other}"
@@ -223,4 +224,17 @@ fn unknown_code(spec: &Spec, value: &Value) -> Error {
         "Unknown format code '{kind}' for object of type '{}'",
         value.type_name()
     ))
+}
+/// Text with escapes for everything but ASCII, as Python's `ascii()` has them.
+fn ascii(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c as u32 {
+            0..=0x7f => out.push(c),
+            code @ 0x80..=0xff => out.push_str(&format!("\\x{code:02x}")),
+            code @ 0x100..=0xffff => out.push_str(&format!("\\u{code:04x}")),
+            code => out.push_str(&format!("\\U{code:08x}")),
+        }
+    }
+    out
 }

@@ -25,8 +25,8 @@ pub(crate) fn get_attr(
     }
     let found = match value {
         Value::Dict(dict) => dict.get_str(name),
-        Value::Int(_) | Value::Big(_) | Value::Bool(_) | Value::Float(_) if &**name == "real" => {
-            Some(value.clone())
+        Value::Int(_) | Value::Big(_) | Value::Bool(_) | Value::Float(_) => {
+            crate::methods::number_attribute(value, name)
         }
         Value::Object(object) => match object.get_attr(interp, name)? {
             Some(found) => Some(found),

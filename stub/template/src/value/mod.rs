@@ -22,7 +22,7 @@ pub(crate) use containers::{MAX_DATA_DEPTH, freeze, has_templates, thaw};
 pub(crate) use convert::{key_text, unstorable};
 pub(crate) use index::{char_len, get_attr, get_item, slice, wrap_index};
 pub(crate) use iterate::iterate;
-pub(crate) use number::{as_big, as_f64, parse_float, parse_int, to_float, to_int};
+pub(crate) use number::{as_big, as_f64, decimal_digit, parse_float, parse_int, to_float, to_int};
 pub(crate) use object::{Function, MAX_ITEMS};
 pub use object::{Object, Range};
 pub(crate) use operators::{MAX_TEXT, binary, negate};

@@ -53,7 +53,14 @@ pub(crate) fn parse_int(text: &str, base: u32) -> Option<Value> {
     {
         return None;
     }
-    let digits: String = digits.chars().filter(|c| *c != '_').collect();
+    let digits: String = digits
+        .chars()
+        .filter(|c| *c != '_')
+        .map(|c| match decimal_digit(c) {
+            Some(digit) => char::from_digit(digit, 10).unwrap_or(c),
+            None => c,
+        })
+        .collect();
     let number = BigInt::parse(&digits, base)?;
     Some(Value::from(if negative {
         number.negated()
@@ -81,6 +88,21 @@ fn strip_prefix(text: &str, base: u32) -> Option<(u32, &str)> {
         }
         (base, _) => (2..=36).contains(&base).then_some((base, text)),
     }
+}
+
+/// The value of a digit of base 10 in any script, as far as scripts that are in use go.
+pub(crate) fn decimal_digit(c: char) -> Option<u32> {
+    const ZEROS: [u32; 14] = [
+        0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xe50,
+        0xff10,
+    ];
+    if c.is_ascii() {
+        return c.to_digit(10);
+    }
+    let code = c as u32;
+    ZEROS
+        .iter()
+        .find_map(|zero| code.checked_sub(*zero).filter(|digit| *digit < 10))
 }
 
 /// Python's `float(text)`.

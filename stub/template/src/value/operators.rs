@@ -150,6 +150,9 @@ fn arithmetic(operator: &str, a: &Value, b: &Value) -> Result<Value, Error> {
         return integers(operator, &x, &y);
     }
     match (as_f64(a), as_f64(b)) {
+        (Some(x), Some(y)) if operator == "**" && x < 0.0 && y.fract() != 0.0 => Err(
+            Error::type_error("Type 'complex' is unsupported for variable storage."),
+        ),
         (Some(x), Some(y)) => floats(operator, x, y).map(Value::Float),
         _ => Err(unsupported(operator, a, b)),
     }

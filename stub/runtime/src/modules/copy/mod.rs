@@ -88,7 +88,7 @@ const ARGS: &[Arg] = &[
     Arg::new(
         "decrypt",
         Kind::Bool,
-        "Whether vaulted sources are decrypted, which happens when packing.",
+        "Whether vaulted sources are decrypted. In an artifact they always are: that happens when packing.",
     )
     .default(Default::Bool(true)),
 ];
@@ -188,6 +188,14 @@ impl Task<'_> {
         Ok(dest)
     }
 
+    /// What is written of an asset: its plain content, or with `decrypt: false` what is stored.
+    pub(super) fn content_of(&self, entry: AssetEntry) -> Content {
+        match self.args.bool("decrypt") {
+            true => Content::Asset(entry),
+            false => Content::Stored(entry),
+        }
+    }
+
     /// Copies one asset, with the mode that it had if that is asked for.
     fn one_asset(&self, entry: AssetEntry, dest: PathBuf) -> ModuleResult {
         if let Some(kept) = self.kept(&dest, &self.src) {
@@ -196,7 +204,7 @@ impl Task<'_> {
         let wanted = self.wanted_for(entry.mode);
         let header = String::from_utf8_lossy(&entry.path).into_owned();
         let src = header.clone();
-        self.job(dest, Content::Asset(entry), &header, &src, wanted)
+        self.job(dest, self.content_of(entry), &header, &src, wanted)
     }
 
     /// The attributes, with `preserve` replaced by the source's mode.

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use super::Task;
 use crate::assets::{AssetEntry, AssetKind};
 use crate::context::Context;
-use crate::fsops::install::Content;
 use crate::fsops::write::place_link;
 use crate::fsops::{errno, paths};
 use crate::outcome::{Failure, ModuleResult, Outcome};
@@ -106,7 +105,7 @@ pub(super) fn run(task: &Task<'_>, root: &AssetEntry) -> ModuleResult {
 
 fn predicted(task: &Task<'_>, entry: AssetEntry, dest: &Path) -> ModuleResult {
     let header = String::from_utf8_lossy(&entry.path).into_owned();
-    let content = Content::Asset(entry);
+    let content = task.content_of(entry);
     content.rehearse(dest, task.ctx)?;
     Ok(task.predicted(&content, &header))
 }

@@ -1,0 +1,195 @@
+//! `ini`: a value of a file of sections, or of properties.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use rustle_template::{Error, LookupCall, Value};
+
+use crate::arguments::{Asked, asked};
+use crate::{OnController, failed, find};
+
+const OPTIONS: [&str; 10] = [
+    "type",
+    "file",
+    "section",
+    "re",
+    "encoding",
+    "default",
+    "case_sensitive",
+    "allow_none",
+    "interpolation",
+    "overwrite",
+];
+
+/// Sections by name, each with its values by key.
+type Sections = IndexMap<String, IndexMap<String, String>>;
+
+pub(crate) fn run(
+    controller: &OnController<'_>,
+    call: &LookupCall<'_>,
+    folders: &[PathBuf],
+) -> Result<Vec<Value>, Error> {
+    let mut out = Vec::new();
+    for one in asked(call, &OPTIONS)? {
+        let name = one.text("file", "ansible.ini")?;
+        let path = find(&name, "files", folders).ok_or_else(|| failed("Invalid filename None."))?;
+        let text = controller.text(&path)?;
+        value(&text, &one, &name, &mut out)?;
+    }
+    Ok(out)
+}
+
+fn value(text: &str, asked: &Asked, file: &str, out: &mut Vec<Value>) -> Result<(), Error> {
+    let section = match asked.text("type", "ini")?.as_str() {
+        "properties" => "java_properties".to_owned(),
+        _ => asked.text("section", "global")?,
+    };
+    let text = match section.as_str() {
+        "java_properties" => format!("[java_properties]\n{text}"),
+        _ => text.to_owned(),
+    };
+    let exact = asked.flag("case_sensitive", false)?;
+    let sections = parse(&text, exact, asked.flag("allow_none", false)?)
+        .map_err(|why| failed(format!("Source contains parsing errors: '{file}'{why}")))?;
+    let default = asked
+        .option("default")
+        .filter(|v| !matches!(v, Value::None));
+    let Some(values) = sections.get(&section) else {
+        return Err(failed(format!("No section '{section}' in '{file}'.")));
+    };
+    // What stands under [DEFAULT] is in every section.
+    let general = sections.get("DEFAULT");
+    let get = |key: &str| values.get(key).or_else(|| general?.get(key));
+    if asked.flag("re", false)? {
+        for (key, value) in values {
+            if matches(&asked.term, key)? {
+                out.push(Value::from(interpolated(value, &get)?));
+            }
+        }
+        return Ok(());
+    }
+    let key = match exact {
+        true => asked.term.clone(),
+        false => asked.term.to_lowercase(),
+    };
+    match (get(&key), default) {
+        (Some(value), _) if asked.flag("interpolation", true)? => {
+            out.push(Value::from(interpolated(value, &get)?));
+        }
+        (Some(value), _) => out.push(Value::str(value.as_str())),
+        (None, Some(default)) => out.push(default.clone()),
+        (None, None) => out.push(Value::str("")),
+    }
+    Ok(())
+}
+
+/// Whether a key begins with what a pattern describes.
+fn matches(pattern: &str, key: &str) -> Result<bool, Error> {
+    let engine = rustle_template::Engine::new();
+    let mut scope: IndexMap<String, Value> = IndexMap::new();
+    scope.insert("pattern".into(), Value::str(pattern));
+    scope.insert("key".into(), Value::str(key));
+    engine.eval_expr(&scope, "key is match(pattern)")?.truth()
+}
+
+/// A value with `%(name)s` replaced by other values.
+fn interpolated<'v>(
+    value: &str,
+    get: &impl Fn(&str) -> Option<&'v String>,
+) -> Result<String, Error> {
+    let mut text = value.to_owned();
+    for _ in 0..10 {
+        let Some(start) = text.find("%(") else {
+            break;
+        };
+        let Some(length) = text[start..].find(")s") else {
+            return Err(failed(format!(
+                "'%' must be followed by '%' or '(', found: {text:?}"
+            )));
+        };
+        let name = text[start + 2..start + length].to_lowercase();
+        let Some(other) = get(&name) else {
+            return Err(failed(format!(
+                "Bad value substitution: an option refers to `{name}`, which the section does not have"
+            )));
+        };
+        text.replace_range(start..start + length + 2, other);
+    }
+    Ok(text.replace("%%", "%"))
+}
+
+/// Reads sections. What is indented continues the value above.
+fn parse(text: &str, exact: bool, allow_none: bool) -> Result<Sections, String> {
+    let mut sections = Sections::new();
+    let mut section: Option<String> = None;
+    let mut open: Option<(String, usize)> = None;
+    for (index, line) in text.lines().enumerate() {
+        let number = index + 1;
+        let trimmed = line.trim();
+        let indent = line.len() - line.trim_start().len();
+        if trimmed.is_empty() {
+            if let (Some((key, _)), Some(name)) = (&open, &section)
+                && let Some(value) = sections.get_mut(name).and_then(|s| s.get_mut(key))
+            {
+                value.push('\n');
+            }
+            continue;
+        }
+        if trimmed.starts_with(['#', ';']) {
+            continue;
+        }
+        if let (Some((key, above)), Some(name)) = (&open, &section)
+            && indent > *above
+        {
+            if let Some(value) = sections.get_mut(name).and_then(|s| s.get_mut(key)) {
+                value.push('\n');
+                value.push_str(trimmed);
+            }
+            continue;
+        }
+        if let Some(name) = trimmed.strip_prefix('[').and_then(|t| t.split_once(']')) {
+            section = Some(name.0.to_owned());
+            sections.entry(name.0.to_owned()).or_default();
+            open = None;
+            continue;
+        }
+        let Some(name) = &section else {
+            return Err(format!(
+                "\n\tFile contains no section headers, line {number}: {line:?}"
+            ));
+        };
+        let (key, value) = match trimmed.find(['=', ':']) {
+            Some(at) => (trimmed[..at].trim(), trimmed[at + 1..].trim()),
+            None if allow_none => (trimmed, ""),
+            None => return Err(format!("\n\t[line {number:2}]: {line:?}")),
+        };
+        let key = match exact {
+            true => key.to_owned(),
+            false => key.to_lowercase(),
+        };
+        let values = sections.entry(name.clone()).or_default();
+        values.insert(key.clone(), value.to_owned());
+        open = Some((key, indent));
+    }
+    for value in sections.values_mut().flat_map(IndexMap::values_mut) {
+        value.truncate(value.trim_end().len());
+    }
+    Ok(sections)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn sections_and_continued_values() {
+        let text = "[a]\nKey = x\n  y\n\n  z\n# no\nk2: v\n[b]\nk=\n";
+        let read = parse(text, false, false).unwrap();
+        assert_eq!(read["a"]["key"], "x\ny\n\nz");
+        assert_eq!(read["a"]["k2"], "v");
+        assert_eq!(read["b"]["k"], "");
+        assert!(parse("k=v", false, false).is_err());
+        assert!(parse("[a]\nnothing", false, false).is_err());
+        assert!(parse("[a]\nnothing", false, true).is_ok());
+    }
+}

@@ -1,0 +1,27 @@
+//! What a run has where its driver sits on the controller: lookups that only a controller can answer, and the plugins
+//! of its repositories.
+
+use std::path::PathBuf;
+
+use rustle_template::{Error, LookupCall, Plugins, Value};
+
+/// The controller of a run.
+pub trait Controller: Plugins {
+    /// Runs a lookup; `None` if it has none of that name. `folders` are those in which the current task's files are
+    /// looked for, absolute, the nearest first.
+    ///
+    /// # Errors
+    /// Why the lookup failed, without the lookup's name.
+    fn lookup(
+        &self,
+        name: &str,
+        call: &LookupCall<'_>,
+        folders: &[PathBuf],
+    ) -> Result<Option<Vec<Value>>, Error>;
+
+    /// The plain text of what is encrypted as ansible-vault does.
+    ///
+    /// # Errors
+    /// A sentence, where no password fits.
+    fn decrypt(&self, ciphertext: &str) -> Result<zeroize::Zeroizing<String>, String>;
+}
