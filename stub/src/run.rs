@@ -158,6 +158,7 @@ pub(crate) fn options(command: &Command, ready: &Ready, run_id: &str) -> Options
         verbosity: command.verbosity,
         force_handlers: command.force_handlers,
         unknown_handlers: false,
+        hide_facts: false,
         timeout: command.timeout.map(Duration::from_secs),
         task_timeout: None,
         run_id: run_id.to_owned(),

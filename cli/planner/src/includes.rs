@@ -2,9 +2,10 @@
 //! run, every one that fits what is known of it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustle_playbook::Severity;
-use rustle_playbook::play::{Site, Task};
+use rustle_playbook::play::{Loop, Site, Task};
 use rustle_playbook::roles::From;
 use rustle_playbook::yaml::Node;
 
@@ -49,13 +50,20 @@ impl Lowering<'_> {
             }
             return;
         }
+        if self.files_of_items(task, named, site) {
+            return;
+        }
         let name = text(named);
         let Some(wanted) = pattern(&name) else {
             // The check of the plan names it, and so does the run where it is reached.
             return;
         };
         let wanted = wanted.trim_start_matches("./");
-        for folder in reader.task_folders(site) {
+        let mut folders = reader.task_folders(site);
+        if let Some(role) = site.role.as_ref().filter(|_| wanted.starts_with('*')) {
+            folders.push(role.path.clone());
+        }
+        for folder in folders {
             for path in reader.yaml_below(&folder, DEPTH) {
                 let below = path
                     .strip_prefix(&folder)
@@ -69,6 +77,44 @@ impl Lowering<'_> {
                 }
             }
         }
+    }
+
+    /// Puts the files that the items of a loop name into the plan; whether all of them could be known.
+    fn files_of_items(&mut self, task: &Task, named: &Node, site: &Site) -> bool {
+        let items = match &task.loop_ {
+            Some(Loop::Items(items)) => items,
+            Some(Loop::With { lookup, terms }) if matches!(lookup.as_str(), "items" | "list") => {
+                terms
+            }
+            _ => return false,
+        };
+        let control = task.keywords.get("loop_control").and_then(Node::as_map);
+        let variable = control
+            .and_then(|map| map.get("loop_var"))
+            .map_or("item".to_owned(), text);
+        let reader = self.request.reader;
+        let mut found = Vec::new();
+        for item in items.as_list().unwrap_or_default() {
+            let Ok(item_text) = reader.rendered(item, site, &[]) else {
+                return false;
+            };
+            let item = Node::text(item_text, item.at);
+            let variables = Node::map(
+                vec![(Node::text(variable.as_str(), item.at), item.clone())],
+                item.at,
+            );
+            let variables = variables.as_map().cloned().unwrap_or_default();
+            let Ok(name) = reader.rendered(named, site, &[Arc::new(variables)]) else {
+                return false;
+            };
+            let candidates = reader.task_folders(site);
+            let candidates = candidates.iter().map(|folder| folder.join(&name));
+            found.extend(candidates.filter(|path| reader.is_file(path)).take(1));
+        }
+        for path in &found {
+            self.task_file(path, site, None);
+        }
+        !found.is_empty()
     }
 
     /// Puts a file of tasks into the plan. One that is found by a pattern only (`asked` is none) may be something else.
@@ -86,8 +132,12 @@ impl Lowering<'_> {
                 let items = self.items(&entries, &inner);
                 self.plan.task_files.insert(name, items);
             }
-            Err(problem) if asked.is_some() => self.problems.push(problem),
-            Err(_) => {
+            Err(mut problem) => {
+                // It fails where the run reaches it.
+                if asked.is_some() {
+                    problem.severity = Severity::Warning;
+                    self.warnings.push(problem);
+                }
                 self.no_tasks.insert(path.to_owned());
             }
         }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustle_formats::Map;
 use rustle_formats::plan::{Item, PlayPlan, TaskBatch};
+use rustle_formats::{Map, Value};
 use rustle_playbook::play::{Play, Site, written_tags};
 use rustle_playbook::yaml::{Mapping, Node, NodeValue};
 use rustle_playbook::{Problem, Severity};
@@ -44,6 +44,17 @@ impl Lowering<'_> {
                 fields.entry(name).or_insert(value);
             }
         }
+        for name in ["force_handlers", "strategy", "order"] {
+            if let Some(node) = play.keywords.get(name)
+                && text(node).contains("{{")
+                && let Some(value) = self.known(node, play)
+            {
+                let value = truth(&value)
+                    .filter(|_| name == "force_handlers")
+                    .map_or(value, Value::Bool);
+                fields.insert(name.to_owned(), json(&value));
+            }
+        }
         let conditions: Vec<_> = play
             .imports
             .iter()
@@ -57,6 +68,8 @@ impl Lowering<'_> {
         if !conditions.is_empty() {
             fields.insert("when".to_owned(), conditions.into());
         }
+        // A plan's plays have none: their tasks do.
+        let once = fields.remove("run_once");
         let mut out: PlayPlan = self.build(fields, play.at);
         self.check_strategy(&out, play);
         out.play_id = format!("p{}", index + 1);
@@ -74,6 +87,9 @@ impl Lowering<'_> {
         self.play_variables(&mut out, play, &site);
         self.batches(&mut out, play, &site);
         out.handlers = self.handlers(&play.handlers, &site);
+        if let Some(once) = once.and_then(|value| serde_json::from_value(value).ok()) {
+            run_once(&mut out, &once);
+        }
         out
     }
 
@@ -91,6 +107,14 @@ impl Lowering<'_> {
                     .hint(format!("the strategies are {}", STRATEGIES.join(", "))),
             );
         }
+    }
+
+    /// A keyword of a play that must be known now.
+    fn known(&mut self, node: &Node, play: &Play) -> Option<Value> {
+        let site = Site::of_play(&play.file, None);
+        let rendered = self.request.reader.rendered(node, &site, &mappings(play));
+        let noted = rendered.map_err(|problem| self.problems.push(problem));
+        noted.ok().map(Value::from)
     }
 
     fn gathers(&mut self, play: &Play) -> bool {
@@ -222,6 +246,22 @@ impl Lowering<'_> {
         batch("tasks", tasks);
         batch("post_tasks", self.items(&play.post_tasks, site));
     }
+}
+
+/// Hands `run_once` down to what does not say otherwise.
+fn run_once(play: &mut PlayPlan, once: &Value) {
+    let own = |field: &mut Option<Value>| {
+        field.get_or_insert_with(|| once.clone());
+    };
+    for item in play.batches.iter_mut().flat_map(|batch| &mut batch.tasks) {
+        match item {
+            Item::Task(task) => own(&mut task.run_once),
+            Item::Block(block) => own(&mut block.run_once),
+        }
+    }
+    play.handlers
+        .iter_mut()
+        .for_each(|task| own(&mut task.run_once));
 }
 
 /// The variables that names of files in the play may be templated with.

@@ -36,6 +36,13 @@ pub trait Variables {
     /// A sentence, where it cannot be evaluated.
     fn condition(&self, condition: &Value) -> Result<bool, String>;
 
+    /// The conditions that an expression gives: none where it gives no list. Text that is no expression of the playbook's
+    /// own is [`Value::Unsafe`].
+    ///
+    /// # Errors
+    /// A sentence, where it cannot be evaluated.
+    fn conditions(&self, expression: &str) -> Result<Option<Vec<Value>>, String>;
+
     /// Renders the text of a file as the module `template` does.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ impl Templar<'_> {
             Value::Str(text) => self
                 .condition_value(text)
                 .map_err(|error| match error.kind() {
-                    ErrorKind::Syntax => error,
+                    ErrorKind::Syntax | ErrorKind::BrokenConditional => error,
                     _ => error.context("Error while evaluating conditional: "),
                 })?,
             other => other.clone(),
@@ -29,7 +29,12 @@ impl Templar<'_> {
     /// expression as a template again (`"'{{ a }}' == 'b'"`) is rendered too, as people still write it.
     fn condition_value(&self, text: &str) -> Result<Value, Error> {
         if looks_like_template(text) && is_one_template(text.trim()) {
-            return self.render(text);
+            return match self.render(text)? {
+                // The template chose an expression; whoever wrote it must be trusted.
+                Value::Str(chosen) if chosen.is_trusted() => self.eval_condition_text(&chosen),
+                Value::Str(_) => Err(Error::new(ErrorKind::BrokenConditional, UNTRUSTED)),
+                other => Ok(other),
+            };
         }
         self.eval_condition_text(text)
     }
@@ -42,6 +47,9 @@ fn is_one_template(text: &str) -> bool {
         .any(|(start, _)| text.starts_with(start))
         && (text.ends_with("}}") || text.ends_with("%}") || text.ends_with("#}"))
 }
+
+/// What is said of a condition that came from data.
+pub const UNTRUSTED: &str = "Encountered untrusted template or expression.";
 
 fn broken(value: &Value) -> Error {
     let truth = if value.truth().unwrap_or(false) {

@@ -29,6 +29,7 @@ mod text;
 mod value;
 mod yaml;
 
+pub use condition::UNTRUSTED;
 pub use engine::{Engine, FileOptions, Loader, Scope};
 pub use error::{Error, ErrorKind};
 pub use eval::{Args, Interp};

@@ -134,8 +134,15 @@ fn explicit(keyword: &str, key: &Node, value: &Node) -> Result<Action, Problem> 
                 .hint("write the task as `MODULE: ARGUMENTS`"));
         };
         let mut action = empty(&text_of(module), module);
-        let others = map.iter().filter(|(key, _)| key.as_str() != Some("module"));
+        let others = map.iter().filter(|(key, value)| match key.as_str() {
+            Some("module") => false,
+            Some("args") => value.as_map().is_none(),
+            _ => true,
+        });
         action.args = others.cloned().collect();
+        if let Some(further) = map.get("args").and_then(Node::as_map) {
+            action.args.extend(further.iter().cloned());
+        }
         return Ok(action);
     }
     let text = value.as_str().unwrap_or("").trim();

@@ -20,12 +20,12 @@ impl Reader<'_> {
             NodeValue::Null => return Ok(Vec::new()),
             NodeValue::List(items) => items,
             _ => {
-                return Err(Problem::error(format!(
-                    "{of} is a list of tasks, and this is {}",
+                let problem = Problem::error(format!(
+                    "A malformed block was encountered while loading {of}: {} should be a list or None but is {}",
+                    text_of(list),
                     list.kind()
-                ))
-                .at(list.at)
-                .hint("every task begins with `- `"));
+                ));
+                return Err(problem.at(list.at).hint("every task begins with `- `"));
             }
         };
         items.iter().map(|item| self.entry(item, scope)).collect()

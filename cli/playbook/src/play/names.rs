@@ -7,11 +7,16 @@ use crate::yaml::{Node, NodeValue};
 
 const RULE: &str = "Variable names must be strings starting with a letter or underscore character, and contain only letters, numbers and underscores.";
 
+/// What Jinja takes for values.
+const CONSTANTS: &[&str] = &["True", "False", "None", "true", "false", "none"];
+
 /// Whether a text is the name of a variable.
 pub(crate) fn is_name(text: &str) -> bool {
     let mut chars = text.chars();
     let starts = |c: char| c.is_ascii_alphabetic() || c == '_';
-    chars.next().is_some_and(starts) && chars.all(|c| starts(c) || c.is_ascii_digit())
+    chars.next().is_some_and(starts)
+        && chars.all(|c| starts(c) || c.is_ascii_digit())
+        && !CONSTANTS.contains(&text)
 }
 
 /// What is wrong with a name.
@@ -66,7 +71,7 @@ mod tests {
         for good in ["a", "_", "A_1", "for"] {
             assert!(is_name(good), "{good}");
         }
-        for bad in ["", "1a", "a-b", "a b", "{{ a }}", "ünicode"] {
+        for bad in ["", "1a", "a-b", "a b", "{{ a }}", "none", "ünicode"] {
             assert!(!is_name(bad), "{bad}");
         }
     }

@@ -28,10 +28,7 @@ impl Reader<'_> {
         let items = match &root.value {
             NodeValue::List(items) if !items.is_empty() => items,
             NodeValue::List(_) | NodeValue::Null => {
-                return Err(
-                    Problem::error("a playbook has at least one play, and this has none")
-                        .at(root.at),
-                );
+                return Err(Problem::error("A playbook must contain at least one play").at(root.at));
             }
             _ => {
                 return Err(Problem::error(format!(
@@ -162,7 +159,7 @@ impl Reader<'_> {
             scope.collections.extend(own);
         }
         let section = |name: &str, scope: &Scope| match keywords.get(name) {
-            Some(list) => self.entries(list, &format!("`{name}`"), scope),
+            Some(list) => self.entries(list, name, scope),
             None => Ok(Vec::new()),
         };
         let mut handlers = scope.clone();
@@ -170,7 +167,14 @@ impl Reader<'_> {
         let hosts = self.hosts(&keywords, &scope)?;
         let title = match keywords.get("name").map(|name| self.render(name, &scope)) {
             Some(name) if !matches!(&name, Ok(name) if name.is_empty()) => name?,
-            _ => hosts.join(","),
+            _ => match keywords.get("hosts").map(|h| self.render_list(h, &scope)) {
+                // The list that a template gives is shown as Python does.
+                Some(Ok(Some(list))) => {
+                    let quoted: Vec<_> = list.iter().map(|host| format!("'{host}'")).collect();
+                    format!("[{}]", quoted.join(", "))
+                }
+                _ => hosts.join(","),
+            },
         };
         Ok(Play {
             at: item.at,
@@ -198,6 +202,9 @@ impl Reader<'_> {
         match hosts.as_list() {
             Some(list) => list.iter().map(|host| self.render(host, scope)).collect(),
             None => {
+                if let Some(list) = self.render_list(hosts, scope)? {
+                    return Ok(list);
+                }
                 let text = self.render(hosts, scope)?;
                 if hosts.as_str() == Some(&text) {
                     return Ok(vec![text]);
@@ -222,6 +229,7 @@ impl Reader<'_> {
             }
         }
         check_hosts(item, &keywords)?;
+        check_prompts(&keywords)?;
         self.check_common(&keywords, Place::Play)?;
         Ok(keywords)
     }
@@ -233,7 +241,8 @@ impl Reader<'_> {
             NodeValue::List(items) => items,
             _ => {
                 return Err(Problem::error(format!(
-                    "`roles` is a list of roles, and this is {}",
+                    "A malformed role declaration was encountered: {} should be a list but is {}",
+                    text_of(list),
                     list.kind()
                 ))
                 .at(list.at));
@@ -250,6 +259,14 @@ impl Reader<'_> {
         let mut params = Vec::new();
         let mut name = None;
         match &item.value {
+            NodeValue::Str(text) if text.text.contains(',') && !text.text.contains("{{") => {
+                return Err(Problem::error(format!(
+                    "Invalid old style role requirement: {}",
+                    text.text
+                ))
+                .at(item.at)
+                .hint("name one role an entry"));
+            }
             NodeValue::Str(_) | NodeValue::Int(_) => name = Some(item.clone()),
             NodeValue::Map(map) => {
                 for (key, value) in map.iter() {
@@ -315,6 +332,26 @@ pub(crate) fn role_folders(reader: &Reader<'_>, scope: &Scope) -> Vec<PathBuf> {
     }
     out.push(scope.playbook_dir.clone());
     out.iter().map(|path| clean(path)).collect()
+}
+
+/// Every entry of `vars_prompt` names a variable.
+fn check_prompts(keywords: &Keywords) -> Result<(), Problem> {
+    let prompts = keywords.get("vars_prompt").filter(|node| !node.is_null());
+    let Some(prompts) = prompts else {
+        return Ok(());
+    };
+    let list = prompts.as_list().unwrap_or(std::slice::from_ref(prompts));
+    match list
+        .iter()
+        .find(|entry| entry.as_map().is_none_or(|map| map.get("name").is_none()))
+    {
+        None => Ok(()),
+        Some(entry) => Err(Problem::error(
+            "Invalid vars_prompt data structure, missing 'name' key",
+        )
+        .at(entry.at)
+        .hint("write `- name: VARIABLE`, with `prompt: TEXT` beside it")),
+    }
 }
 
 fn check_hosts(item: &Node, keywords: &Keywords) -> Result<(), Problem> {

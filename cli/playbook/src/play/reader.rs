@@ -158,13 +158,38 @@ impl<'a> Reader<'a> {
         if !text.contains("{{") && !text.contains("{%") {
             return Ok(text);
         }
+        let value = self.render_value(&text, node, scope)?;
+        Ok(shown(&value))
+    }
+
+    /// The texts of the list that a template gives; none where it gives something else.
+    pub(crate) fn render_list(
+        &self,
+        node: &Node,
+        scope: &Scope,
+    ) -> Result<Option<Vec<String>>, Problem> {
+        let text = text_of(node);
+        if !text.contains("{{") {
+            return Ok(None);
+        }
+        Ok(match self.render_value(&text, node, scope)? {
+            TemplateValue::List(list) => Some(list.to_vec().iter().map(shown).collect()),
+            _ => None,
+        })
+    }
+
+    fn render_value(
+        &self,
+        text: &str,
+        node: &Node,
+        scope: &Scope,
+    ) -> Result<TemplateValue, Problem> {
         let variables = Known {
             scope,
             extra: &self.options.extra_vars,
         };
-        let trusted = TemplateValue::trusted(text.as_str());
-        let rendered = self.engine.template_value(&variables, &trusted);
-        rendered.map(|value| shown(&value)).map_err(|error| {
+        let trusted = TemplateValue::trusted(text);
+        self.engine.template_value(&variables, &trusted).map_err(|error| {
             Problem::error(format!("`{text}` cannot be known before the run: {}", error.message()))
                 .at(node.at)
                 .over(text.chars().count())

@@ -15,6 +15,8 @@ use rustle_runtime::report::{Cause, Excerpts, python_repr};
 const BROKEN: &str = "Broken conditionals can be temporarily allowed with the `ALLOW_BROKEN_CONDITIONALS` configuration option.";
 /// What can be done about a loop over something else than a list.
 const ITEMS: &str = "Provide a list of items/templates, or a template resolving to a list.";
+/// Who may give an expression.
+const TRUST: &str = "Templates and expressions must be defined by trusted sources such as playbooks or roles, not untrusted sources such as module results.";
 /// What names of variables look like.
 const NAMES: &str = "Variable names must be strings starting with a letter or underscore character, and contain only letters, numbers and underscores.";
 
@@ -128,6 +130,10 @@ impl Written<'_> {
                 .into_iter()
                 .find(|c| c.as_str().is_none() && c.as_bool().is_none())?;
             return Some(self.under_task(cause, wrong.at, Some(BROKEN)));
+        }
+        if cause == "Encountered untrusted template or expression." {
+            let at = self.meant(&self.conditions(), cause)?.at;
+            return Some(self.under_task(cause, at, Some(TRUST)));
         }
         let of_condition = [
             "Error while evaluating conditional: ",

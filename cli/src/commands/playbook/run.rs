@@ -153,6 +153,7 @@ impl PlaybookCommand {
         let Planned {
             mut plan, secrets, ..
         } = planned;
+        super::settings::smart(&parts.surroundings.config, &mut plan.plays);
         for play in &mut plan.plays {
             let wants = &self.running;
             if wants.become_ && play.become_.is_none() {
@@ -161,6 +162,7 @@ impl PlaybookCommand {
             let text = |given: &Option<String>| given.as_deref().map(Value::from);
             play.become_user = play.become_user.take().or(text(&wants.become_user));
             play.become_method = play.become_method.take().or(text(&wants.become_method));
+            super::settings::complete(&parts.surroundings.config, play);
         }
         let base = plan.base_dir.clone().unwrap_or_default();
         let input = PlanInput::planned(parts.path.display().to_string(), ".".into(), plan);

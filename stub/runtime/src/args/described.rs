@@ -32,7 +32,12 @@ fn level(
     let mut known = Map::new();
     for (name, option) in options {
         let names = std::iter::once(name.as_str()).chain(aliases(option));
-        if let Some(value) = names.filter_map(|n| given.get(n)).find(|v| !v.is_null()) {
+        // What is required counts as given even where it is null, and must then be of its type.
+        let required = flag(option, "required");
+        if let Some(value) = names
+            .filter_map(|n| given.get(n))
+            .find(|v| required || !v.is_null())
+        {
             known.insert(name.clone(), value.clone());
         }
     }
@@ -207,6 +212,7 @@ fn convert(wanted: &str, kind: Kind, value: &Value) -> Result<Value, String> {
                 "dictionary requested, could not parse JSON or key=value".to_owned()
             }
             ("bytes" | "bits", _) => format!("{class} cannot be converted to a Byte value"),
+            ("int", Value::Null) => "\"None\" cannot be converted to an int".to_owned(),
             ("int", _) => format!("{class} cannot be converted to an int"),
             _ => format!("{class} cannot be converted to a {wanted}"),
         };

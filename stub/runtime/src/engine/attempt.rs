@@ -125,6 +125,13 @@ pub(crate) fn arguments(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Result<
         if module.is_some_and(|m| m.spec().arg(name).is_some_and(|a| a.raw)) {
             return Ok(Some(value.clone()));
         }
+        let expression = name == "var" && full_name == "ansible.builtin.debug";
+        if expression && matches!(value, Value::Unsafe(_)) {
+            return Err(format!(
+                "Error while resolving `var` expression: {}",
+                rustle_template::UNTRUSTED
+            ));
+        }
         templar.value(value).map_err(|e| {
             format!(
                 "Finalization of task args for '{full_name}' failed: Error while resolving value for '{name}': {}",

@@ -50,8 +50,16 @@ const MAX_TIMEOUT: f64 = 1e8;
 /// # Errors
 /// Ansible's sentence.
 pub(crate) fn throttle(templar: &Templar<'_, '_>, frame: &Frame<'_>) -> Result<(), String> {
-    let value = frame.throttle();
-    let Some(value) = keyword(templar, "throttle", value)? else {
+    let Some(value) = frame.throttle() else {
+        return Ok(());
+    };
+    let value = templar.value(value).map_err(|e| {
+        format!(
+            "Failed to convert the throttle value to an integer: {}",
+            e.message
+        )
+    })?;
+    let Some(value) = value.filter(|v| !v.is_null()) else {
         return Ok(());
     };
     let number = matches!(value, Value::Int(_) | Value::Float(_) | Value::Bool(_));
@@ -140,8 +148,23 @@ fn environment(
     warn: &dyn Fn(String),
 ) -> Result<IndexMap<String, String>, String> {
     let mut out = IndexMap::new();
+    let gathers =
+        crate::modules::find(&frame.task.module).is_some_and(|m| m.spec().name == "setup");
     for part in frame.environment() {
-        match keyword(templar, "environment", Some(part))? {
+        let part = match part {
+            // Some of it may be made of the facts that are about to be gathered.
+            Value::Map(map) if gathers => {
+                let known = map.iter().filter_map(|(name, value)| {
+                    match keyword(templar, "environment", Some(value)) {
+                        Err(why) if why.ends_with("is undefined") => None,
+                        value => Some(value.map(|v| (name.clone(), v.unwrap_or_default()))),
+                    }
+                });
+                Some(Value::Map(known.collect::<Result<_, _>>()?))
+            }
+            part => keyword(templar, "environment", Some(part))?,
+        };
+        match part {
             Some(Value::Map(map)) => {
                 out.extend(map.into_iter().map(|(k, v)| (k, text(&v))));
             }

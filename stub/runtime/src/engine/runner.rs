@@ -117,24 +117,26 @@ impl<'r> Runner<'r> {
             check: self.options.check,
             diff: self.options.diff,
         });
-        let abort = run.plays(self.plan, &gather).err();
-        run.finish(abort)
+        let ended = run.plays(self.plan, &gather);
+        run.finish(ended)
     }
 }
 
 impl<'r> Run<'r> {
-    fn plays(&self, plan: &'r ExecutionPlan, gather: &[Task]) -> Result<(), Abort> {
+    /// Runs the plays; the last one that was run says how they ended.
+    fn plays(&self, plan: &'r ExecutionPlan, gather: &[Task]) -> Result<PlayEnd, Abort> {
+        let mut end = PlayEnd::Done;
         for (index, (play, gather)) in plan.plays.iter().zip(gather).enumerate() {
-            match run_play(self, index, play, gather)? {
-                PlayEnd::Done => {}
-                PlayEnd::Failed => break,
+            end = run_play(self, index, play, gather)?;
+            if end == PlayEnd::Failed {
+                break;
             }
         }
         match self.start_at.borrow().as_deref() {
             Some(name) if !plan.plays.is_empty() => {
                 Err(Abort::Error(format!("No matching task \"{name}\" found.")))
             }
-            _ => Ok(()),
+            _ => Ok(end),
         }
     }
 
@@ -147,21 +149,19 @@ impl<'r> Run<'r> {
         self.validators.get(&key)
     }
 
-    fn finish(&self, abort: Option<Abort>) -> RunSummary {
+    fn finish(&self, ended: Result<PlayEnd, Abort>) -> RunSummary {
         let stats = *self.stats.borrow();
-        let counted = match abort {
-            _ if stats.unreachable > 0 => EXIT_UNREACHABLE,
-            _ if stats.failed > 0 => EXIT_FAILED,
-            _ => EXIT_OK,
-        };
-        let (exit_code, aborted) = match abort {
-            None => (counted, None),
-            Some(Abort::Cancelled) => (EXIT_CANCELLED, Some("interrupted".to_owned())),
-            Some(Abort::TimedOut(secs)) => (
+        let (exit_code, aborted) = match ended {
+            Ok(_) if stats.unreachable > 0 => (EXIT_UNREACHABLE, None),
+            // What was rescued is counted, and is no failure of the run.
+            Ok(PlayEnd::Failed) => (EXIT_FAILED, None),
+            Ok(PlayEnd::Done) => (EXIT_OK, None),
+            Err(Abort::Cancelled) => (EXIT_CANCELLED, Some("interrupted".to_owned())),
+            Err(Abort::TimedOut(secs)) => (
                 EXIT_FAILED,
                 Some(format!("the run took longer than its limit of {secs} s")),
             ),
-            Some(Abort::Error(message)) => (EXIT_ERROR, Some(message)),
+            Err(Abort::Error(message)) => (EXIT_ERROR, Some(message)),
         };
         let mut all = IndexMap::new();
         all.insert(self.store.host.to_owned(), stats);

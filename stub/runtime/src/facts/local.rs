@@ -16,9 +16,13 @@ pub(super) fn gather(source: &Source<'_>, facts: &mut Map) {
             continue;
         };
         let path = format!("{}/{name}", source.fact_path);
-        let executable = std::fs::metadata(source.path(&path))
+        let about = std::fs::metadata(source.path(&path));
+        let executable = about
+            .as_ref()
             .is_ok_and(|m| m.permissions().mode() & 0o111 != 0);
-        let value = if executable {
+        let value = if let Err(e) = about {
+            format!("Could not stat fact ({path}): {e}").into()
+        } else if executable {
             run(&source.path(&path))
         } else {
             source.text(&path).map_or_else(
@@ -49,6 +53,18 @@ fn run(path: &std::path::Path) -> Value {
     }
 }
 
+fn lone_percent(value: &str) -> bool {
+    let mut rest = value;
+    while let Some((_, after)) = rest.split_once('%') {
+        rest = match after.strip_prefix('%') {
+            Some(further) => further,
+            None if after.starts_with('(') => after,
+            None => return true,
+        };
+    }
+    false
+}
+
 /// JSON, else sections of `key = value`.
 fn parse(text: &str) -> Value {
     if let Ok(value) = serde_json::from_str::<Value>(text) {
@@ -69,6 +85,10 @@ fn parse(text: &str) -> Value {
             .split_once(['=', ':'])
             .map(|(k, v)| (k.trim(), v.trim()));
         match (entry, current.as_ref().and_then(|c| sections.get_mut(c))) {
+            // What a lone `%` would refer to is not known.
+            (Some((_, value)), _) if lone_percent(value) => {
+                return "error loading facts as ini - please check content: '%' must be followed by '%' or '('".into();
+            }
             (Some((key, value)), Some(Value::Map(section))) => {
                 section.insert(key.to_lowercase(), value.into());
             }

@@ -31,6 +31,12 @@ static SPEC: Spec = Spec {
     place: Place::Engine,
 };
 
+/// The expression of a text that is one template and nothing else.
+fn only_template(text: &str) -> Option<&str> {
+    let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    (!inner.contains("{{") && !inner.contains("}}")).then_some(inner)
+}
+
 impl Module for Assert {
     fn spec(&self) -> &'static Spec {
         &SPEC
@@ -40,7 +46,14 @@ impl Module for Assert {
         let variables = ctx
             .variables
             .ok_or_else(|| Failure::new("assert has no variables here"))?;
-        let conditions = match args.get("that") {
+        let mut chosen = None;
+        if let Some(Value::Str(text)) = args.get("that")
+            && let Some(inner) = only_template(text)
+        {
+            // A template may give a list of conditions; what else it gives is a condition as it stands.
+            chosen = variables.conditions(inner).ok().flatten().map(Value::List);
+        }
+        let conditions = match chosen.as_ref().or(args.get("that")) {
             Some(Value::List(list)) => list.as_slice(),
             Some(one) => std::slice::from_ref(one),
             None => &[],

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::modules::Module;
 use crate::outcome::{Failure, ModuleResult, Outcome};
 use crate::pyregex::{Flags, Flavor, PyRegex};
-use crate::spec::{Arg, Default, Kind, Place, Reach, Rule, Spec, Support};
+use crate::spec::{Arg, Default, Kind, Place, Reach, Spec, Support};
 
 /// See the module's page in Ansible's documentation.
 pub(super) struct IncludeVars;
@@ -38,10 +38,7 @@ static SPEC: Spec = Spec {
     ]],
     free_form: Some("file"),
     open: false,
-    rules: &[
-        Rule::MutuallyExclusive(&["file", "dir"]),
-        Rule::RequiredOneOf(&["file", "dir"]),
-    ],
+    rules: &[],
     check: Support::Full,
     diff: Support::None,
     reach: Reach::Local,
@@ -54,19 +51,22 @@ impl Module for IncludeVars {
     }
 
     fn run(&self, args: &Args, ctx: &Context<'_>) -> ModuleResult {
-        let mut vars = Map::new();
-        let mut names = Vec::new();
-        if let Some(file) = args.str("file") {
-            let entry = ctx.find_asset(file, "vars")?;
-            vars = read(ctx, &entry)?;
-            names.push(String::from_utf8_lossy(&entry.path).into_owned());
-        } else if let Some(dir) = args.str("dir") {
-            let folder = ctx.find_asset(dir, "vars")?;
-            for entry in files(args, ctx, &folder)? {
-                vars.extend(read(ctx, &entry)?);
-                names.push(String::from_utf8_lossy(&entry.path).into_owned());
-            }
+        if args.has("file") && args.has("dir") {
+            return Err(Failure::new(
+                "Task failed: You are mixing file only and dir only arguments, these are incompatible",
+            ));
         }
+        let mut names = Vec::new();
+        let vars = match load(args, ctx, &mut names) {
+            Ok(vars) => vars,
+            // Ansible says why under another name, and that it does not know.
+            Err(why) => {
+                return Err(Failure::new("Task failed: Action failed: Unknown error.")
+                    .with("ansible_facts", Map::new())
+                    .with("ansible_included_var_files", names)
+                    .with("message", why.msg));
+            }
+        };
         let mut facts = match args.str("name") {
             Some(name) => Map::from_iter([(name.to_owned(), Value::Map(vars))]),
             None => vars,
@@ -85,6 +85,25 @@ impl Module for IncludeVars {
             ..Outcome::ok().with("ansible_included_var_files", names)
         })
     }
+}
+
+/// The variables of what is asked for. `names` receives the files that were read.
+fn load(args: &Args, ctx: &Context<'_>, names: &mut Vec<String>) -> Result<Map, Failure> {
+    let mut vars = Map::new();
+    let entries = match (args.str("file"), args.str("dir")) {
+        (Some(file), _) => vec![ctx.find_asset(file.trim_end_matches('\n'), "vars")?],
+        (None, Some(dir)) => files(args, ctx, &ctx.find_asset(dir, "vars")?)?,
+        (None, None) => {
+            return Err(Failure::new(
+                "Could not find file on the Ansible Controller.\nIf you are using a module and expect the file to exist on the remote, see the remote_src option",
+            ));
+        }
+    };
+    for entry in entries {
+        vars.extend(read(ctx, &entry)?);
+        names.push(String::from_utf8_lossy(&entry.path).into_owned());
+    }
+    Ok(vars)
 }
 
 /// The files of a folder that are meant, in the order of their names.

@@ -107,7 +107,9 @@ impl<'a, 'r> TaskVars<'a, 'r> {
         if let Some((value, layer)) = self.written(name) {
             return Some(look(value, true, layer));
         }
-        if let Some(value) = store.facts.borrow().get(name) {
+        if !store.options.hide_facts
+            && let Some(value) = store.facts.borrow().get(name)
+        {
             return Some(look(value, false, Some(Layer::Facts)));
         }
         if let Some(value) = magic::weak(&self.scope, name) {
@@ -122,7 +124,9 @@ impl<'a, 'r> TaskVars<'a, 'r> {
         if store.plan.secrets.iter().any(|s| s.name == name) {
             return Some(look(&Value::Secret(name.to_owned()), true, None));
         }
-        magic::fallback(&self.scope, name).map(|value| look(&value, false, None))
+        // `ansible_user` is what the playbook wrote, a template maybe.
+        let written = name == "ansible_user";
+        magic::fallback(&self.scope, name).map(|value| look(&value, written, None))
     }
 
     /// A variable of an including task or a parameter of a role: stronger than facts that were set.

@@ -5,7 +5,9 @@ use std::rc::Rc;
 
 use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::{Map, Value};
-use rustle_template::{Engine, Error, ErrorKind, FileOptions, Templar as Inner, Value as Rendered};
+use rustle_template::{
+    Engine, Error, ErrorKind, FileOptions, Templar as Inner, UNTRUSTED, Value as Rendered,
+};
 
 use super::hostvars::Others;
 use super::lookups::{Files, Further, Plugins};
@@ -201,6 +203,9 @@ impl<'t, 'r> Templar<'t, 'r> {
                 self.with(|inner| inner.eval_condition(&condition))
                     .map_err(in_text("expression"))
             }
+            Value::Unsafe(_) => Err(TemplateError {
+                message: UNTRUSTED.into(),
+            }),
             _ => Err(TemplateError {
                 message: "Conditional expressions must be strings.".into(),
             }),
@@ -308,6 +313,22 @@ impl Variables for Templar<'_, '_> {
 
     fn has(&self, name: &str) -> bool {
         self.vars.has(name)
+    }
+
+    fn conditions(&self, expression: &str) -> Result<Option<Vec<Value>>, String> {
+        let value = self.with(|inner| inner.eval_expr(expression));
+        let Rendered::List(list) = value.map_err(|e| in_text("expression")(e).message)? else {
+            return Ok(None);
+        };
+        let condition = |value: &Rendered| match value {
+            Rendered::Str(text) if !text.is_trusted() => Ok(Value::Unsafe(text.to_string())),
+            other => other.to_formats().map_err(|e| e.message().to_owned()),
+        };
+        list.to_vec()
+            .iter()
+            .map(condition)
+            .collect::<Result<_, _>>()
+            .map(Some)
     }
 
     fn condition(&self, condition: &Value) -> Result<bool, String> {

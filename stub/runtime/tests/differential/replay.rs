@@ -368,6 +368,10 @@ impl Variables for Fake {
     fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
+    fn conditions(&self, _: &str) -> Result<Option<Vec<rustle_formats::Value>>, String> {
+        Ok(None)
+    }
+
     fn condition(&self, condition: &rustle_formats::Value) -> Result<bool, String> {
         Err(format!("no templates here: {condition}"))
     }
