@@ -12,6 +12,7 @@ mod parse;
 mod plan;
 mod playbook;
 mod push;
+mod run;
 mod schema;
 mod stub;
 mod vault;
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Facts(facts::Facts),
     /// Decide where every task runs, and print the execution plan.
     Plan(Box<plan::PlanCommand>),
+    /// Run one task, as ansible does.
+    Run(Box<run::Run>),
     /// Show what an artifact holds.
     Inspect(inspect::Inspect),
     /// Check every byte of an artifact and who signed it, without running anything.
@@ -70,6 +73,7 @@ impl Command {
         let exit = match self {
             Command::Push(c) => return c.run(console).map(ExitCode::from),
             Command::Playbook(c) => return c.run(console).map(ExitCode::from),
+            Command::Run(c) => return c.run(console).map(ExitCode::from),
             Command::Pack(c) => c.run(console),
             Command::Parse(c) => c.run(console),
             Command::Facts(c) => c.run(console),

@@ -4,16 +4,17 @@ mod causes;
 pub(crate) mod connection;
 pub(super) mod plugins;
 mod prompts;
-mod run;
+pub(crate) mod run;
 mod settings;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustle_playbook::Problem;
 use rustle_playbook::play::{Reader, Selection, listing, outline};
 
+use super::run::ad_hoc::{self, AdHoc};
 use crate::console::{Console, print};
 use crate::disk::Disk;
 use crate::exit::Exit;
@@ -23,7 +24,7 @@ use crate::surroundings::{Surroundings, refused};
 use crate::vault_options::VaultOptions;
 
 /// Runs playbooks on this machine, as ansible-playbook does with `connection: local`; or shows what is in them.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct PlaybookCommand {
     /// The playbooks: paths, or full names in collections.
     #[arg(required = true, value_name = "PLAYBOOK")]
@@ -55,13 +56,65 @@ pub(crate) struct PlaybookCommand {
     connection: connection::ConnectionOptions,
     #[command(flatten)]
     vault: VaultOptions,
+    /// The one task of `rustle run`, which stands for a playbook.
+    #[arg(skip)]
+    ad_hoc: Option<AdHoc>,
 }
 
 impl PlaybookCommand {
+    /// The command that does one task.
+    pub(crate) fn of_task(
+        ad_hoc: AdHoc,
+        path: PathBuf,
+        extra_vars: Vec<String>,
+        running: run::RunOptions,
+        connection: connection::ConnectionOptions,
+        vault: VaultOptions,
+    ) -> PlaybookCommand {
+        PlaybookCommand {
+            playbooks: vec![path],
+            extra_vars,
+            running,
+            connection,
+            vault,
+            ad_hoc: Some(ad_hoc),
+            ..PlaybookCommand::default()
+        }
+    }
+
     /// Does it.
     pub(crate) fn run(&self, console: &Console) -> Result<u8, Failure> {
+        let mut out = String::new();
+        let mut worst = Exit::Done as u8;
+        self.each(console, |parts| {
+            if self.lists() {
+                self.show(parts, &mut out, console)?;
+                return Ok(true);
+            }
+            worst = worst.max(self.play(parts, console)?);
+            Ok(worst == 0)
+        })?;
+        print(&out)?;
+        Ok(worst)
+    }
+
+    /// Reads one playbook after the other, as long as `then` says so.
+    fn each(
+        &self,
+        console: &Console,
+        mut then: impl FnMut(&Parts<'_>) -> Result<bool, Failure>,
+    ) -> Result<(), Failure> {
         let surroundings = Surroundings::load(console)?;
-        let disk = Disk::new(self.vault.vault(&surroundings, console, false)?);
+        if console.verbose > 0 {
+            print(&match surroundings.config.file() {
+                Some(file) => format!("Using {} as config file\n", file.display()),
+                None => "No config file found; using defaults\n".to_owned(),
+            })?;
+        }
+        let mut disk = Disk::new(self.vault.vault(&surroundings, console, false)?);
+        if let Some(ad_hoc) = &self.ad_hoc {
+            disk = disk.with(Path::new(ad_hoc::NAME), ad_hoc.playbook());
+        }
         let sources = &surroundings.sources;
         let refuse = |problem: Problem| refused(&[problem], sources);
         let extra = source::extra(&surroundings, &disk, &self.extra_vars).map_err(refuse)?;
@@ -72,12 +125,10 @@ impl PlaybookCommand {
         self.connection.take_passwords()?;
         let reader = Reader::new(sources, &disk, &options);
         self.all_there(&reader)?;
-        let mut out = String::new();
-        let mut worst = Exit::Done as u8;
         for path in &self.playbooks {
             let playbook = source::read(&reader, path).map_err(refuse)?;
             surroundings.say(console, &playbook.warnings);
-            let parts = source::Parts {
+            let parts = Parts {
                 path,
                 playbook: &playbook,
                 reader: &reader,
@@ -87,17 +138,35 @@ impl PlaybookCommand {
                 open: &|vault| source::open(&disk, vault),
                 vaulted: &|_| false,
             };
-            if self.lists() {
-                self.show(&parts, &mut out, console)?;
-                continue;
-            }
-            worst = worst.max(self.play(&parts, console)?);
-            if worst != 0 {
+            if !then(&parts)? {
                 break;
             }
         }
-        print(&out)?;
-        Ok(worst)
+        Ok(())
+    }
+
+    /// The hosts that the plays are for, each once.
+    pub(crate) fn hosts(&self, console: &Console) -> Result<Vec<String>, Failure> {
+        let mut out: Vec<String> = Vec::new();
+        self.each(console, |parts| {
+            let sources = &parts.surroundings.sources;
+            let picked = source::pick_hosts(parts, &self.chosen(), console);
+            let picked = picked.map_err(|p| refused(&[p], sources))?;
+            for host in picked.hosts.into_iter().flatten() {
+                if !out.contains(&host) {
+                    out.push(host);
+                }
+            }
+            Ok(true)
+        })?;
+        Ok(out)
+    }
+
+    fn chosen(&self) -> source::Chosen<'_> {
+        source::Chosen {
+            inventory: &self.running.inventory,
+            limit: self.running.limit.as_deref(),
+        }
     }
 
     fn lists(&self) -> bool {
@@ -106,7 +175,7 @@ impl PlaybookCommand {
 
     /// Nothing runs where a playbook is missing.
     fn all_there(&self, reader: &Reader<'_>) -> Result<(), Failure> {
-        for path in &self.playbooks {
+        for path in self.playbooks.iter().filter(|_| self.ad_hoc.is_none()) {
             let why = match path.metadata() {
                 Ok(meta) if meta.is_dir() => "is a folder",
                 Ok(_) => continue,
@@ -128,12 +197,8 @@ impl PlaybookCommand {
     }
 
     fn show(&self, parts: &Parts<'_>, out: &mut String, console: &Console) -> Result<(), Failure> {
-        let chosen = source::Chosen {
-            inventory: &self.running.inventory,
-            limit: self.running.limit.as_deref(),
-        };
         let sources = &parts.surroundings.sources;
-        let picked = source::pick_hosts(parts, &chosen, console);
+        let picked = source::pick_hosts(parts, &self.chosen(), console);
         let picked = picked.map_err(|p| refused(&[p], sources))?;
         let _ = write!(out, "\nplaybook: {}\n", parts.path.display());
         // To be checked is all that is wanted, whatever else is asked for.

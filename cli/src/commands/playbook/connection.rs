@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::terminal;
 
 /// How hosts are reached, and with which passwords.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Default, Clone, clap::Args)]
 #[command(next_help_heading = "Connections")]
 pub(crate) struct ConnectionOptions {
     /// Connect as this user.

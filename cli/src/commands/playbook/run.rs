@@ -28,45 +28,45 @@ use crate::playbook_source::{self as source, Chosen, Parts, Targets};
 use crate::surroundings::{Surroundings, refused};
 
 /// ansible-playbook's options for running.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Running")]
-pub(super) struct RunOptions {
+pub(crate) struct RunOptions {
     /// A file, directory or program of hosts, or hosts divided by commas. May be given several times.
     #[arg(short, long, alias = "inventory-file", value_name = "SOURCE")]
-    pub(super) inventory: Vec<String>,
+    pub(crate) inventory: Vec<String>,
     /// Only hosts that this pattern picks; @FILE: the patterns of a file.
     #[arg(short, long, alias = "subset", value_name = "PATTERN")]
-    pub(super) limit: Option<String>,
+    pub(crate) limit: Option<String>,
     /// The kind of connection. Only `local` runs here so far.
     #[arg(short, long, value_name = "KIND")]
-    connection: Option<String>,
+    pub(crate) connection: Option<String>,
     /// Predict what would be changed, and change nothing.
     #[arg(short = 'C', long)]
-    check: bool,
+    pub(crate) check: bool,
     /// Show what changes in files.
     #[arg(short = 'D', long)]
-    diff: bool,
+    pub(crate) diff: bool,
     /// Become another user.
     #[arg(short, long = "become")]
-    become_: bool,
+    pub(crate) become_: bool,
     /// That user. Default: root.
     #[arg(long, value_name = "USER")]
-    become_user: Option<String>,
+    pub(crate) become_user: Option<String>,
     /// How: sudo, su, doas.
     #[arg(long, value_name = "METHOD")]
-    become_method: Option<String>,
+    pub(crate) become_method: Option<String>,
     /// Start with the task of this name.
     #[arg(long, value_name = "NAME")]
-    start_at_task: Option<String>,
+    pub(crate) start_at_task: Option<String>,
     /// Run notified handlers even where a task failed.
     #[arg(long)]
-    force_handlers: bool,
+    pub(crate) force_handlers: bool,
     /// Accepted: one host runs at a time.
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    forks: Option<u32>,
+    pub(crate) forks: Option<u32>,
     /// Accepted: nothing is cached.
     #[arg(long)]
-    flush_cache: bool,
+    pub(crate) flush_cache: bool,
 }
 
 impl PlaybookCommand {
@@ -176,7 +176,7 @@ impl PlaybookCommand {
             })?;
         let stop = Arc::new(AtomicBool::new(false));
         super::super::catch_interrupt(&stop);
-        let screen = RefCell::new(screen(console, parts.surroundings));
+        let screen = RefCell::new(self.screen(console, parts.surroundings));
         let emit = |event: &Event| {
             let mut out = std::io::stdout().lock();
             screen.borrow_mut().event(event, &mut |stream, text| {
@@ -259,16 +259,35 @@ impl PlaybookCommand {
     }
 }
 
-fn screen(console: &Console, surroundings: &Surroundings) -> TextReporter {
-    let terminal = std::io::stdout().is_terminal();
-    let options = TextOptions {
-        verbosity: console.verbose,
-        colour: terminal && console.color() && !surroundings.config.flag("ANSIBLE_NOCOLOR"),
-        terminal: rustix::termios::tcgetwinsize(std::io::stdout())
-            .ok()
-            .filter(|_| terminal)
-            .map(|size| usize::from(size.ws_col)),
-    };
-    let directory = surroundings.config.environment().directory.clone();
-    TextReporter::new(options).with_excerpts(Box::new(Lines::below(directory)))
+/// Takes events in and gives out what is printed.
+pub(crate) trait Screen {
+    /// Takes one event.
+    fn event(&mut self, event: &Event, sink: &mut dyn FnMut(Stream, &str));
+}
+
+impl Screen for TextReporter {
+    fn event(&mut self, event: &Event, sink: &mut dyn FnMut(Stream, &str)) {
+        TextReporter::event(self, event, sink);
+    }
+}
+
+impl PlaybookCommand {
+    /// What prints the run.
+    fn screen(&self, console: &Console, surroundings: &Surroundings) -> Box<dyn Screen> {
+        let terminal = std::io::stdout().is_terminal();
+        let plain = surroundings.config.flag("ANSIBLE_NOCOLOR");
+        let options = TextOptions {
+            verbosity: console.verbose,
+            colour: terminal && console.color() && !plain,
+            terminal: rustix::termios::tcgetwinsize(std::io::stdout())
+                .ok()
+                .filter(|_| terminal)
+                .map(|size| usize::from(size.ws_col)),
+        };
+        if let Some(ad_hoc) = &self.ad_hoc {
+            return Box::new(ad_hoc.screen(options));
+        }
+        let directory = surroundings.config.environment().directory.clone();
+        Box::new(TextReporter::new(options).with_excerpts(Box::new(Lines::below(directory))))
+    }
 }

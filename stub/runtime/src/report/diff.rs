@@ -11,7 +11,7 @@ use super::python::python_str;
 const CONTEXT: usize = 3;
 
 /// The text of a result's `diff`, which is a mapping or a list of them. Empty where there is nothing to show.
-pub(super) fn render(diff: &Value, colour: bool) -> String {
+pub fn render(diff: &Value, colour: bool) -> String {
     match diff {
         Value::List(list) => list.iter().map(|one| render(one, colour)).collect(),
         Value::Map(map) => render_one(map, colour),

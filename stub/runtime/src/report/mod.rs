@@ -15,10 +15,12 @@ mod tally;
 mod text;
 mod trouble;
 
+pub use diff::render as difference;
 pub use document::ReportBuilder;
 pub use json_text::{compact, pretty};
 pub use paint::{Colour, columns, paint};
 pub use python::{python_repr, python_str};
+pub use result::visible;
 pub use tally::Tally;
 pub use text::{Stream, TextOptions, TextReporter};
-pub use trouble::{Cause, Excerpts};
+pub use trouble::{Cause, Excerpts, describe};

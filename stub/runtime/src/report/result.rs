@@ -20,6 +20,18 @@ pub(super) struct Shown<'a> {
     pub(super) verbosity: u8,
 }
 
+/// A result without what is told elsewhere. `module`: its short name.
+pub fn visible(result: &Value, module: &str, status: Status, verbosity: u8) -> Map {
+    Shown {
+        result,
+        module,
+        status,
+        looped: false,
+        verbosity,
+    }
+    .visible()
+}
+
 impl Shown<'_> {
     /// The JSON behind ` => `, where there is to be any. Failures always show theirs; others with `-v`, or where showing
     /// something is what the module is for.

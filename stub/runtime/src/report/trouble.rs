@@ -34,7 +34,7 @@ pub struct Cause {
 const LONGEST: usize = 120;
 
 /// The block for a failed task or item: text without the final newline.
-pub(super) fn describe(
+pub fn describe(
     result: &Value,
     module: &str,
     source: Option<&Source>,
@@ -140,7 +140,7 @@ fn sentence(result: &Value, module: &str) -> (String, Option<String>) {
         None => judged,
     };
     let censored = result.get("censored").is_some();
-    let who = if here || by_condition || (msg.is_empty() && !censored) {
+    let who = if here || module == "raw" || by_condition || (msg.is_empty() && !censored) {
         "Action"
     } else {
         "Module"
