@@ -56,6 +56,12 @@ pub(crate) struct Targets {
     pub(crate) hosts: Vec<Vec<String>>,
     /// The variables of `--extra-vars`. Their secrets are among the inventory's.
     pub(crate) extra: Map,
+    /// The inventory that they were picked from.
+    pub(crate) loaded: Loaded,
+    /// `--limit`.
+    pub(crate) limit: Option<Limit>,
+    /// The `localhost` that no source has, where a play means it.
+    pub(crate) implicit: Option<String>,
 }
 
 impl Targets {
@@ -133,6 +139,8 @@ pub(crate) struct Picked {
     loaded: Loaded,
     /// The hosts of each play; none where the pattern picks none.
     pub(crate) hosts: Vec<Vec<String>>,
+    /// `--limit`.
+    limit: Option<Limit>,
     /// The name by which a pattern means this machine, where no inventory has it.
     implicit: Option<String>,
 }
@@ -188,6 +196,7 @@ pub(crate) fn pick_hosts(
     Ok(Picked {
         loaded,
         hosts,
+        limit,
         implicit,
     })
 }
@@ -201,14 +210,13 @@ pub(crate) fn targets(
     chosen: &Chosen<'_>,
     console: &Console,
 ) -> Result<Targets, Vec<Problem>> {
-    let config = &parts.surroundings.config;
     let sources = &parts.surroundings.sources;
-    let vault = &parts.disk.vault;
     let one = |problem: Problem| vec![problem];
     let picked = pick_hosts(parts, chosen, console).map_err(one)?;
     let Picked {
         loaded,
         mut hosts,
+        limit,
         implicit,
     } = picked;
     for (names, play) in hosts.iter_mut().zip(&parts.playbook.plays) {
@@ -217,6 +225,41 @@ pub(crate) fn targets(
             names.push(format!("({})", play.hosts.join(",")));
         }
     }
+    let mut inventory = inventory_of(parts, &loaded, console)?;
+    let extra = inventory
+        .extra(parts.extra, parts.open, sources, parts.vaulted)
+        .map_err(one)?;
+    if let Some(name) = implicit.clone() {
+        inventory.hosts.entry(name).or_default().vars = implicit_vars();
+    }
+    Ok(Targets {
+        inventory,
+        hosts,
+        extra,
+        loaded,
+        limit,
+        implicit,
+    })
+}
+
+/// The variables of a `localhost` that no source has.
+pub(crate) fn implicit_vars() -> Map {
+    let mut vars = Map::new();
+    vars.insert("ansible_connection".to_owned(), "local".into());
+    vars
+}
+
+/// Hosts and groups as a plan has them.
+///
+/// # Errors
+/// What is wrong with files of variables.
+pub(crate) fn inventory_of(
+    parts: &Parts<'_>,
+    loaded: &Loaded,
+    console: &Console,
+) -> Result<InventoryPart, Vec<Problem>> {
+    let config = &parts.surroundings.config;
+    let sources = &parts.surroundings.sources;
     let directory = config.environment().directory.clone();
     let playbook_dir = match parts.path.parent() {
         Some(folder) if folder != Path::new("") => directory.join(folder),
@@ -226,7 +269,7 @@ pub(crate) fn targets(
         inventory: loaded.roots.clone(),
         playbook: vec![playbook_dir],
     };
-    let files = inventory::vars_files(config, sources, vault);
+    let files = inventory::vars_files(config, sources, &parts.disk.vault);
     let precedence = config.list("VARIABLE_PRECEDENCE");
     let mut vars = InventoryVars::new(&loaded.inventory, roots, files, precedence);
     let mut of_host = |name: &str| match loaded.inventory.find_host(name) {
@@ -240,14 +283,6 @@ pub(crate) fn targets(
         sources,
         parts.vaulted,
     )?;
-    let extra = inventory
-        .extra(parts.extra, parts.open, sources, parts.vaulted)
-        .map_err(one)?;
-    if let Some(name) = implicit {
-        let mut vars = Map::new();
-        vars.insert("ansible_connection".to_owned(), "local".into());
-        inventory.hosts.entry(name).or_default().vars = vars;
-    }
     let managed = config.text("DEFAULT_MANAGED_STR").and_then(managed);
     for host in inventory.hosts.values_mut().filter(|_| managed.is_some()) {
         host.vars
@@ -255,11 +290,7 @@ pub(crate) fn targets(
             .or_insert_with(|| managed.clone().into());
     }
     parts.surroundings.say(console, &vars.take_warnings());
-    Ok(Targets {
-        inventory,
-        hosts,
-        extra,
-    })
+    Ok(inventory)
 }
 
 /// Refuses questions that nobody has answered: nobody can be asked where a plan runs.

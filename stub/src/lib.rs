@@ -4,6 +4,7 @@
 //! everything here must be right for any plan, on machines that have nothing: no libc, no /proc, no /tmp.
 
 mod command;
+mod distant;
 mod endpoint;
 pub mod exit;
 mod extract;
@@ -113,6 +114,7 @@ fn act(command: &Command, name: &str, environment_key: Option<&str>) -> Result<u
                 overlay,
                 overlay_host.as_deref(),
                 command.host.as_deref(),
+                false,
             )?;
             let tags_only = command.action == Action::ListTags;
             if tags_only || command.action == Action::ListTasks {

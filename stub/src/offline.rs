@@ -44,20 +44,14 @@ impl Outside for Alone {
 
     fn ask(&self, request: Request) -> Reply {
         match request {
-            // A host that is alone has met everybody.
-            Request::Barrier { .. } | Request::RunOnce { .. } | Request::RunOnceDone { .. } => {
-                Reply::Go
-            }
-            Request::HostVars { host, .. } => Reply::Refused(format!(
+            Request::HostVars { host } => Reply::Refused(format!(
                 "the variables of '{host}' are known to a controller only, and this artifact runs alone"
             )),
-            Request::Action {
-                module,
-                delegate_to,
-                ..
-            } => Reply::Refused(format!(
-                "{module} on '{delegate_to}' needs a controller, and this artifact runs alone"
+            Request::Action(action) => Reply::Refused(format!(
+                "{} on '{}' needs a controller, and this artifact runs alone",
+                action.module, action.delegate_to
             )),
+            _ => Reply::Refused("this artifact runs alone".to_owned()),
         }
     }
 }

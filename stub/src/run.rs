@@ -17,6 +17,7 @@ use rustle_runtime::engine::{self, Driver, Machine, Options, Reply, Request, Run
 use zeroize::Zeroizing;
 
 use crate::command::Command;
+use crate::distant::DistantFiles;
 use crate::exit::{self, Failure};
 use crate::files::PayloadFiles;
 use crate::look::hex;
@@ -30,6 +31,10 @@ pub(crate) trait Outside {
     fn emit(&self, event: &Event);
     /// Whether to stop.
     fn cancelled(&self) -> bool;
+    /// Whether a controller answers for the files, the secrets and the other hosts of the run.
+    fn attended(&self) -> bool {
+        false
+    }
     /// Answers what only a controller can.
     fn ask(&self, request: Request) -> Reply;
 }
@@ -57,6 +62,7 @@ impl Ready {
         overlay: Option<OpenOverlay<'static>>,
         overlay_host: Option<&str>,
         wanted: Option<&str>,
+        attended: bool,
     ) -> Result<Ready, Failure> {
         if payload.container.header().has(flags::NEEDS_OVERLAY) && overlay.is_none() {
             return Err(Failure::new(
@@ -67,8 +73,12 @@ impl Ready {
         let mut plan = payload.container.plan()?;
         let name = machine_name();
         let wanted = wanted.or(overlay_host.filter(|h| !h.is_empty()));
-        let host = engine::choose_host(&plan, wanted, name.as_deref())
-            .map_err(|e| Failure::new(exit::USAGE, format!("{e} (--host NAME)")))?;
+        let host = match wanted {
+            // A host that a task added is in no plan: the controller knows it.
+            Some(wanted) if attended => wanted.to_owned(),
+            wanted => engine::choose_host(&plan, wanted, name.as_deref())
+                .map_err(|e| Failure::new(exit::USAGE, format!("{e} (--host NAME)")))?,
+        };
         let mut secrets = IndexMap::new();
         let mut redactor = Redactor::default();
         if let Some(overlay) = &overlay {
@@ -128,10 +138,21 @@ impl Ready {
             run_id,
             self.executes(),
         )?;
-        let options = options(command, &self, run_id);
+        let options = Options {
+            attended: outside.attended(),
+            unreachable: command.unreachable.clone(),
+            unknown_handlers: command.unknown_handlers,
+            forks: command.forks,
+            ..options(command, &self, run_id)
+        };
+        let distant = DistantFiles::new(&self.files, outside);
         let driver = Offline {
             outside,
-            files: &self.files,
+            files: if outside.attended() {
+                &distant
+            } else {
+                &self.files
+            },
             secrets: &self.secrets,
             redactor: &self.redactor,
             machine: Machine {
@@ -161,6 +182,9 @@ pub(crate) fn options(command: &Command, ready: &Ready, run_id: &str) -> Options
         hide_facts: false,
         timeout: command.timeout.map(Duration::from_secs),
         task_timeout: None,
+        forks: None,
+        attended: false,
+        unreachable: None,
         run_id: run_id.to_owned(),
         root: Some(hex(&ready.files.container().root())),
         runner: env!("CARGO_PKG_VERSION").to_owned(),
@@ -193,7 +217,7 @@ fn machine_name() -> Option<String> {
 /// The engine's driver: the payload's files and secrets, the rest from outside.
 struct Offline<'a> {
     outside: &'a dyn Outside,
-    files: &'a PayloadFiles,
+    files: &'a dyn Assets,
     secrets: &'a IndexMap<String, Zeroizing<String>>,
     redactor: &'a Redactor,
     machine: Machine,
@@ -213,10 +237,18 @@ impl Driver for Offline<'_> {
     }
 
     fn secret(&self, name: &str) -> Result<Zeroizing<String>, String> {
-        self.secrets
-            .get(name)
-            .cloned()
-            .ok_or_else(|| format!("there is no secret '{name}' for this host"))
+        if let Some(text) = self.secrets.get(name) {
+            return Ok(text.clone());
+        }
+        if self.outside.attended() {
+            let name = name.to_owned();
+            match self.outside.ask(Request::Secret { name }) {
+                Reply::Text(text) => return Ok(Zeroizing::new(text)),
+                Reply::Refused(why) => return Err(why),
+                _ => {}
+            }
+        }
+        Err(format!("there is no secret '{name}' for this host"))
     }
 
     fn ask(&self, request: Request) -> Reply {

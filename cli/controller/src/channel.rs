@@ -5,6 +5,7 @@
 //! `local`, `chroot` and containers come behind the same ones.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 /// A way to a machine.
@@ -14,6 +15,19 @@ pub trait Connection {
     /// # Errors
     /// Where the connection is lost or the machine refuses.
     fn exec(&mut self, command: &str) -> io::Result<Box<dyn Channel + '_>>;
+
+    /// Whether [`Connection::runner`] starts the runner, so that no bootstrap line looks for it.
+    fn has_runner(&self) -> bool {
+        false
+    }
+
+    /// Starts the runner.
+    ///
+    /// # Errors
+    /// Where it is not there, or cannot be started.
+    fn runner(&mut self) -> io::Result<Box<dyn Channel + '_>> {
+        Err(io::Error::other("there is no runner yet"))
+    }
 }
 
 /// What came from the other side.
@@ -37,9 +51,9 @@ pub trait Channel {
     /// How many bytes are queued.
     fn queued(&self) -> usize;
 
-    /// Moves bytes both ways until something came, the queue shrank to nothing, or the time is up.
+    /// Moves bytes both ways until something came, the queue shrank to nothing, the bell can be read from, or the time is up.
     ///
     /// # Errors
     /// Where the connection is lost.
-    fn poll(&mut self, wait: Duration) -> io::Result<Input>;
+    fn poll(&mut self, wait: Duration, bell: Option<BorrowedFd<'_>>) -> io::Result<Input>;
 }

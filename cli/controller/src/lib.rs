@@ -6,10 +6,13 @@
 pub mod bootstrap;
 pub mod channel;
 pub mod destination;
+pub mod fleet;
 pub mod local;
 pub mod offer;
+mod orders;
 pub mod push;
 pub mod ssh;
 
 pub use channel::{Channel, Connection, Input};
 pub use destination::Destination;
+pub use orders::Orders;

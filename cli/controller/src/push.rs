@@ -12,6 +12,7 @@ use rustle_formats::session::{
 use crate::bootstrap::{self, Greeting};
 use crate::channel::{Channel, Connection, Input};
 use crate::offer::PushArtifact;
+use crate::orders::Orders;
 
 /// How many bytes are queued before the next piece is read from disk.
 const QUEUE: usize = 1 << 20;
@@ -38,6 +39,13 @@ pub enum Progress<'a> {
     },
     /// An event of the run.
     Event(&'a Event),
+    /// A question, where somebody gives orders; the answer is one of them.
+    Ask {
+        /// Its number.
+        id: u64,
+        /// The question, in the engine's own form.
+        body: Vec<u8>,
+    },
     /// The host wrote this to its standard error.
     Stderr(&'a [u8]),
 }
@@ -97,6 +105,8 @@ pub struct PushOptions<'a> {
     pub start: Start,
     /// Whether the user wants to stop: asked about four times a second.
     pub cancelled: &'a (dyn Fn() -> bool + Sync),
+    /// What else is said to the host while it runs. Default: nothing.
+    pub orders: Option<&'a Orders>,
 }
 
 /// Pushes an artifact to a machine, runs it there, and hands its events on as they happen.
@@ -134,14 +144,9 @@ fn attempt(
     fresh: bool,
 ) -> Result<Attempt, PushError> {
     let word = random_word()?;
-    let command = bootstrap::command(
-        &word,
-        &hex::encode(artifact.runner_digest),
-        artifact.runner.len() as u64,
-        fresh,
-    );
+    let (channel, greets) = open(connection, &word, artifact, fresh)?;
     let mut push = Push {
-        channel: connection.exec(&command)?,
+        channel,
         artifact,
         options,
         progress,
@@ -151,8 +156,31 @@ fn attempt(
         asked_to_stop: false,
         stderr: Vec::new(),
     };
-    let rest = push.greet(&word)?;
+    let rest = if greets {
+        push.greet(&word)?
+    } else {
+        Vec::new()
+    };
     push.converse(&rest)
+}
+
+/// Starts the runner; whether the host's lines come before it speaks.
+fn open<'c>(
+    connection: &'c mut dyn Connection,
+    word: &str,
+    artifact: &PushArtifact,
+    fresh: bool,
+) -> io::Result<(Box<dyn Channel + 'c>, bool)> {
+    if connection.has_runner() {
+        return Ok((connection.runner()?, false));
+    }
+    let command = bootstrap::command(
+        word,
+        &hex::encode(artifact.runner_digest),
+        artifact.runner.len() as u64,
+        fresh,
+    );
+    Ok((connection.exec(&command)?, true))
 }
 
 struct Push<'a> {
@@ -274,6 +302,9 @@ impl Push<'_> {
                         (self.progress)(Progress::Event(&event));
                         self.say(&Down::Ack { seq: event.seq })?;
                     }
+                    Up::Ask { id, body } if self.options.orders.is_some() => {
+                        (self.progress)(Progress::Ask { id, body });
+                    }
                     Up::Ask { id, .. } => self.say(&Down::Answer {
                         id,
                         body: Err("`rustle push` runs one artifact on one host: nobody answers for other hosts".to_owned()),
@@ -291,6 +322,7 @@ impl Push<'_> {
                     Up::Pong => {}
                 }
             }
+            self.obey()?;
             self.feed(&mut wanted)?;
             match self.next_input()? {
                 Input::Stdout(bytes) => reader.push(&bytes),
@@ -303,6 +335,17 @@ impl Push<'_> {
                 Input::Stderr(_) | Input::Idle => {}
             }
         }
+    }
+
+    /// Says what somebody else wants to be said.
+    fn obey(&mut self) -> Result<(), PushError> {
+        let Some(orders) = self.options.orders else {
+            return Ok(());
+        };
+        for message in orders.take() {
+            self.say(&message)?;
+        }
+        Ok(())
     }
 
     /// Queues content until enough is queued.
@@ -356,7 +399,10 @@ impl Push<'_> {
             self.asked_to_stop = true;
             self.say(&Down::Cancel { now: true })?;
         }
-        let input = self.channel.poll(Duration::from_millis(250))?;
+        let input = self.channel.poll(
+            Duration::from_millis(250),
+            self.options.orders.map(Orders::bell),
+        )?;
         match &input {
             Input::Stderr(bytes) => {
                 (self.progress)(Progress::Stderr(bytes));

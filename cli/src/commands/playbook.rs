@@ -4,8 +4,10 @@ mod causes;
 pub(crate) mod connection;
 pub(super) mod plugins;
 mod prompts;
+mod roster;
 pub(crate) mod run;
 mod settings;
+mod several;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

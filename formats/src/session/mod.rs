@@ -29,7 +29,7 @@ use crate::event::Event;
 use crate::value::Map;
 
 /// The version of the protocol. Both sides name theirs first and stop where they differ.
-pub const SESSION_VERSION: u32 = 2;
+pub const SESSION_VERSION: u32 = 3;
 
 /// The longest frame in bytes, length not counted. A longer one is refused before it is allocated.
 pub const MAX_FRAME: usize = 16 << 20;
@@ -122,6 +122,15 @@ pub struct Start {
     pub keys: Vec<Key>,
     /// Seconds to wait for another run on the machine to end; 0: do not wait.
     pub wait_lock: u64,
+    /// Whether the controller answers for files, secrets and the other hosts of the run. It then keeps the events too: the
+    /// runner has no journal, no report and no lock of its own.
+    pub attended: bool,
+    /// Why the host cannot be reached, where this runner only stands in for it: what would run there fails so.
+    pub unreachable: Option<String>,
+    /// Whether notifying what is no handler is a warning, and no error.
+    pub unknown_handlers: bool,
+    /// How many hosts work at a time, as `ansible_forks` says; 0: as Ansible does by default.
+    pub forks: u32,
 }
 
 /// A key on its way. `Debug` hides it.

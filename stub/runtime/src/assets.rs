@@ -6,8 +6,10 @@
 
 use std::io;
 
+use serde::{Deserialize, Serialize};
+
 /// What an asset is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AssetKind {
     /// A file of so many bytes.
     File {
@@ -24,7 +26,7 @@ pub enum AssetKind {
 }
 
 /// An asset's entry in the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssetEntry {
     /// Its path in the artifact: relative, `/` between components, any bytes but NUL.
     pub path: Vec<u8>,

@@ -65,6 +65,12 @@ pub(crate) struct Command {
     pub check_first: bool,
     /// Seconds to wait for another run.
     pub wait_lock: u64,
+    /// Why the host cannot be reached; sessions alone say so.
+    pub unreachable: Option<String>,
+    /// Whether notifying what is no handler is a warning; sessions alone say so.
+    pub unknown_handlers: bool,
+    /// How many hosts work at a time; sessions alone say so.
+    pub forks: Option<i64>,
     /// Files with keys.
     pub key_files: Vec<PathBuf>,
     /// Files with X25519 identities.

@@ -14,15 +14,18 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::FlockOperation;
 use rustle_formats::artifact::FrameRecord;
 use rustle_formats::order;
 use rustle_formats::session::{Offer, Piece, PieceSource};
 use serde::{Deserialize, Serialize};
+
+/// Between two looks at an artifact that another session puts together.
+const WAIT: Duration = Duration::from_millis(5);
 
 /// The longest piece that is taken, in bytes: what one check reads into memory.
 pub const MAX_PIECE: u64 = 8 << 20;
@@ -81,17 +84,13 @@ impl Cache {
     pub fn assemble(&self, offer: &Offer, runner: &File) -> io::Result<Assembly> {
         check_offer(offer)?;
         let final_folder = self.folder.join(hex(&offer.root));
-        let whole = final_folder.join(FILE_NAMES[0]).exists();
+        let part_folder = self.folder.join(format!("{}.part", hex(&offer.root)));
+        let (lock, whole) = take_place(&final_folder, &part_folder)?;
         let folder = if whole {
             final_folder.clone()
         } else {
-            self.folder.join(format!("{}.part", hex(&offer.root)))
+            part_folder
         };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder)?;
-        let lock = lock_folder(&folder, !whole)?;
         let mut assembly = Assembly {
             parts: [part(&offer.artifact)?, part(&offer.sidecar)?],
             missing: Vec::new(),
@@ -377,6 +376,35 @@ fn check_offer(offer: &Offer) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A place for an artifact, locked: that of the whole one, shared, or one to put it together in, for this session alone;
+/// and whether it is whole. A session that puts the same one together now is waited for, not its run: its folder is
+/// renamed under the lock that others wait for.
+fn take_place(whole: &Path, part: &Path) -> io::Result<(File, bool)> {
+    loop {
+        if whole.join(FILE_NAMES[0]).exists() {
+            return Ok((lock_folder(whole, false)?, true));
+        }
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(part)?;
+        let lock = File::open(part)?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {
+                let same = fs::metadata(part)
+                    .is_ok_and(|now| lock.metadata().is_ok_and(|m| m.ino() == now.ino()));
+                if same {
+                    return Ok((lock, false));
+                }
+            }
+            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {
+                std::thread::sleep(WAIT);
+            }
+            Err(e) => return Err(e.into()),
+        }
+    }
 }
 
 fn lock_folder(folder: &Path, exclusive: bool) -> io::Result<File> {

@@ -67,8 +67,13 @@ fn run(folder: &Path, arrived: Arrived, link: &Link) -> Result<(u8, String), Fai
         overlay.0,
         overlay.1.as_deref(),
         command.host.as_deref(),
+        arrived.start.attended,
     )?;
 
+    if arrived.start.attended {
+        let summary = ready.run(&command, &new_run_id()?, &Attended { link })?;
+        return Ok((summary.exit_code, String::new()));
+    }
     let surroundings = Surroundings::of_process();
     let run_id = new_run_id()?;
     let _lock = lock::take(
@@ -115,6 +120,9 @@ fn command(start: &Start, folder: &Path) -> Command {
         host: start.host.clone(),
         wait_lock: start.wait_lock,
         verbosity: start.verbosity,
+        unreachable: start.unreachable.clone(),
+        unknown_handlers: start.unknown_handlers,
+        forks: (start.forks > 0).then_some(i64::from(start.forks)),
         // A push leaves nothing but the cache.
         journal_dir: Some(folder.join("journal")),
         ..Command::default()
@@ -165,12 +173,7 @@ impl Outside for Watched<'_> {
         {
             endpoint.interim(json);
         }
-        let message = Up::Event(event.clone());
-        if encode_frame(&message).is_ok() {
-            self.link.send(&message);
-        } else {
-            self.link.send(&Up::Event(shortened(event)));
-        }
+        tell(self.link, event);
     }
 
     fn cancelled(&self) -> bool {
@@ -178,13 +181,7 @@ impl Outside for Watched<'_> {
     }
 
     fn ask(&self, request: Request) -> Reply {
-        match request {
-            // One host in this session: it has met everybody.
-            Request::Barrier { .. } | Request::RunOnce { .. } | Request::RunOnceDone { .. } => {
-                Reply::Go
-            }
-            other => self.ask_controller(&other),
-        }
+        ask(self.link, &request)
     }
 }
 
@@ -212,17 +209,46 @@ impl Watched<'_> {
         }
         wrong
     }
+}
 
-    fn ask_controller(&self, request: &Request) -> Reply {
-        let asked = postcard::to_stdvec(request)
-            .map_err(|e| e.to_string())
-            .and_then(|body| self.link.ask(body))
-            .and_then(|answer| postcard::from_bytes(&answer).map_err(|e| e.to_string()));
-        match asked {
-            Ok(reply) => reply,
-            Err(why) => Reply::Refused(why),
-        }
+/// A controller that has several hosts in its care, keeps what they tell, and answers for the others.
+struct Attended<'a> {
+    link: &'a Link,
+}
+
+impl Outside for Attended<'_> {
+    fn emit(&self, event: &Event) {
+        tell(self.link, event);
     }
+
+    fn cancelled(&self) -> bool {
+        signals::caught() || self.link.cancelled()
+    }
+
+    fn attended(&self) -> bool {
+        true
+    }
+
+    fn ask(&self, request: Request) -> Reply {
+        ask(self.link, &request)
+    }
+}
+
+fn tell(link: &Link, event: &Event) {
+    let message = Up::Event(event.clone());
+    if encode_frame(&message).is_ok() {
+        link.send(&message);
+    } else {
+        link.send(&Up::Event(shortened(event)));
+    }
+}
+
+fn ask(link: &Link, request: &Request) -> Reply {
+    let asked = postcard::to_stdvec(request)
+        .map_err(|e| e.to_string())
+        .and_then(|body| link.ask(body))
+        .and_then(|answer| postcard::from_bytes(&answer).map_err(|e| e.to_string()));
+    asked.unwrap_or_else(Reply::Refused)
 }
 
 /// The event without its result, which is longer than a frame may be. The journal and the report have all of it.

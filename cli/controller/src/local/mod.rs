@@ -1,5 +1,6 @@
 //! `connection: local`: the same engine, driven in this process, with the files where they lie.
 
+mod child;
 mod files;
 
 use std::time::SystemTime;
@@ -14,6 +15,7 @@ use rustle_runtime::engine::{
 };
 use zeroize::Zeroizing;
 
+pub use child::ChildConnection;
 pub use files::DiskFiles;
 
 /// A run on this machine.
@@ -86,20 +88,14 @@ impl Driver for Local<'_> {
 
     fn ask(&self, request: Request) -> Reply {
         match request {
-            // The only host has met everybody.
-            Request::Barrier { .. } | Request::RunOnce { .. } | Request::RunOnceDone { .. } => {
-                Reply::Go
-            }
-            Request::HostVars { host, .. } => Reply::Refused(format!(
+            Request::HostVars { host } => Reply::Refused(format!(
                 "the variables of {host} are not known here: it takes no part in this run"
             )),
-            Request::Action {
-                delegate_to,
-                module,
-                ..
-            } => Reply::Refused(format!(
-                "{module} cannot be done on {delegate_to}: this run has one host"
+            Request::Action(action) => Reply::Refused(format!(
+                "{} cannot be done on {}: this run has one host",
+                action.module, action.delegate_to
             )),
+            _ => Reply::Refused("this run has one host".to_owned()),
         }
     }
 

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -107,7 +108,8 @@ impl<'a> SshChannel<'a> {
         status
     }
 
-    fn wait_for_socket(&self, wait: Duration) -> io::Result<()> {
+    /// Waits for the socket; whether the bell rang.
+    fn wait_for_socket(&self, wait: Duration, bell: Option<BorrowedFd<'_>>) -> io::Result<bool> {
         let mut flags = PollFlags::IN;
         // Room in the socket matters only when libssh2 was stopped by the socket, not by the host's window.
         if matches!(
@@ -116,13 +118,15 @@ impl<'a> SshChannel<'a> {
         ) {
             flags |= PollFlags::OUT;
         }
-        let mut fds = [PollFd::new(self.socket, flags)];
+        let mut fds = vec![PollFd::new(self.socket, flags)];
+        fds.extend(bell.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         let timeout = Timespec {
             tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(wait.subsec_nanos()),
         };
         match poll(&mut fds, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Ok(_) => Ok(fds.get(1).is_some_and(|fd| !fd.revents().is_empty())),
+            Err(rustix::io::Errno::INTR) => Ok(false),
             Err(e) => Err(e.into()),
         }
     }
@@ -137,7 +141,7 @@ impl Channel for SshChannel<'_> {
         self.out.len()
     }
 
-    fn poll(&mut self, wait: Duration) -> io::Result<Input> {
+    fn poll(&mut self, wait: Duration, bell: Option<BorrowedFd<'_>>) -> io::Result<Input> {
         if self.closed {
             return Ok(Input::Closed(None));
         }
@@ -163,7 +167,9 @@ impl Channel for SshChannel<'_> {
             if left.is_zero() {
                 return Ok(Input::Idle);
             }
-            self.wait_for_socket(left.min(Duration::from_secs(1)))?;
+            if self.wait_for_socket(left.min(Duration::from_secs(1)), bell)? {
+                return Ok(Input::Idle);
+            }
         }
     }
 }

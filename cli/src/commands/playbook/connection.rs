@@ -15,13 +15,13 @@ use crate::terminal;
 pub(crate) struct ConnectionOptions {
     /// Connect as this user.
     #[arg(short = 'u', long = "user", value_name = "USER")]
-    user: Option<String>,
+    pub(super) user: Option<String>,
     /// Seconds that connecting may take.
     #[arg(short = 'T', long, value_name = "SECONDS")]
-    timeout: Option<u32>,
+    pub(super) timeout: Option<u32>,
     /// The private key of ssh.
     #[arg(long, alias = "key-file", value_name = "FILE")]
-    private_key: Option<PathBuf>,
+    pub(super) private_key: Option<PathBuf>,
     /// Arguments for ssh, sftp and scp.
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
     ssh_common_args: Option<String>,

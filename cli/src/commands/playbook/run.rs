@@ -18,7 +18,8 @@ use rustle_runtime::report::{Stream, TextOptions, TextReporter};
 
 use super::PlaybookCommand;
 use super::causes::Lines;
-use super::{plugins, prompts};
+use super::roster::{self, Roster};
+use super::{plugins, prompts, several};
 use crate::checks;
 use crate::console::Console;
 use crate::exit::Exit;
@@ -37,7 +38,7 @@ pub(crate) struct RunOptions {
     /// Only hosts that this pattern picks; @FILE: the patterns of a file.
     #[arg(short, long, alias = "subset", value_name = "PATTERN")]
     pub(crate) limit: Option<String>,
-    /// The kind of connection. Only `local` runs here so far.
+    /// The kind of connection where the inventory names none: `ssh` or `local`. Default: ssh.
     #[arg(short, long, value_name = "KIND")]
     pub(crate) connection: Option<String>,
     /// Predict what would be changed, and change nothing.
@@ -61,7 +62,7 @@ pub(crate) struct RunOptions {
     /// Run notified handlers even where a task failed.
     #[arg(long)]
     pub(crate) force_handlers: bool,
-    /// Accepted: one host runs at a time.
+    /// How many hosts work at a time. Default: 5.
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) forks: Option<u32>,
     /// Accepted: nothing is cached.
@@ -79,75 +80,57 @@ impl PlaybookCommand {
             limit: self.running.limit.as_deref(),
         };
         let targets = source::targets(parts, &chosen, console).map_err(refuse)?;
-        let host = self.host(&targets, parts)?;
+        let host = self.alone(&targets, parts);
+        let (inventory, hosts) = (targets.inventory.clone(), targets.hosts.clone());
+        let extra_vars = targets.extra.clone();
+        let roster = Roster::new(self, parts, targets, console);
         let planned = plan(Request {
             playbook: parts.playbook,
             path: parts.path,
             reader: parts.reader,
             sources,
-            inventory: targets.inventory,
-            hosts: targets.hosts,
+            inventory,
+            hosts,
             directory: parts.surroundings.config.environment().directory.clone(),
             decrypt: parts.open,
             vaulted: parts.vaulted,
             gather: parts.surroundings.config.text("DEFAULT_GATHERING") != Some("explicit"),
-            extra_vars: targets.extra,
+            extra_vars,
             prompted: prompts::ask(parts, console).map_err(|p| refuse(vec![p]))?,
         })
         .map_err(refuse)?;
         parts.surroundings.say(console, &planned.warnings);
-        self.execute(parts, planned, host, console)
+        let host = host.filter(|_| !several::needs_others(&planned.plan));
+        self.execute(parts, planned, host, roster, console)
     }
 
-    /// The only host of the run, which must be this machine.
-    fn host(&self, targets: &Targets, parts: &Parts<'_>) -> Result<String, Failure> {
+    /// The only host of the run, where there is but one and it is this machine.
+    fn alone(&self, targets: &Targets, parts: &Parts<'_>) -> Option<String> {
         let names = targets.names();
         let Some((first, others)) = names.split_first() else {
-            return Ok(LOCALHOST[1].to_owned());
+            return Some(LOCALHOST[1].to_owned());
         };
-        if !others.is_empty() {
-            return Err(Failure::text(
-                Exit::Options,
-                format!(
-                    "the plays are for {} hosts, and this version runs one, which is this machine",
-                    names.len()
-                ),
-            )
-            .hint("choose it with --limit, or pack an artifact for each host and push it"));
-        }
-        let written = targets.extra.get("ansible_connection").or_else(|| {
-            targets.inventory.hosts[first]
-                .vars
-                .get("ansible_connection")
-        });
-        let play = parts
-            .playbook
-            .plays
-            .iter()
-            .find_map(|p| p.keywords.get("connection")?.as_str());
+        let vars = &targets.inventory.hosts[first].vars;
+        let written = targets
+            .extra
+            .get("ansible_connection")
+            .or_else(|| vars.get("ansible_connection"));
+        let mut plays = parts.playbook.plays.iter();
         let kind = written
             .and_then(Value::as_str)
-            .or(play)
+            .or_else(|| plays.find_map(|p| p.keywords.get("connection")?.as_str()))
             .or(self.running.connection.as_deref())
             .unwrap_or("ssh");
-        if !matches!(
-            kind,
-            "local" | "ansible.builtin.local" | "ansible.legacy.local"
-        ) {
-            return Err(Failure::text(
-                Exit::Options,
-                format!("`{first}` is reached over {kind}, and this version runs plays with `connection: local` only"),
-            )
-            .hint("if it is this machine, say so with `-c local`; else pack an artifact and push it"));
-        }
-        Ok(first.clone())
+        let here = others.is_empty() && roster::is_local(kind);
+        here.then(|| first.clone())
     }
 
     fn execute(
         &self,
         parts: &Parts<'_>,
         planned: Planned,
-        host: String,
+        host: Option<String>,
+        mut roster: Roster<'_>,
         console: &Console,
     ) -> Result<u8, Failure> {
         let Planned {
@@ -163,6 +146,10 @@ impl PlaybookCommand {
             play.become_user = play.become_user.take().or(text(&wants.become_user));
             play.become_method = play.become_method.take().or(text(&wants.become_method));
             super::settings::complete(&parts.surroundings.config, play);
+        }
+        // A `localhost` that no source has is in no group.
+        if let Some(name) = &roster.implicit {
+            plan.hosts.shift_remove(name);
         }
         let base = plan.base_dir.clone().unwrap_or_default();
         let input = PlanInput::planned(parts.path.display().to_string(), ".".into(), plan);
@@ -190,6 +177,22 @@ impl PlaybookCommand {
         let env = &parts.surroundings.config.environment().variables;
         let directory = parts.surroundings.config.environment().directory.clone();
         let home = parts.surroundings.config.environment().home.clone();
+        let Some(host) = host else {
+            roster.secrets.clone_from(&secrets);
+            return self.several(
+                several::Work {
+                    parts,
+                    plan: input.plan(),
+                    secrets,
+                    folder: work.path(),
+                    emit: &emit,
+                    stop,
+                    options: self.engine_options(parts.surroundings, console),
+                    files: DiskFiles::at(base.into(), home),
+                },
+                &mut roster,
+            );
+        };
         let summary = LocalRun {
             plan: input.plan(),
             host,

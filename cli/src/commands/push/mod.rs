@@ -239,6 +239,7 @@ impl Push {
             timeout: self.timeout,
             keys: self.keys()?,
             wait_lock: self.wait_lock,
+            ..Start::default()
         })
     }
 
@@ -412,6 +413,7 @@ impl One<'_> {
         let mut connection = SshConnection::open(to, self.ssh).map_err(HostError::Connect)?;
         let mut screen = Screen::new(self.console, &label, self.several, self.silent);
         let options = PushOptions {
+            orders: None,
             // Each host is given its own overlay and no other's.
             start: Start {
                 host: target.name.clone(),
@@ -425,6 +427,8 @@ impl One<'_> {
                 screen.event(event);
                 self.outputs.event(&label, event);
             }
+            // It gives no orders, so nobody asks.
+            Progress::Ask { .. } => {}
             Progress::Stderr(bytes) => screen.stderr(bytes),
             Progress::Sending { sent, total } => screen.sending(sent, total),
             Progress::Host { system, machine } => {

@@ -45,6 +45,7 @@ pub(super) fn check(plan: &ExecutionPlan, tree: &Tree<'_>, out: &mut Vec<Problem
     let mut by_play: Vec<Option<Vec<String>>> = vec![None; plan.plays.len()];
     for placed in &tree.tasks {
         check_prompt(placed, out);
+        check_module(placed, out);
         let task = placed.task;
         if task.delegate_to.is_none() && task.run_once.is_none() && placed.blocks.is_empty() {
             continue;
@@ -59,6 +60,17 @@ pub(super) fn check(plan: &ExecutionPlan, tree: &Tree<'_>, out: &mut Vec<Problem
         let hosts = by_play[placed.play].get_or_insert_with(|| hosts(&frame, groups));
         check_delegation(&frame, placed, hosts, out);
         check_once(&frame, placed, hosts, out);
+    }
+}
+
+/// Modules that there are, and that an artifact without a controller has no use for.
+fn check_module(placed: &Placed<'_>, out: &mut Vec<Problem>) {
+    let module = &placed.task.module;
+    if crate::modules::find(module).is_some()
+        && let Some(why) = reason(module)
+    {
+        let message = format!("an artifact cannot run the module `{module}`: {why}");
+        out.push(Problem::of(placed, "/module", message));
     }
 }
 

@@ -31,8 +31,10 @@ impl<'r> PlayRun<'_, 'r> {
         items: &'r [Item],
         around: &mut Vec<Level<'r>>,
     ) -> Result<Flow, Abort> {
-        for item in items {
+        for (step, item) in (0u32..).zip(items) {
+            self.enter(step);
             let flow = self.item(item, around)?;
+            self.leave();
             if flow != Flow::Next {
                 return Ok(flow);
             }
@@ -43,17 +45,23 @@ impl<'r> PlayRun<'_, 'r> {
     fn block(&self, block: &'r Block, around: &mut Vec<Level<'r>>) -> Result<Flow, Abort> {
         let rescues = usize::from(!block.rescue.is_empty());
         self.rescuers.set(self.rescuers.get() + rescues);
+        self.enter(0);
         let flow = match &block.use_role {
             Some(used) => self.used_role(block, used, around),
             None => self.items(&block.block, around),
         };
+        self.leave();
         self.rescuers.set(self.rescuers.get() - rescues);
         let mut flow = flow?;
         if flow == Flow::Failed && rescues > 0 {
+            self.enter(1);
             flow = self.items(&block.rescue, around)?;
+            self.leave();
         }
-        if !matches!(flow, Flow::EndPlay | Flow::EndRole) {
+        if !matches!(flow, Flow::EndPlay | Flow::EndRole | Flow::Unreachable) {
+            self.enter(2);
             let end = self.items(&block.always, around)?;
+            self.leave();
             if end != Flow::Next {
                 flow = end;
             }
@@ -126,9 +134,13 @@ impl<'r> PlayRun<'_, 'r> {
     fn role_tasks(&self, role: &Rc<Role<'r>>, around: &mut Vec<Level<'r>>) -> Result<Flow, Abort> {
         around.push(Level::Role(role.clone()));
         let mut flow = Flow::Next;
+        let mut step = 0;
         for (entry, dependency) in &role.dependencies {
             around.push(Level::Block(entry));
+            self.enter(step);
             flow = self.role_tasks(dependency, around)?;
+            self.leave();
+            step += 1;
             around.pop();
             if flow != Flow::Next {
                 break;
@@ -137,10 +149,14 @@ impl<'r> PlayRun<'_, 'r> {
         let done = self.roles_done.borrow().contains(&role.identity);
         if flow == Flow::Next && (role.allow_duplicates || !done) {
             if let Some(check) = self.run.validator(role) {
+                self.enter(step);
                 flow = self.task(check, around)?;
+                self.leave();
             }
             if flow == Flow::Next {
+                self.enter(step + 1);
                 flow = self.items(role.tasks, around)?;
+                self.leave();
             }
             if flow == Flow::EndRole {
                 flow = Flow::Next;

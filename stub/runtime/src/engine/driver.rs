@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::Controller;
-use crate::assets::Assets;
+use super::together::{Once, Since, Update};
+use crate::assets::{AssetEntry, Assets};
 
 /// What the process knows and the engine must be told.
 #[derive(Debug, Clone, Default)]
@@ -62,80 +63,110 @@ pub trait Driver {
     }
 }
 
-/// A place in a run, the same on every host: the play, and how many of its tasks have been passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Position {
-    /// Index of the play.
-    pub play: u32,
-    /// How many tasks of the play came before.
-    pub task: u32,
-}
-
-/// Why hosts meet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Meeting {
-    /// A play begins.
-    PlayStart,
-    /// Before a task whose effects or observations leave the host.
-    Task,
-    /// Before handlers are run.
-    Handlers,
-    /// A play has ended here.
-    PlayEnd,
-}
-
-/// What a run asks its driver for.
+/// What a run asks its driver for. The first four are asked only where [`super::Options::attended`] says that somebody
+/// answers for other hosts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Request {
-    /// Leave to go on, when the other hosts of the batch have come as far.
-    Barrier {
-        /// Where.
-        position: Position,
-        /// The task's id, or empty.
-        task: String,
-        /// Why.
-        meeting: Meeting,
-        /// Whether this host has failed in the play.
-        failed: bool,
+    /// Leave to begin with a play; the one before is done. Answered by [`Reply::Play`], or [`Reply::Pass`] where it is not
+    /// for this host.
+    Play {
+        /// Its index; the number of plays when all are done.
+        index: u32,
+        /// What happened before.
+        since: Since,
     },
-    /// The variables of another host, as they are when it has passed the position.
+    /// Leave to run a task: [`Reply::Go`], [`Reply::Pass`] where another host did it for all, [`Reply::Fail`] or
+    /// [`Reply::EndPlay`].
+    Turn {
+        /// Where the task stands: in the order of the play, places are sorted.
+        place: Vec<u32>,
+        /// The task's id.
+        task: String,
+        /// Whether one host does it for all.
+        once: Once,
+        /// Whether a rescue would catch a failure here.
+        rescued: bool,
+        /// How many hosts may do it at a time; 0: any number.
+        throttle: u32,
+        /// What happened before.
+        since: Since,
+    },
+    /// Whether to go on after a task whose failure concerns others: answered as [`Request::Turn`] is.
+    Done {
+        /// Whether a failure ends the play for all.
+        fatal: bool,
+        /// Whether a rescue would catch a failure here.
+        rescued: bool,
+        /// What happened.
+        since: Since,
+    },
+    /// In which order to follow what the task wants to be included: [`Reply::Order`] with a number for each.
+    Includes {
+        /// What tells one from the other.
+        keys: Vec<String>,
+    },
+    /// Takes in a host or a group: the result of `add_host` or `group_by`. Answered by [`Reply::Go`] where nothing is new,
+    /// by [`Reply::Pass`] where something is.
+    Inventory {
+        /// The result.
+        named: Map,
+    },
+    /// The variables of another host.
     HostVars {
         /// The other host.
         host: String,
-        /// The position.
-        position: Position,
-    },
-    /// The result of a task that one host does for all. [`Reply::Go`] makes this host the one.
-    RunOnce {
-        /// Where.
-        position: Position,
-        /// The task's id.
-        task: String,
-    },
-    /// The result of a `run_once` task that this host did for all.
-    RunOnceDone {
-        /// The task's id.
-        task: String,
-        /// The result.
-        result: Map,
     },
     /// Work for the controller or for another host: a delegated task, a module that runs there.
-    Action {
-        /// Where.
-        position: Position,
-        /// The task's id.
-        task: String,
-        /// The host that shall do it.
-        delegate_to: String,
-        /// The module's full name.
-        module: String,
-        /// Its templated arguments.
-        args: Map,
-        /// Whether nothing may be changed.
-        check: bool,
-        /// Whether differences are wanted.
-        diff: bool,
+    Action(Box<Action>),
+    /// The text of a secret: [`Reply::Text`].
+    Secret {
+        /// Its name.
+        name: String,
     },
+    /// An asset's entry: [`Reply::Entries`] with one or none.
+    Entry {
+        /// Its path.
+        path: Vec<u8>,
+    },
+    /// All entries below a folder: [`Reply::Entries`].
+    Below {
+        /// The folder.
+        path: Vec<u8>,
+    },
+    /// Part of a file: [`Reply::Bytes`], none at its end.
+    Read {
+        /// Its path.
+        path: Vec<u8>,
+        /// Where to begin.
+        offset: u64,
+    },
+}
+
+/// A module that another host shall run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Action {
+    /// The task's id.
+    pub task: String,
+    /// The host that shall do it.
+    pub delegate_to: String,
+    /// The module's full name.
+    pub module: String,
+    /// Its templated arguments.
+    pub args: Map,
+    /// The variables that the module renders templates with, where it does.
+    pub vars: Map,
+    /// The folders in which files are looked for.
+    pub folders: Vec<String>,
+    /// The environment of the task.
+    pub environment: Map,
+    /// The user to become there, with method, flags and program, by the keywords' names.
+    pub escalation: Map,
+    /// Whether nothing may be changed.
+    pub check: bool,
+    /// Whether differences are wanted.
+    pub diff: bool,
+    /// Seconds that it may take; 0: any number.
+    pub timeout: u64,
 }
 
 /// What a driver answers.
@@ -144,11 +175,41 @@ pub enum Reply {
     /// There is nobody who could: the sentence says why.
     Refused(String),
     /// Go on.
-    Go,
-    /// The play ends here for this host: other hosts failed (`any_errors_fatal`, `max_fail_percentage`), with the reason.
-    Stop(String),
+    Go(Vec<Update>),
+    /// Go on with what comes after.
+    Pass(Vec<Update>),
+    /// Others failed: this host has failed, too.
+    Fail(Vec<Update>),
+    /// The play ends here for this host.
+    EndPlay(Vec<Update>),
+    /// A play begins.
+    Play {
+        /// The play's hosts, all batches together.
+        hosts: Vec<String>,
+        /// Those of them that run now.
+        batch: Vec<String>,
+        /// Those of them that have failed already.
+        gone: Vec<String>,
+        /// What happened before.
+        updates: Vec<Update>,
+    },
     /// Another host's variables.
-    Vars(Map),
+    Vars {
+        /// What the inventory says of it, where the plan does not know.
+        inventory: Option<Map>,
+        /// Its facts.
+        facts: Map,
+        /// What tasks set.
+        vars: Map,
+    },
     /// A result.
     Result(Map),
+    /// Numbers by which to sort.
+    Order(Vec<u32>),
+    /// A text. It is secret.
+    Text(String),
+    /// Entries of assets.
+    Entries(Vec<AssetEntry>),
+    /// Bytes of a file.
+    Bytes(Vec<u8>),
 }

@@ -9,12 +9,12 @@ use rustle_formats::order;
 use rustle_formats::plan::{PlayPlan, Task};
 
 use super::ahead::Used;
-use super::driver::Meeting;
 use super::level::Level;
 use super::play::{Flow, PlayRun};
 use super::role::Role;
 use super::runner::Abort;
 use super::task;
+use super::turns::LAST;
 use super::{Frame, meta};
 use crate::vars::{TaskVars, Templar};
 
@@ -226,12 +226,10 @@ pub(crate) fn flush(play: &PlayRun<'_, '_>) -> Result<Flow, Abort> {
     if !play.handlers.borrow().iter().any(|h| h.notified.get()) {
         return Ok(Flow::Next);
     }
-    let flow = play.meet(Meeting::Handlers, "")?;
-    if flow != Flow::Next {
-        return Ok(flow);
-    }
     let outer = play.handling.replace(true);
+    play.enter(LAST);
     let flow = run_notified(play);
+    play.leave();
     play.handling.set(outer);
     flow
 }
@@ -249,13 +247,21 @@ fn run_notified(play: &PlayRun<'_, '_>) -> Result<Flow, Abort> {
         }
         play.run.check_stop()?;
         let frame = handler.frame(play);
-        let flow = if meta::is_meta(&handler.task.module) {
-            meta::run(play, &frame)?
-        } else {
-            play.run_and_follow(&frame)?
-        };
+        play.enter(u32::try_from(index).unwrap_or(LAST));
+        let flow = run_one(play, &frame)?;
+        play.leave();
         if flow != Flow::Next {
             return Ok(flow);
         }
     }
+}
+
+fn run_one<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<Flow, Abort> {
+    if let Some(flow) = play.turn(frame)? {
+        return Ok(flow);
+    }
+    if meta::is_meta(&frame.task.module) {
+        return meta::run(play, frame);
+    }
+    play.run_and_follow(frame)
 }

@@ -14,6 +14,7 @@ use super::level::{Included, Level};
 use super::play::{Flow, PlayRun};
 use super::role::{Role, Wanted, below, stem};
 use super::runner::{Abort, Run};
+use super::task::TaskEnd;
 use super::{Frame, applied, result};
 use crate::args::{boolean, text};
 use crate::vars::Templar;
@@ -176,9 +177,14 @@ pub(crate) fn follow<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<Fl
             Err(reason) => return fail(play, frame, wish, &reason),
         }
     }
-    for found in all {
+    let keys = all.iter().map(|found| found.key.clone()).collect();
+    let order = play.order(keys)?;
+    let mut all: Vec<(u32, Found<'r>)> = order.into_iter().zip(all).collect();
+    order::sort_by_key(&mut all, |(step, _)| *step);
+    for (step, found) in all {
         let mut around = frame.around.clone();
         around.push(found.level);
+        play.enter(step);
         let flow = match found.content {
             Content::Tasks(items) => {
                 play.learn(items, &around)?;
@@ -186,6 +192,7 @@ pub(crate) fn follow<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<Fl
             }
             Content::Role(role) => play.role(&role, &mut around)?,
         };
+        play.leave();
         if flow != Flow::Next {
             return Ok(flow);
         }
@@ -219,8 +226,13 @@ fn fail<'r>(
         duration_ms: 0,
         delegated_to: None,
     });
-    play.keep_failure(frame, map);
-    Ok(Flow::Failed)
+    play.settle(
+        frame,
+        TaskEnd::Failed {
+            result: map,
+            unreachable: false,
+        },
+    )
 }
 
 /// What was brought in.
@@ -236,6 +248,8 @@ pub(crate) struct Found<'r> {
     /// What was brought in.
     pub content: Content<'r>,
     printed: String,
+    /// What tells it from what other hosts or items bring in with the same task.
+    key: String,
 }
 
 /// What a task (or one item of its loop) would bring in as things stand.
@@ -270,6 +284,7 @@ fn find<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>, wish: &Wish) -> Result<Fo
             level: Level::Include(Rc::new(included)),
             content: Content::Role(role),
             printed: wish.what.clone(),
+            key: key(wish),
         });
     }
     let candidates = candidates(frame, &wish.what, plan.base_dir.as_deref());
@@ -295,7 +310,14 @@ fn find<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>, wish: &Wish) -> Result<Fo
         level: Level::Include(Rc::new(included)),
         content: Content::Tasks(items),
         printed: below(plan, name),
+        key: key(wish),
     })
+}
+
+/// What tells a wish from others of the same task: what is included, and with which variables.
+fn key(wish: &Wish) -> String {
+    let told = [Value::Map(wish.args.clone()), Value::Map(wish.data.clone())];
+    format!("{} {told:?}", wish.what)
 }
 
 /// The names under which the plan may have the file that a task includes.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 use rustle_formats::{Map, Value};
 
-use super::driver::{Reply, Request};
+use super::driver::{Action, Reply, Request};
 use super::keywords::{Escalate, Keywords};
 use super::play::PlayRun;
 use super::runner::Abort;
@@ -49,6 +49,7 @@ pub(crate) fn invoke(call: &Call<'_, '_, '_>) -> Result<Map, Abort> {
         )));
     };
     if let Some(map) = delegated(call, module) {
+        keep_facts(call, module.spec().name, false, &map);
         return Ok(map);
     }
     let spec = module.spec();
@@ -57,6 +58,12 @@ pub(crate) fn invoke(call: &Call<'_, '_, '_>) -> Result<Map, Abort> {
             "Action '{}' does not support raw params.",
             spec.full_name()
         )));
+    }
+    if let (Some(why), Place::Target) = (
+        &call.play.run.store.options.unreachable,
+        module.spec().place,
+    ) {
+        return Ok(result::unreachable(why));
     }
     let args = match Args::check(module.spec(), &call.args, Moment::Running) {
         Ok(args) => args,
@@ -69,7 +76,16 @@ pub(crate) fn invoke(call: &Call<'_, '_, '_>) -> Result<Map, Abort> {
         Ok(ready) => run(call, &ready)?,
         Err(message) => result::task_failed(&message),
     };
-    keep_facts(call, module, &args, &map);
+    let name = module.spec().name;
+    if matches!(name, "add_host" | "group_by") && !result::is(&map, "failed") {
+        take_in(call, &mut map);
+    }
+    keep_facts(
+        call,
+        name,
+        name == "set_fact" && args.bool("cacheable"),
+        &map,
+    );
     let secrets = secret_values(module, &args);
     result::hide_arguments(&mut map, &secrets);
     Ok(map)
@@ -82,16 +98,13 @@ fn delegated(call: &Call<'_, '_, '_>, module: &dyn Module) -> Option<Map> {
     if host == store.host {
         return None;
     }
-    let reply = store.driver.ask(Request::Action {
-        position: call.play.position(),
-        task: call.frame.task.id.clone(),
-        delegate_to: host.to_owned(),
-        module: module.spec().full_name(),
-        args: call.args.clone(),
-        check: call.keywords.check,
-        diff: call.keywords.diff,
-    });
-    match reply {
+    if module.spec().place != Place::Target {
+        return None;
+    }
+    match store
+        .driver
+        .ask(Request::Action(Box::new(action(call, module, host))))
+    {
         Reply::Result(map) => Some(map),
         _ if matches!(host, "localhost" | "127.0.0.1" | "::1") => None,
         Reply::Refused(reason) => Some(result::task_failed(&format!(
@@ -100,6 +113,66 @@ fn delegated(call: &Call<'_, '_, '_>, module: &dyn Module) -> Option<Map> {
         _ => Some(result::task_failed(&format!(
             "the task is delegated to '{host}', and nobody could do it there"
         ))),
+    }
+}
+
+/// Lets the controller take in the host or group that a module names.
+fn take_in(call: &Call<'_, '_, '_>, map: &mut Map) {
+    let mut named = map.clone();
+    let store = &call.play.run.store;
+    named.insert("host".into(), store.host.into());
+    let changed = match store.driver.ask(Request::Inventory { named }) {
+        Reply::Go(updates) => {
+            store.apply(updates);
+            false
+        }
+        Reply::Pass(updates) => {
+            store.apply(updates);
+            true
+        }
+        Reply::Refused(why) => {
+            *map = result::failed(&why);
+            return;
+        }
+        _ => false,
+    };
+    map.insert("changed".into(), changed.into());
+}
+
+/// What another host is asked to do.
+fn action(call: &Call<'_, '_, '_>, module: &dyn Module, host: &str) -> Action {
+    let texts = |map: &IndexMap<String, String>| {
+        let pairs = map.iter().map(|(k, v)| (k.clone(), v.as_str().into()));
+        pairs.collect()
+    };
+    let mut escalation = Map::new();
+    if let Some(escalate) = &call.keywords.escalate {
+        escalation.insert("become_user".into(), escalate.user.as_str().into());
+        for (name, value) in [
+            ("become_method", &escalate.method),
+            ("become_flags", &escalate.flags),
+            ("become_exe", &escalate.program),
+        ] {
+            if let Some(value) = value {
+                escalation.insert(name.into(), value.as_str().into());
+            }
+        }
+    }
+    Action {
+        task: call.frame.task.id.clone(),
+        delegate_to: host.to_owned(),
+        module: module.spec().full_name(),
+        args: call.args.clone(),
+        vars: match module.spec().name {
+            "template" => call.templar.vars().data(),
+            _ => Map::new(),
+        },
+        folders: call.frame.folders(),
+        environment: texts(&call.keywords.environment),
+        escalation,
+        check: call.keywords.check,
+        diff: call.keywords.diff,
+        timeout: call.keywords.timeout.map_or(0, |t| t.as_secs().max(1)),
     }
 }
 
@@ -297,7 +370,7 @@ impl Drop for Folder {
 }
 
 /// Keeps the facts and variables that a module returned.
-fn keep_facts(call: &Call<'_, '_, '_>, module: &dyn Module, args: &Args, map: &Map) {
+fn keep_facts(call: &Call<'_, '_, '_>, module: &str, cacheable: bool, map: &Map) {
     if result::is(map, "failed") || result::is(map, "skipped") {
         return;
     }
@@ -305,19 +378,46 @@ fn keep_facts(call: &Call<'_, '_, '_>, module: &dyn Module, args: &Args, map: &M
         return;
     };
     let store = &call.play.run.store;
-    match module.spec().name {
+    let elsewhere =
+        call.keywords.delegate_facts && call.keywords.delegate_to.as_deref() != Some(store.host);
+    if elsewhere && matches!(module, "set_fact" | "include_vars") {
+        tell_about(call, facts, true);
+        return;
+    }
+    match module {
         "set_fact" => {
             for (name, value) in facts {
                 store.set(name, value.clone());
             }
-            if args.bool("cacheable") {
+            if cacheable {
                 store.add_facts(facts);
             }
         }
         "include_vars" => store.include(facts),
         // They are about the host that the task was delegated to.
-        _ if call.keywords.delegate_facts => {}
+        _ if elsewhere => tell_about(call, facts, false),
         _ => store.add_facts(facts),
+    }
+}
+
+/// Keeps facts or variables for the host that they are about.
+fn tell_about(call: &Call<'_, '_, '_>, new: &Map, set: bool) {
+    let store = &call.play.run.store;
+    let host = call.keywords.delegate_to.clone().unwrap_or_default();
+    if !store.options.attended {
+        return;
+    }
+    let mut news = store.news.borrow_mut();
+    let news = &mut *news;
+    let by_host = match set {
+        true => &mut news.about_vars,
+        false => &mut news.about,
+    };
+    let known = by_host
+        .entry(host)
+        .or_insert_with(|| Value::Map(Map::new()));
+    if let Value::Map(known) = known {
+        known.extend(new.clone());
     }
 }
 

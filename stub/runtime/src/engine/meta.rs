@@ -6,6 +6,7 @@ use rustle_formats::{Map, Value};
 use super::play::{Flow, PlayRun};
 use super::runner::Abort;
 use super::task;
+use super::together::Outcome;
 use super::{Frame, handlers};
 use crate::vars::{TaskVars, Templar};
 
@@ -30,6 +31,14 @@ pub(crate) const ACTIONS: &[&str] = &[
     "refresh_inventory",
     "reset_connection",
 ];
+
+/// Whether one host does it for all that come to it: it acts on the whole play.
+pub(super) fn for_all(action: &str) -> bool {
+    matches!(
+        action,
+        "clear_facts" | "clear_host_errors" | "end_batch" | "end_play" | "refresh_inventory"
+    )
+}
 
 /// What a `meta` task asks for.
 pub(crate) fn action(args: &Map) -> &str {
@@ -62,7 +71,11 @@ pub(crate) fn run<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<Flow,
                 Ok(true) => {}
                 Ok(false) => {
                     skip(play, frame, action);
-                    return Ok(Flow::Next);
+                    return if for_all(action) {
+                        play.done(Outcome::Fine, Flow::Next)
+                    } else {
+                        Ok(Flow::Next)
+                    };
                 }
                 Err(e) => return Err(Abort::Error(e.message)),
             }
@@ -70,14 +83,20 @@ pub(crate) fn run<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<Flow,
     }
     match action {
         // Handlers that run now are not run once more from within.
-        "flush_handlers" if frame.handler => {}
-        "flush_handlers" => return handlers::flush(play),
-        "end_play" | "end_host" | "end_batch" => return Ok(Flow::EndPlay),
-        "end_role" => return Ok(Flow::EndRole),
-        "clear_facts" => play.run.store.clear_facts(),
-        _ => {}
+        "flush_handlers" if frame.handler => Ok(Flow::Next),
+        "flush_handlers" => handlers::flush(play),
+        "end_play" => play.done(Outcome::EndPlay, Flow::EndPlay),
+        "end_batch" => play.done(Outcome::EndBatch, Flow::EndPlay),
+        "end_host" => play.done(Outcome::EndHost, Flow::EndPlay),
+        "end_role" => Ok(Flow::EndRole),
+        "clear_host_errors" => play.done(Outcome::ClearErrors, Flow::Next),
+        "refresh_inventory" => play.done(Outcome::RefreshInventory, Flow::Next),
+        "clear_facts" => {
+            play.run.store.clear_facts();
+            play.done(Outcome::ClearFacts, Flow::Next)
+        }
+        _ => Ok(Flow::Next),
     }
-    Ok(Flow::Next)
 }
 
 /// Tells that a condition kept a `meta` task from doing anything.

@@ -31,10 +31,12 @@ mod role;
 mod runner;
 mod tags;
 mod task;
+mod together;
+mod turns;
 
 pub(crate) use attempt::{name_free_form, with_defaults};
 pub use controller::Controller;
-pub use driver::{Driver, Machine, Meeting, Position, Reply, Request};
+pub use driver::{Action, Driver, Machine, Reply, Request};
 pub(crate) use frame::Frame;
 pub use hosts::choose_host;
 pub(crate) use includes::{included_files, is_include};
@@ -46,3 +48,4 @@ pub use options::Options;
 pub(crate) use play::glob as fits;
 pub(crate) use role::{Role, below, stem};
 pub use runner::{RunSummary, Runner};
+pub use together::{Once, Outcome, Since, Update};

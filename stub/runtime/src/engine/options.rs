@@ -35,6 +35,12 @@ pub struct Options {
     pub run_id: String,
     /// The artifact's root in hexadecimal, for the first event.
     pub root: Option<String>,
+    /// How many hosts work at a time, as `ansible_forks` says. Default: 5.
+    pub forks: Option<i64>,
+    /// Whether the driver answers for the other hosts of the run, so that this one keeps in step with them.
+    pub attended: bool,
+    /// Why this host cannot be reached, where it cannot: every module that would run there says so.
+    pub unreachable: Option<String>,
     /// The version of the runner, for the first event.
     pub runner: String,
 }

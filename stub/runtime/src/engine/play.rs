@@ -1,22 +1,20 @@
 //! A play: its hosts, its facts, its batches with blocks, rescue and always, and its handlers.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use rustle_formats::event::EventKind;
 use rustle_formats::plan::{PlayPlan, Task};
 use rustle_formats::{Map, Value};
 
-use super::driver::{Meeting, Position, Reply, Request};
 use super::handlers::{self, Handler};
 use super::includes::{self, Wish};
 use super::level::Level;
 use super::runner::{Abort, Run};
-use super::task::{self, TaskEnd};
-use super::{Frame, ahead, batches, meta, rehearse, tags};
+use super::task;
+use super::{Frame, ahead, batches, meta, rehearse, tags, turns};
 use crate::context::Staging;
-use crate::spec::Reach;
 use crate::vars::{PlayVars, TaskScope, TaskVars, Templar};
 
 /// How a play ended for this host.
@@ -39,12 +37,13 @@ pub(crate) enum Flow {
     EndPlay,
     /// The end of the tasks of this role (`meta: end_role`).
     EndRole,
+    /// The end of the play: the host cannot be reached.
+    Unreachable,
 }
 
 /// A play being run.
 pub(crate) struct PlayRun<'a, 'r> {
     pub run: &'a Run<'r>,
-    pub index: usize,
     pub play: &'r PlayPlan,
     pub vars: PlayVars<'r>,
     /// Names that tasks notified since handlers were last run.
@@ -63,9 +62,12 @@ pub(crate) struct PlayRun<'a, 'r> {
     pub(super) roles_done: RefCell<HashSet<String>>,
     /// Whether others run this play too.
     pub shared: bool,
-    /// Place of each task in the play, where others must be met; filled when `shared`.
-    positions: HashMap<*const Task, u32>,
-    passed: Cell<u32>,
+    /// The place of what is being run in the order of the play.
+    pub(super) place: RefCell<Vec<u32>>,
+    /// Whether a failure of the task that is being run ends the play for all.
+    pub(super) fatal: Cell<bool>,
+    /// Whether the task that is being run is done for all hosts.
+    pub(super) once: Cell<bool>,
     /// How many of the blocks that are being run have a rescue for what fails in them.
     pub(super) rescuers: Cell<usize>,
     /// What is staged, where the play is atomic.
@@ -79,27 +81,36 @@ pub(crate) fn run_play<'r>(
     play: &'r PlayPlan,
     gather: &'r Task,
 ) -> Result<PlayEnd, Abort> {
-    let hosts = hosts_of(run, play);
-    if !hosts.iter().any(|h| h == run.store.host) {
-        run.emit(EventKind::PlaySkipped {
-            name: play.name.clone(),
-            reason: "no hosts matched".into(),
-        });
-        return Ok(PlayEnd::Done);
-    }
+    let shared = run.store.options.attended;
+    let (hosts, batch, gone) = if shared {
+        match run.begin_play(index)? {
+            Some(begun) => (begun.hosts, begun.batch, begun.gone),
+            None => return Ok(PlayEnd::Done),
+        }
+    } else {
+        let hosts = hosts_of(run, play);
+        if !hosts.iter().any(|h| h == run.store.host) {
+            run.emit(EventKind::PlaySkipped {
+                name: play.name.clone(),
+                reason: "no hosts matched".into(),
+            });
+            return Ok(PlayEnd::Done);
+        }
+        (hosts.clone(), hosts, Vec::new())
+    };
     let turns = batches::order(play).map_err(Abort::Error)?;
     run.store.begin_play();
     let items = play.batches.iter().flat_map(|b| &b.tasks);
     let roles = ahead::roles(run.store.plan, items, &[]).map_err(Abort::Error)?;
     ahead::refuse_impossible(play)?;
-    let shared = hosts.len() > 1;
     let play_run = PlayRun {
         run,
-        index,
         play,
         vars: PlayVars {
             play: Some(play),
             hosts,
+            batch,
+            gone: RefCell::new(gone),
             failed: Cell::new(false),
             roles: RefCell::new(roles.iter().map(|used| used.role.clone()).collect()),
         },
@@ -111,12 +122,9 @@ pub(crate) fn run_play<'r>(
         roles_begun: RefCell::default(),
         roles_done: RefCell::default(),
         shared,
-        positions: if shared {
-            positions(play)
-        } else {
-            HashMap::new()
-        },
-        passed: Cell::new(0),
+        place: RefCell::default(),
+        fatal: Cell::new(false),
+        once: Cell::new(false),
         rescuers: Cell::new(0),
         staging: (play.atomic == Some(true)).then(Staging::default),
     };
@@ -145,7 +153,7 @@ fn name_of(play: &PlayRun<'_, '_>) -> String {
 
 /// The hosts of a play by name: all of the plan where it names none.
 fn hosts_of(run: &Run<'_>, play: &PlayPlan) -> Vec<String> {
-    let groups = &run.store.groups;
+    let groups = run.store.groups.borrow();
     let everybody = groups.all().get("all").cloned().unwrap_or_default();
     let mut hosts: Vec<String> = Vec::new();
     let mut add = |host: &str| {
@@ -172,25 +180,19 @@ fn hosts_of(run: &Run<'_>, play: &PlayPlan) -> Vec<String> {
     hosts
 }
 
-fn positions(play: &PlayPlan) -> HashMap<*const Task, u32> {
-    let mut tasks = Vec::new();
-    for batch in &play.batches {
-        for item in &batch.tasks {
-            item.collect(&mut tasks);
-        }
-    }
-    tasks.extend(&play.handlers);
-    (0u32..)
-        .zip(tasks)
-        .map(|(i, t)| (std::ptr::from_ref(t), i))
-        .collect()
+/// The place behind the section that a play has come to.
+fn end_of(turns: &[batches::Turn<'_>], batch: Option<usize>) -> u32 {
+    let last = turns.iter().rposition(|turn| Some(turn.batch) == batch);
+    last.map_or(0, |at| u32::try_from(at + 1).unwrap_or(turns::LAST))
 }
 
 impl<'r> PlayRun<'_, 'r> {
     fn through(&self, turns: &[batches::Turn<'r>], gather: &'r Task) -> Result<PlayEnd, Abort> {
-        let mut flow = self.meet(Meeting::PlayStart, "")?;
-        if flow == Flow::Next && self.play.gather_facts == Some(true) {
+        let mut flow = Flow::Next;
+        if self.play.gather_facts == Some(true) {
+            self.enter(0);
             flow = self.gather(gather)?;
+            self.leave();
         }
         if let (Flow::Next, Some(staging)) = (flow, &self.staging) {
             rehearse::rehearse(self, staging)?;
@@ -198,21 +200,29 @@ impl<'r> PlayRun<'_, 'r> {
         let batches = &self.play.batches;
         let sections = batches.iter().any(|b| b.flush_handlers == Some(true));
         let mut last: Option<usize> = None;
+        let mut step = 0;
         for turn in turns {
             if flow == Flow::Next {
+                self.enter(step);
                 flow = self.section_ends(last.filter(|l| *l != turn.batch))?;
+                self.leave();
             }
             if flow != Flow::Next {
                 break;
             }
             last = Some(turn.batch);
+            step += 1;
             if !self.concerns(&batches[turn.batch].hosts) {
                 continue;
             }
+            self.enter(step);
             flow = self.item(turn.content, &mut Vec::new())?;
+            self.leave();
         }
         if flow == Flow::Next {
+            self.enter(step);
             flow = self.section_ends(last)?;
+            self.leave();
         }
         if flow == Flow::EndRole {
             return Err(Abort::Error(
@@ -227,7 +237,13 @@ impl<'r> PlayRun<'_, 'r> {
             // Once after the tasks and once after what comes last in a play: what handlers notify gets a second turn. A
             // plan with sections has said where the first ones are.
             for _ in 0..if sections { 1 } else { 2 } {
+                self.enter(if sections {
+                    end_of(turns, last)
+                } else {
+                    turns::LAST
+                });
                 let end = handlers::flush(self)?;
+                self.leave();
                 if end == Flow::Failed {
                     flow = Flow::Failed;
                     self.vars.failed.set(true);
@@ -235,23 +251,15 @@ impl<'r> PlayRun<'_, 'r> {
                 }
             }
         }
-        if flow == Flow::Failed && self.tolerates_none() {
+        if flow == Flow::Failed && !self.shared && !turns::tolerates(self.play) {
             // Ansible says it when it counts the failed hosts, and again when it finds nobody to go on with.
             self.run.emit(EventKind::NoMoreHosts {});
             self.run.emit(EventKind::NoMoreHosts {});
         }
-        self.meet(Meeting::PlayEnd, "")?;
         Ok(match flow {
-            Flow::Failed => PlayEnd::Failed,
+            Flow::Failed | Flow::Unreachable if !self.shared => PlayEnd::Failed,
             _ => PlayEnd::Done,
         })
-    }
-
-    /// Whether `max_fail_percentage` ends the play when its only host has failed.
-    fn tolerates_none(&self) -> bool {
-        let share = self.play.max_fail_percentage.as_ref();
-        let share = share.and_then(|v| crate::args::text(v).trim().parse::<f64>().ok());
-        !self.shared && share.is_some_and(|share| share < 100.0)
     }
 
     /// Runs the handlers where a batch ends that wants it.
@@ -273,10 +281,11 @@ impl<'r> PlayRun<'_, 'r> {
         if !tags::selected(&frame.tags(), &options.tags, &options.skip_tags) {
             return Ok(Flow::Next);
         }
-        Ok(match task::run_task(self, &frame)? {
-            TaskEnd::Failed { .. } => Flow::Failed,
-            TaskEnd::Done => Flow::Next,
-        })
+        if let Some(flow) = self.turn(&frame)? {
+            return Ok(flow);
+        }
+        let end = task::run_task(self, &frame)?;
+        self.settle(&frame, end)
     }
 
     /// Whether a failure that happens now is caught by a rescue.
@@ -290,17 +299,11 @@ impl<'r> PlayRun<'_, 'r> {
         hosts.is_empty()
             || hosts
                 .iter()
-                .any(|name| store.groups.includes(name, store.host))
+                .any(|name| store.groups.borrow().includes(name, store.host))
     }
 
     /// Runs a task if the tags select it, and what it includes.
     pub(super) fn task(&self, task: &'r Task, around: &[Level<'r>]) -> Result<Flow, Abort> {
-        self.passed.set(
-            self.positions
-                .get(&std::ptr::from_ref(task))
-                .copied()
-                .unwrap_or(self.passed.get() + 1),
-        );
         if !self.concerns(&task.hosts) {
             return Ok(Flow::Next);
         }
@@ -317,15 +320,11 @@ impl<'r> PlayRun<'_, 'r> {
             return Ok(Flow::Next);
         }
         self.run.check_stop()?;
-        self.run.store.position.set(self.position());
+        if let Some(flow) = self.turn(&frame)? {
+            return Ok(flow);
+        }
         if meta::is_meta(&task.module) {
             return meta::run(self, &frame);
-        }
-        if reaches_out(&task.module) {
-            let flow = self.meet(Meeting::Task, &task.id)?;
-            if flow != Flow::Next {
-                return Ok(flow);
-            }
         }
         self.run_and_follow(&frame)
     }
@@ -333,24 +332,10 @@ impl<'r> PlayRun<'_, 'r> {
     /// Runs a task, and what it includes.
     pub(crate) fn run_and_follow(&self, frame: &Frame<'r>) -> Result<Flow, Abort> {
         let end = task::run_task(self, frame)?;
-        match self.done(frame, end)? {
+        match self.settle(frame, end)? {
             Flow::Next => includes::follow(self, frame),
             flow => Ok(flow),
         }
-    }
-
-    /// What follows from a task's end: a failure is kept for the rescue.
-    fn done(&self, frame: &Frame<'r>, end: TaskEnd) -> Result<Flow, Abort> {
-        let TaskEnd::Failed { result, fatal } = end else {
-            return Ok(Flow::Next);
-        };
-        if self.shared && fatal {
-            // The others must hear of it before they go on.
-            self.vars.failed.set(true);
-            self.meet(Meeting::Task, &frame.task.id)?;
-        }
-        self.keep_failure(frame, result);
-        Ok(Flow::Failed)
     }
 
     /// Keeps what a rescue may want to know of a failure.
@@ -382,39 +367,6 @@ impl<'r> PlayRun<'_, 'r> {
         }
         found
     }
-
-    /// The place that the run has come to.
-    pub(crate) fn position(&self) -> Position {
-        Position {
-            play: u32::try_from(self.index).unwrap_or(u32::MAX),
-            task: self.passed.get(),
-        }
-    }
-
-    /// Meets the play's other hosts, if there are any and there is a controller.
-    pub(crate) fn meet(&self, meeting: Meeting, task: &str) -> Result<Flow, Abort> {
-        if !self.shared {
-            return Ok(Flow::Next);
-        }
-        let reply = self.run.store.driver.ask(Request::Barrier {
-            position: self.position(),
-            task: task.to_owned(),
-            meeting,
-            failed: self.vars.failed.get(),
-        });
-        Ok(match reply {
-            Reply::Stop(reason) => {
-                self.run.warn(reason);
-                Flow::EndPlay
-            }
-            _ => Flow::Next,
-        })
-    }
-}
-
-/// Whether others can notice when a module runs. Unknown modules can do anything.
-fn reaches_out(module: &str) -> bool {
-    crate::modules::find(module).is_none_or(|m| m.spec().reach == Reach::Outside)
 }
 
 /// `ansible_failed_task`: what a rescue may want to know of the task.

@@ -27,6 +27,14 @@ pub(crate) fn failed(message: &str) -> Map {
     map
 }
 
+/// The result of a module on a host that cannot be reached.
+pub(crate) fn unreachable(why: &str) -> Map {
+    let mut map = failed(why);
+    map.shift_remove("failed");
+    map.insert("unreachable".into(), true.into());
+    map
+}
+
 /// A task that a condition kept from being done.
 pub(crate) fn skipped(condition: &Value) -> Map {
     let mut map = Map::new();

@@ -132,6 +132,9 @@ impl<'r> Run<'r> {
                 break;
             }
         }
+        if self.store.options.attended {
+            self.begin_play(plan.plays.len())?;
+        }
         match self.start_at.borrow().as_deref() {
             Some(name) if !plan.plays.is_empty() => {
                 Err(Abort::Error(format!("No matching task \"{name}\" found.")))

@@ -5,7 +5,6 @@ use std::time::Instant;
 use rustle_formats::event::{EventKind, Status};
 use rustle_formats::{Map, Value};
 
-use super::driver::{Reply, Request};
 use super::play::PlayRun;
 use super::runner::{Abort, Run, millis};
 use super::{Frame, attempt, handlers, includes, keywords, loops, result};
@@ -20,8 +19,8 @@ pub(crate) enum TaskEnd {
     Failed {
         /// The result, for a rescue.
         result: Map,
-        /// Whether it ends the play for all hosts (`any_errors_fatal`).
-        fatal: bool,
+        /// Whether the host could not be reached: nothing rescues that.
+        unreachable: bool,
     },
 }
 
@@ -105,33 +104,14 @@ pub(crate) fn run_task<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<
     finish(play, frame, &templar, ended, started)
 }
 
-/// Does the task, once or for each item, or takes the result of the host that did it for all.
+/// Does the task, once or for each item.
 fn execute<'r>(
     play: &PlayRun<'_, 'r>,
     frame: &Frame<'r>,
     templar: &Templar<'_, 'r>,
     modes: (bool, bool),
 ) -> Result<Ended, Abort> {
-    let once = play.shared
-        && keywords::flag(templar, "run_once", frame.run_once()).unwrap_or(None) == Some(true);
-    let driver = play.run.store.driver;
-    if once {
-        let reply = driver.ask(Request::RunOnce {
-            position: play.position(),
-            task: frame.task.id.clone(),
-        });
-        if let Reply::Result(map) = reply {
-            return Ok(Ended {
-                map,
-                looped: false,
-                no_log: attempt::no_log(frame, templar),
-                delegated_to: None,
-                hidden: Vec::new(),
-                ignored: None,
-            });
-        }
-    }
-    let ended = match loops::items(frame, templar) {
+    Ok(match loops::items(frame, templar) {
         loops::Items::None => {
             let mut one = attempt::once(play, frame, templar, modes, None)?;
             if includes::is_include(&frame.task.module) {
@@ -151,14 +131,7 @@ fn execute<'r>(
             ignored: None,
         },
         loops::Items::List(list) => loops::run(play, frame, templar, modes, list)?,
-    };
-    if once {
-        driver.ask(Request::RunOnceDone {
-            task: frame.task.id.clone(),
-            result: ended.map.clone(),
-        });
-    }
-    Ok(ended)
+    })
 }
 
 /// Registers, tells and counts the result, and notifies handlers.
@@ -217,15 +190,14 @@ fn finish<'r>(
         delegated_to,
     });
     if matches!(status, Status::Failed | Status::Unreachable) && !ignored {
-        if rescued {
+        if rescued && status == Status::Failed {
             run.emit(EventKind::Rescued {
                 host: run.store.host.to_owned(),
             });
         }
-        let fatal = keywords::flag(templar, "any_errors_fatal", frame.any_errors_fatal());
         return Ok(TaskEnd::Failed {
             result: map,
-            fatal: fatal == Ok(Some(true)),
+            unreachable: status == Status::Unreachable,
         });
     }
     run.check_stop()?;

@@ -76,8 +76,10 @@ core {
 }
 // What few plans use: left out of the core flavour of the stub.
 full {
+    add_host::AddHost,
     assemble::Assemble,
     getent::Getent,
+    group_by::GroupBy,
 }
 }
 

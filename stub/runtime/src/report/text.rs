@@ -59,6 +59,16 @@ pub struct TextReporter {
     current: Current,
     tally: Tally,
     told: HashSet<String>,
+    /// What was brought in last, and for which hosts: several are told in one line.
+    included: Option<Included>,
+}
+
+/// What a task brought in.
+struct Included {
+    what: String,
+    /// The item, with all around it.
+    item: String,
+    hosts: Vec<String>,
 }
 
 /// Everything that one result is printed from.
@@ -84,6 +94,7 @@ impl TextReporter {
             current: Current::default(),
             tally: Tally::default(),
             told: HashSet::new(),
+            included: None,
         }
     }
 
@@ -97,6 +108,9 @@ impl TextReporter {
     /// Takes one event in and gives what is to be printed to `sink`, whole lines at a time.
     pub fn event(&mut self, event: &Event, sink: Sink<'_>) {
         self.tally.add(event);
+        if !matches!(event.kind, EventKind::Included { .. }) {
+            self.tell_included(sink);
+        }
         match &event.kind {
             EventKind::PlayStarted { name, .. } => self.heading(&format!("PLAY [{name}]"), sink),
             EventKind::PlaySkipped { name, reason } => {
@@ -169,11 +183,17 @@ impl TextReporter {
             EventKind::Included {
                 host, what, label, ..
             } => {
+                // What Python takes for false is not printed.
                 let item = label
                     .as_ref()
+                    .filter(|l| {
+                        !matches!(
+                            python_str(l).as_str(),
+                            "" | "0" | "0.0" | "False" | "None" | "[]" | "{}"
+                        )
+                    })
                     .map(|l| format!(" => (item={})", python_str(l)));
-                let text = format!("included: {what} for {host}{}", item.unwrap_or_default());
-                self.say(&text, Some(Colour::Skipped), sink);
+                self.include(what, item.unwrap_or_default(), host, sink);
             }
             EventKind::NoMoreHosts {} => self.heading("NO MORE HOSTS LEFT", sink),
             EventKind::Warning { message, .. } => self.warning(message, sink),
@@ -347,6 +367,32 @@ impl TextReporter {
         }
         if line.ignored {
             self.say("...ignoring", Some(Colour::Skipped), sink);
+        }
+    }
+
+    fn include(&mut self, what: &str, item: String, host: &str, sink: Sink<'_>) {
+        if let Some(last) = &mut self.included
+            && last.what == what
+            && last.item == item
+            && !last.hosts.iter().any(|h| h == host)
+        {
+            last.hosts.push(host.to_owned());
+            return;
+        }
+        self.tell_included(sink);
+        self.included = Some(Included {
+            what: what.to_owned(),
+            item,
+            hosts: vec![host.to_owned()],
+        });
+    }
+
+    /// Tells what was brought in, now that nothing more is.
+    fn tell_included(&mut self, sink: Sink<'_>) {
+        if let Some(included) = self.included.take() {
+            let hosts = included.hosts.join(", ");
+            let text = format!("included: {} for {hosts}{}", included.what, included.item);
+            self.say(&text, Some(Colour::Skipped), sink);
         }
     }
 

@@ -52,6 +52,12 @@ impl Groups {
         groups
     }
 
+    /// Takes groups over as somebody else worked them out.
+    pub(crate) fn replace(&mut self, groups: Vec<(String, Vec<String>)>) {
+        self.hosts.clear();
+        self.hosts.extend(groups);
+    }
+
     /// All groups with their hosts.
     pub(crate) fn all(&self) -> &BTreeMap<String, Vec<String>> {
         &self.hosts

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use rustle_template::{Error, Interp, Object, Value as Rendered};
+use rustle_template::{Args, Error, Interp, Object, Value as Rendered};
 
 #[derive(Default)]
 struct Known {
@@ -48,6 +48,7 @@ impl Others {
 }
 
 /// The value of `hostvars`: a mapping of hosts.
+#[derive(Clone)]
 struct HostVars {
     own: String,
     own_vars: Rendered,
@@ -83,6 +84,20 @@ impl Object for HostVars {
         key.as_str().map_or(Ok(None), |host| self.of(host))
     }
 
+    fn get_attr(&self, _: &mut Interp<'_>, name: &str) -> Result<Option<Rendered>, Error> {
+        let method = match name {
+            "keys" => Method::Keys,
+            "values" => Method::Values,
+            "items" => Method::Items,
+            "get" => Method::Get,
+            _ => return Ok(None),
+        };
+        Ok(Some(Rendered::object(Bound {
+            of: self.clone(),
+            method,
+        })))
+    }
+
     fn iterate(&self) -> Option<Result<Vec<Rendered>, Error>> {
         Some(Ok(self
             .hosts
@@ -96,13 +111,65 @@ impl Object for HostVars {
     }
 
     fn contains(&self, item: &Rendered) -> Option<bool> {
-        Some(
-            item.as_str()
-                .is_some_and(|h| h == self.own || self.hosts.iter().any(|k| k == h)),
-        )
+        Some(item.as_str().is_some_and(|h| {
+            h == self.own || h == "localhost" || self.hosts.iter().any(|k| k == h)
+        }))
     }
 
     fn text(&self) -> String {
         format!("<variables of {} hosts>", self.hosts.len())
+    }
+}
+
+/// What a mapping of Python can do.
+#[derive(Clone, Copy)]
+enum Method {
+    Keys,
+    Values,
+    Items,
+    Get,
+}
+
+/// `hostvars.items` before it is called.
+struct Bound {
+    of: HostVars,
+    method: Method,
+}
+
+impl Object for Bound {
+    fn type_name(&self) -> &str {
+        "method"
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn is_callable(&self) -> bool {
+        true
+    }
+
+    fn call(&self, _: &mut Interp<'_>, args: Args) -> Result<Rendered, Error> {
+        let of = &self.of;
+        if let Method::Get = self.method {
+            let [name, default] = args.bind("get", ["key", "default"], 1)?;
+            let found = match name.as_ref().and_then(Rendered::as_str) {
+                Some(host) if host == of.own || of.hosts.iter().any(|h| h == host) => {
+                    of.of(host)?
+                }
+                _ => None,
+            };
+            return Ok(found.or(default).unwrap_or(Rendered::None));
+        }
+        let mut out = Vec::new();
+        for host in &of.hosts {
+            let name = Rendered::str(host.as_str());
+            out.push(match self.method {
+                Method::Keys => name,
+                Method::Values => of.of(host)?.unwrap_or(Rendered::None),
+                _ => Rendered::tuple(vec![name, of.of(host)?.unwrap_or(Rendered::None)]),
+            });
+        }
+        Ok(Rendered::list(out))
     }
 }

@@ -48,7 +48,8 @@ pub(super) fn value(scope: &TaskScope<'_, '_>, name: &str) -> Option<Value> {
     Some(match name {
         "groups" => {
             let mut map = Map::new();
-            let all = store.groups.all();
+            let known = store.groups.borrow();
+            let all = known.all();
             for first in ["all", "ungrouped"] {
                 map.insert(
                     first.into(),
@@ -62,18 +63,17 @@ pub(super) fn value(scope: &TaskScope<'_, '_>, name: &str) -> Option<Value> {
         }
         "ansible_facts" => Value::Map(namespaced(&store.facts.borrow())),
         "ansible_play_hosts" | "ansible_play_batch" | "play_hosts" => {
-            if scope.play.failed.get() {
-                let others: Vec<String> = scope
-                    .play
-                    .hosts
-                    .iter()
-                    .filter(|h| *h != store.host)
-                    .cloned()
-                    .collect();
-                texts(&others)
-            } else {
-                texts(&scope.play.hosts)
-            }
+            let play = scope.play;
+            let list = match name {
+                "ansible_play_batch" => &play.batch,
+                _ => &play.hosts,
+            };
+            let gone = play.gone.borrow();
+            let failed = play.failed.get();
+            let left = list
+                .iter()
+                .filter(|h| !(gone.contains(h) || failed && *h == store.host));
+            Value::List(left.map(|h| h.as_str().into()).collect())
         }
         "ansible_play_hosts_all" => texts(&scope.play.hosts),
         "ansible_play_name" => scope
@@ -83,7 +83,7 @@ pub(super) fn value(scope: &TaskScope<'_, '_>, name: &str) -> Option<Value> {
         "ansible_check_mode" => options.check.into(),
         "ansible_diff_mode" => options.diff.into(),
         "ansible_verbosity" => i64::from(options.verbosity).into(),
-        "ansible_forks" => 5.into(),
+        "ansible_forks" => options.forks.unwrap_or(5).into(),
         "ansible_version" => version(),
         "ansible_run_tags" if options.tags.is_empty() => Value::from(vec!["all"]),
         "ansible_run_tags" => texts(&options.tags),
@@ -124,8 +124,8 @@ pub(super) fn weak(scope: &TaskScope<'_, '_>, name: &str) -> Option<Value> {
         "inventory_hostname" => store.host.into(),
         "inventory_hostname_short" => store.host.split('.').next().unwrap_or_default().into(),
         "group_names" => {
-            let names: Vec<&str> = store.groups.names_of(store.host);
-            Value::from(names)
+            let groups = store.groups.borrow();
+            Value::from(groups.names_of(store.host))
         }
         _ => return None,
     })

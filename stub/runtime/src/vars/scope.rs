@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use indexmap::IndexMap;
 use rustle_formats::order;
 use rustle_formats::{Map, Value};
 use rustle_template::{Dict, Error, ErrorKind, Key, Scope, Value as Rendered};
@@ -115,7 +116,7 @@ impl<'a, 'r> TaskVars<'a, 'r> {
         if let Some(value) = magic::weak(&self.scope, name) {
             return Some(look(&value, false, None));
         }
-        if let Some(value) = store.inventory.get(name) {
+        if let Some(value) = store.inventory.borrow().get(name) {
             return Some(look(value, true, Some(Layer::Inventory)));
         }
         if let Some(value) = self.default(name) {
@@ -243,6 +244,20 @@ impl<'a, 'r> TaskVars<'a, 'r> {
         })
     }
 
+    /// This host's variables as data, for who renders templates elsewhere.
+    pub(crate) fn data(&self) -> Map {
+        let mut out = Map::new();
+        for name in self.names() {
+            if !matches!(name.as_str(), "hostvars" | "vars" | "omit")
+                && let Ok(Some(value)) = self.get(&name)
+                && let Ok(value) = value.to_formats()
+            {
+                out.insert(name, value);
+            }
+        }
+        out
+    }
+
     /// This host's variables as a mapping, `hostvars` and `vars` apart.
     fn all(&self) -> Result<Rendered, Error> {
         let dict = Dict::new();
@@ -259,23 +274,48 @@ impl<'a, 'r> TaskVars<'a, 'r> {
     /// Another host's variables: asked for, else what the plan itself says of it.
     pub(super) fn of_host(&self, host: &str) -> Option<Rendered> {
         let store = self.scope.store;
-        let reply = store.driver.ask(Request::HostVars {
-            host: host.to_owned(),
-            position: store.position.get(),
-        });
-        if let Reply::Vars(map) = reply {
-            return Some(Rendered::from_formats(&Value::Map(map), false));
-        }
-        let known = store.groups.all().get("all")?;
-        if !known.iter().any(|h| h == host) {
+        let groups = store.groups.borrow();
+        let implicit = matches!(host, "localhost" | "127.0.0.1" | "::1");
+        if !implicit && !groups.all().get("all")?.iter().any(|h| h == host) {
             return None;
         }
-        let vars = inventory_of(store.plan, &store.groups, host);
-        let value = Rendered::from_formats(&Value::Map(vars), true);
-        if let Rendered::Dict(dict) = &value {
-            dict.insert(Key::from_str("inventory_hostname"), Rendered::str(host));
+        let reply = store.driver.ask(Request::HostVars {
+            host: host.to_owned(),
+        });
+        let (inventory, facts, set) = match reply {
+            Reply::Vars {
+                inventory,
+                facts,
+                vars,
+            } => (inventory, facts, vars),
+            _ => (None, Map::new(), Map::new()),
+        };
+        let mut vars = inventory.unwrap_or_else(|| inventory_of(store.plan, &groups, host));
+        let short = host.split('.').next().unwrap_or_default();
+        vars.insert("inventory_hostname".into(), host.into());
+        vars.insert("inventory_hostname_short".into(), short.into());
+        vars.insert("group_names".into(), Value::from(groups.names_of(host)));
+        if let Some(groups) = magic::value(&self.scope, "groups") {
+            vars.insert("groups".into(), groups);
         }
-        Some(value)
+        let mut layers: IndexMap<String, Rendered> = IndexMap::new();
+        let mut lay = |map: &Map, trusted: bool| {
+            for (name, value) in map {
+                let value = self.convert(value, trusted);
+                layers.insert(name.clone(), value.unwrap_or(Rendered::None));
+            }
+        };
+        lay(&vars, true);
+        let mut named = Map::new();
+        named.insert(
+            "ansible_facts".into(),
+            Value::Map(magic::namespaced(&facts)),
+        );
+        lay(&facts, false);
+        lay(&named, false);
+        lay(&set, false);
+        lay(&store.extra, true);
+        Some(Rendered::Dict(self.scope.templates.in_own_words(&layers)))
     }
 }
 
@@ -283,7 +323,8 @@ impl Scope for TaskVars<'_, '_> {
     fn get(&self, name: &str) -> Result<Option<Rendered>, Error> {
         let store = self.scope.store;
         if name == "hostvars" {
-            let hosts = store.groups.all().get("all").cloned().unwrap_or_default();
+            let groups = store.groups.borrow();
+            let hosts = groups.all().get("all").cloned().unwrap_or_default();
             let others = &self.scope.templates.others;
             return Ok(Some(others.object(store.host, self.all()?, hosts)));
         }
@@ -329,7 +370,7 @@ impl Scope for TaskVars<'_, '_> {
             }
         }
         names.extend(store.facts.borrow().keys().cloned());
-        names.extend(store.inventory.keys().cloned());
+        names.extend(store.inventory.borrow().keys().cloned());
         names.extend(store.plan.secrets.iter().map(|s| s.name.clone()));
         order::sort(&mut names);
         names.dedup();

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::mem;
 use std::rc::Rc;
 
 use rustle_formats::plan::{ExecutionPlan, PlayPlan};
@@ -11,7 +12,7 @@ use rustle_formats::{Map, Value};
 use rustle_template::Value as Rendered;
 
 use super::Groups;
-use crate::engine::{Driver, Options, Position, Role};
+use crate::engine::{Driver, Options, Outcome, Role, Since, Update};
 
 /// What a run knows about its host besides one task's own variables.
 pub(crate) struct Store<'r> {
@@ -19,8 +20,8 @@ pub(crate) struct Store<'r> {
     pub host: &'r str,
     pub options: &'r Options,
     pub driver: &'r dyn Driver,
-    pub groups: Groups,
-    pub inventory: Map,
+    pub groups: RefCell<Groups>,
+    pub inventory: RefCell<Map>,
     pub extra: Map,
     /// Facts under the names that they were gathered by (`ansible_distribution`).
     pub facts: RefCell<Map>,
@@ -34,8 +35,8 @@ pub(crate) struct Store<'r> {
     pub redactor: RefCell<Redactor>,
     /// Counts changes, so that what was computed from variables can tell whether it is still right.
     pub generation: Cell<u64>,
-    /// How far the run has come, for questions about other hosts.
-    pub position: Cell<Position>,
+    /// What other hosts of the run do not know yet, where somebody would tell them.
+    pub news: RefCell<Since>,
     /// What was made of variables for templates, by layer.
     made: RefCell<HashMap<Layer, HashMap<String, Rendered>>>,
 }
@@ -57,10 +58,28 @@ pub(crate) struct PlayVars<'r> {
     pub play: Option<&'r PlayPlan>,
     /// The play's hosts, by name.
     pub hosts: Vec<String>,
-    /// Those that failed in it.
+    /// Those of them that run together.
+    pub batch: Vec<String>,
+    /// Others that failed in it.
+    pub gone: RefCell<Vec<String>>,
+    /// Whether this host failed in it.
     pub failed: Cell<bool>,
     /// The roles whose defaults and variables the whole play sees, in the order in which it uses them.
     pub roles: RefCell<Vec<Rc<Role<'r>>>>,
+}
+
+impl PlayVars<'_> {
+    /// Takes in what became of other hosts.
+    pub(crate) fn follow(&self, updates: &[Update]) {
+        let mut gone = self.gone.borrow_mut();
+        for update in updates {
+            match update {
+                Update::Gone(hosts) => gone.extend(hosts.iter().cloned()),
+                Update::Back(hosts) => gone.retain(|host| !hosts.contains(host)),
+                _ => {}
+            }
+        }
+    }
 }
 
 impl<'r> Store<'r> {
@@ -79,8 +98,8 @@ impl<'r> Store<'r> {
             host,
             options,
             driver,
-            groups,
-            inventory,
+            groups: RefCell::new(groups),
+            inventory: RefCell::new(inventory),
             extra,
             facts: RefCell::default(),
             fresh: RefCell::default(),
@@ -88,7 +107,7 @@ impl<'r> Store<'r> {
             secrets: RefCell::default(),
             redactor: RefCell::default(),
             generation: Cell::new(0),
-            position: Cell::new(Position { play: 0, task: 0 }),
+            news: RefCell::default(),
             made: RefCell::default(),
         }
     }
@@ -119,7 +138,41 @@ impl<'r> Store<'r> {
     /// Keeps facts that a module returned.
     pub(crate) fn add_facts(&self, facts: &Map) {
         self.forget(Layer::Facts);
+        if self.options.attended {
+            self.news.borrow_mut().facts.extend(facts.clone());
+        }
         self.facts.borrow_mut().extend(facts.clone());
+    }
+
+    /// What the other hosts of the run do not know yet, and how it ended.
+    pub(crate) fn since(&self, outcome: Outcome) -> Since {
+        Since {
+            outcome,
+            ..mem::take(&mut *self.news.borrow_mut())
+        }
+    }
+
+    /// Takes in what others did to this host.
+    pub(crate) fn apply(&self, updates: Vec<Update>) {
+        for update in updates {
+            match update {
+                Update::Facts(facts) => {
+                    self.forget(Layer::Facts);
+                    self.facts.borrow_mut().extend(facts);
+                }
+                Update::Vars(vars) => {
+                    self.forget(Layer::Fresh);
+                    self.fresh.borrow_mut().extend(vars);
+                }
+                Update::ClearFacts => self.clear_facts(),
+                Update::Gone(_) | Update::Back(_) => self.touch(),
+                Update::Inventory { groups, vars } => {
+                    self.forget(Layer::Inventory);
+                    self.groups.borrow_mut().replace(groups);
+                    *self.inventory.borrow_mut() = vars;
+                }
+            }
+        }
     }
 
     /// Keeps variables that `set_fact` or `register` set.
@@ -128,12 +181,19 @@ impl<'r> Store<'r> {
         if let Some(made) = self.made.borrow_mut().get_mut(&Layer::Fresh) {
             made.remove(name);
         }
+        if self.options.attended {
+            let mut news = self.news.borrow_mut();
+            news.vars.insert(name.to_owned(), value.clone());
+        }
         self.fresh.borrow_mut().insert(name.to_owned(), value);
     }
 
     /// Keeps variables that `include_vars` read.
     pub(crate) fn include(&self, vars: &Map) {
         self.forget(Layer::Included);
+        if self.options.attended {
+            self.news.borrow_mut().vars.extend(vars.clone());
+        }
         self.included.borrow_mut().extend(vars.clone());
     }
 

@@ -3,10 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use indexmap::IndexMap;
 use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::{Map, Value};
 use rustle_template::{
-    Engine, Error, ErrorKind, FileOptions, Templar as Inner, UNTRUSTED, Value as Rendered,
+    Dict, Engine, Error, ErrorKind, FileOptions, Key, Templar as Inner, UNTRUSTED,
+    Value as Rendered,
 };
 
 use super::hostvars::Others;
@@ -88,6 +90,20 @@ impl<'r> Templates<'r> {
             beside,
             others: Others::default(),
         }
+    }
+
+    /// Another host's variables, with templates in them rendered with themselves. What cannot be rendered so stays a
+    /// template, and fails where it is used.
+    pub(super) fn in_own_words(&self, vars: &IndexMap<String, Rendered>) -> Dict {
+        let inner = Inner::new(&self.engine, vars);
+        let dict = Dict::new();
+        for (name, value) in vars {
+            let value = inner
+                .template_value(value)
+                .unwrap_or_else(|_| value.clone());
+            dict.insert(Key::from_str(name.as_str()), value);
+        }
+        dict
     }
 
     /// Says where the current task's files are looked for, and forgets what other hosts' variables were before it.

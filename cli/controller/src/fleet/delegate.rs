@@ -1,0 +1,168 @@
+//! Tasks that another host does: each is a plan of one task, in a session of its own on that host.
+
+use std::sync::Arc;
+
+use rustle_formats::event::EventKind;
+use rustle_formats::plan::{
+    ExecutionPlan, HostPlan, Item, PLAN_VERSION, PlayPlan, Task, TaskBatch,
+};
+use rustle_formats::{Map, Value};
+use rustle_runtime::engine::{Action, Reply, Request};
+
+use super::member::{Member, Standing};
+use super::play::{Coordinator, Stop};
+use super::session::News;
+
+impl Coordinator<'_> {
+    /// Lets another host do a task, and its asker know when it is done.
+    pub(super) fn delegate(&mut self, member: usize, id: u64, action: Action) {
+        let host = action.delegate_to.clone();
+        let way = self.roster.way(&host, None);
+        let artifact = (self.fleet.pack)(plan_of(action));
+        let (way, artifact) = match (way, artifact) {
+            (Ok(way), Ok(artifact)) => (way, artifact),
+            (Err(why), _) => return self.reply(member, id, unreachable(&why)),
+            (_, Err(why)) => return self.reply(member, id, failed(&why)),
+        };
+        let mut helper = Member::new(&host);
+        helper.errand = Some((member, id));
+        self.members.push(helper);
+        let helper = self.members.len() - 1;
+        if let Err(Stop::Error(why)) = self.start_with(helper, way, None, Arc::new(artifact)) {
+            self.reply(member, id, failed(&why));
+        }
+    }
+
+    fn reply(&mut self, member: usize, id: u64, result: Map) {
+        self.members[member].say(id, &Reply::Result(result));
+    }
+
+    /// What comes from a host that does a task for another.
+    pub(super) fn on_errand(&mut self, helper: usize, news: News) {
+        match news {
+            News::Event(event) => {
+                if let EventKind::TaskResult {
+                    result: Value::Map(map),
+                    ..
+                } = event.kind
+                {
+                    self.members[helper].result = Some(map);
+                }
+            }
+            News::Ask(id, request) => match *request {
+                Request::Play { index: 0, .. } => {
+                    let host = vec![self.members[helper].name.clone()];
+                    let reply = Reply::Play {
+                        hosts: host.clone(),
+                        batch: host,
+                        gone: Vec::new(),
+                        updates: Vec::new(),
+                    };
+                    self.members[helper].say(id, &reply);
+                }
+                Request::Play { .. } => self.members[helper].say(id, &Reply::Pass(Vec::new())),
+                Request::Turn { .. } | Request::Done { .. } => {
+                    self.members[helper].say(id, &Reply::Go(Vec::new()));
+                }
+                other => self.answer_question(helper, id, other),
+            },
+            News::Ended => self.come_back(helper, "the host did not say how the task ended"),
+            News::Lost(why) | News::Refused(why) => self.come_back(helper, &why),
+        }
+    }
+
+    /// The task is done, or will never be.
+    fn come_back(&mut self, helper: usize, why: &str) {
+        let host = &mut self.members[helper];
+        host.standing = Standing::Ended;
+        host.orders = None;
+        let result = host.result.take();
+        if let Some((member, id)) = host.errand {
+            self.reply(member, id, result.unwrap_or_else(|| unreachable(why)));
+        }
+    }
+}
+
+fn failed(why: &str) -> Map {
+    let mut map = Map::new();
+    map.insert("changed".into(), false.into());
+    map.insert("failed".into(), true.into());
+    map.insert("msg".into(), why.into());
+    map
+}
+
+fn unreachable(why: &str) -> Map {
+    let mut map = Map::new();
+    map.insert("changed".into(), false.into());
+    map.insert("msg".into(), why.into());
+    map.insert("unreachable".into(), true.into());
+    map
+}
+
+/// The plan of one task, with nothing in it that would be taken for a template.
+fn plan_of(action: Action) -> ExecutionPlan {
+    let (check, diff) = (action.check, action.diff);
+    let mut task = Task {
+        id: action.task.clone(),
+        name: action.module.clone(),
+        module: action.module,
+        asset_paths: action.folders,
+        ..Task::default()
+    };
+    task.args = data(action.args);
+    task.vars = data(action.vars);
+    if !action.environment.is_empty() {
+        task.environment = Some(Value::Map(data(action.environment)));
+    }
+    if !action.escalation.is_empty() {
+        let text = |name: &str| action.escalation.get(name).cloned();
+        task.become_ = Some(true.into());
+        task.become_user = text("become_user");
+        task.become_method = text("become_method");
+        task.become_flags = text("become_flags");
+        task.become_exe = text("become_exe");
+    }
+    if action.timeout > 0 {
+        task.timeout = Some(Value::Int(
+            i64::try_from(action.timeout).unwrap_or(i64::MAX),
+        ));
+    }
+    let mut plan = ExecutionPlan {
+        version: PLAN_VERSION,
+        ..ExecutionPlan::default()
+    };
+    plan.hosts
+        .insert(action.delegate_to.clone(), HostPlan::default());
+    plan.plays.push(PlayPlan {
+        play_id: "delegated".into(),
+        name: "delegated".into(),
+        hosts: vec![action.delegate_to],
+        gather_facts: Some(false),
+        check_mode: Some(check.into()),
+        diff: Some(diff.into()),
+        batches: vec![TaskBatch {
+            batch_id: "delegated".into(),
+            tasks: vec![Item::Task(Box::new(task))],
+            ..TaskBatch::default()
+        }],
+        ..PlayPlan::default()
+    });
+    plan
+}
+
+/// Values whose text is never a template.
+fn data(map: Map) -> Map {
+    map.into_iter().map(|(k, v)| (k, plain(v))).collect()
+}
+
+fn plain(value: Value) -> Value {
+    match value {
+        Value::Str(text) => Value::Unsafe(text),
+        Value::List(list) => Value::List(list.into_iter().map(plain).collect()),
+        Value::Map(map) => Value::Map(data(map)),
+        Value::Pairs(pairs) => {
+            Value::Pairs(pairs.into_iter().map(|(k, v)| (k, plain(v))).collect())
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,168 @@
+//! What hosts ask for beside leave to go on: files, secrets, each other's variables.
+
+use rustle_formats::{Map, Value};
+use rustle_runtime::assets::{AssetEntry, Assets as _};
+use rustle_runtime::engine::{Reply, Request, Since, Update};
+
+use super::play::{Coordinator, Stop};
+
+/// How much of a file one answer carries, in bytes.
+const CHUNK: usize = 1 << 20;
+
+impl Coordinator<'_> {
+    /// Answers at once, or lets somebody else answer.
+    pub(super) fn answer_question(&mut self, member: usize, id: u64, request: Request) {
+        let files = &self.fleet.files;
+        let entries = |found: std::io::Result<Vec<AssetEntry>>| match found {
+            Ok(entries) => Reply::Entries(entries),
+            Err(e) => Reply::Refused(e.to_string()),
+        };
+        let reply = match request {
+            Request::HostVars { host } => return self.tell_of(member, id, &host),
+            Request::Inventory { named } => {
+                let reply = self.take_in(member, &named);
+                self.members[member].say(id, &reply);
+                return;
+            }
+            Request::Secret { name } => match self.fleet.secrets.get(&name) {
+                Some(text) => Reply::Text(text.as_str().to_owned()),
+                None => Reply::Refused(format!("there is no secret '{name}' for this host")),
+            },
+            Request::Entry { path } => entries(files.entry(&path).map(|e| e.into_iter().collect())),
+            Request::Below { path } => entries(files.below(&path)),
+            Request::Read { path, offset } => {
+                let mut part = Part {
+                    skip: offset,
+                    bytes: Vec::new(),
+                };
+                match files.read(&path, &mut part) {
+                    Err(e) if part.bytes.len() < CHUNK => Reply::Refused(e.to_string()),
+                    _ => Reply::Bytes(part.bytes),
+                }
+            }
+            Request::Action(action) => return self.delegate(member, id, *action),
+            _ => Reply::Refused("this is asked at the wrong time".to_owned()),
+        };
+        self.members[member].say(id, &reply);
+    }
+
+    /// Takes in the hosts and groups that a task names, and tells all hosts.
+    pub(super) fn change_inventory(&mut self, since: &Since) -> Result<(), Stop> {
+        let mut changed = false;
+        if since.outcome == rustle_runtime::engine::Outcome::RefreshInventory {
+            self.roster.refresh().map_err(Stop::Error)?;
+            changed = true;
+        }
+        if changed {
+            self.tell_inventory().map_err(Stop::Error)?;
+        }
+        Ok(())
+    }
+
+    /// Lets all hosts know the inventory as it is now.
+    fn tell_inventory(&mut self) -> Result<(), String> {
+        self.renewed = true;
+        for member in 0..self.members.len() {
+            let update = self.inventory_for(member)?;
+            self.members[member].receive(update);
+        }
+        Ok(())
+    }
+
+    /// The inventory as a host sees it.
+    pub(super) fn inventory_for(&mut self, member: usize) -> Result<Update, String> {
+        Ok(Update::Inventory {
+            groups: self.roster.groups(),
+            vars: self.roster.vars(&self.members[member].name)?,
+        })
+    }
+
+    /// Takes in what `add_host` or `group_by` names, and tells all hosts.
+    fn take_in(&mut self, member: usize, named: &Map) -> Reply {
+        let done = self.name(named).and_then(|changed| {
+            if changed {
+                self.tell_inventory()?;
+            }
+            Ok(changed)
+        });
+        let updates = std::mem::take(&mut self.members[member].updates);
+        match done {
+            Ok(true) => Reply::Pass(updates),
+            Ok(false) => Reply::Go(updates),
+            Err(why) => Reply::Refused(why),
+        }
+    }
+
+    /// Tells one host of another.
+    fn tell_of(&mut self, member: usize, id: u64, host: &str) {
+        let inventory = match self.renewed {
+            true => self.roster.vars(host).ok(),
+            false => None,
+        };
+        let known = self.known(host);
+        let reply = Reply::Vars {
+            inventory,
+            facts: known.map_or_else(Map::new, |k| k.facts.clone()),
+            vars: known.map_or_else(Map::new, |k| k.vars.clone()),
+        };
+        self.members[member].say(id, &reply);
+    }
+
+    /// What one `add_host` or `group_by` names; whether anything is new.
+    fn name(&mut self, named: &Map) -> Result<bool, String> {
+        let text = |map: &Map, key: &str| {
+            map.get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let texts = |value: Option<&Value>| -> Vec<String> {
+            let list = value.and_then(Value::as_list).unwrap_or_default();
+            list.iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect()
+        };
+        if let Some(Value::Map(host)) = named.get("add_host") {
+            let vars = match host.get("host_vars") {
+                Some(Value::Map(vars)) => vars.clone(),
+                _ => Map::new(),
+            };
+            let groups = texts(host.get("groups"));
+            return self
+                .roster
+                .add_host(&text(host, "host_name"), &groups, &vars);
+        }
+        let group = text(named, "add_group");
+        let parents = texts(named.get("parent_groups"));
+        self.roster
+            .add_group(&group, &parents, &text(named, "host"))
+    }
+}
+
+/// Keeps one part of what is written.
+struct Part {
+    skip: u64,
+    bytes: Vec<u8>,
+}
+
+impl std::io::Write for Part {
+    fn write(&mut self, given: &[u8]) -> std::io::Result<usize> {
+        let skipped = usize::try_from(self.skip)
+            .unwrap_or(usize::MAX)
+            .min(given.len());
+        self.skip -= skipped as u64;
+        let room = CHUNK - self.bytes.len();
+        let rest = &given[skipped..];
+        self.bytes.extend_from_slice(&rest[..rest.len().min(room)]);
+        if self.bytes.len() == CHUNK {
+            // Enough: what follows is asked for next.
+            return Err(std::io::Error::other("enough"));
+        }
+        Ok(given.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
