@@ -1,5 +1,9 @@
 //! What the libraries are told about this process: its environment, its configuration file, and the terminal.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
 use rustle_playbook::config::{Config, Environment};
 use rustle_playbook::vault::Prompt;
 use rustle_playbook::{Fault, Position, Problem, Severity, Sources};
@@ -9,6 +13,9 @@ use crate::console::Console;
 use crate::diagnostic::{Diagnostic, Level, Location};
 use crate::exit::Exit;
 use crate::failure::Failure;
+
+/// How vaulted files begin.
+const VAULT: &[u8; 14] = b"$ANSIBLE_VAULT";
 
 /// The configuration of this process, and the files that were read.
 pub(crate) struct Surroundings {
@@ -72,8 +79,17 @@ fn location(at: Position, length: u32, sources: &Sources) -> Location {
         line: at.line as usize,
         column: at.column as usize,
         length: length as usize,
-        text: sources.line(at),
+        text: sources
+            .line(at)
+            .filter(|_| !is_vaulted(&sources.path(at.file))),
     }
+}
+
+/// Whether a file is vaulted as a whole: what was in it must not be shown.
+fn is_vaulted(path: &Path) -> bool {
+    let mut start = [0; VAULT.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start == *VAULT
 }
 
 fn environment() -> Result<Environment, Failure> {

@@ -92,7 +92,7 @@ fn duplicate(
             first.at.line, first.at.column
         ))
     };
-    let message = format!("the key `{shown}` is there twice in this mapping");
+    let message = format!("Found duplicate mapping key '{shown}'");
     match duplicates {
         DuplicateKeys::Ignore => {}
         DuplicateKeys::Warn => warnings.push(

@@ -291,6 +291,11 @@ impl PlaybookCommand {
             return Box::new(ad_hoc.screen(options));
         }
         let directory = surroundings.config.environment().directory.clone();
-        Box::new(TextReporter::new(options).with_excerpts(Box::new(Lines::below(directory))))
+        let display = super::settings::display(&surroundings.config);
+        Box::new(
+            TextReporter::new(options)
+                .showing(display)
+                .with_excerpts(Box::new(Lines::below(directory))),
+        )
     }
 }

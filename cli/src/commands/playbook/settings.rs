@@ -6,6 +6,7 @@ use rustle_formats::Value;
 use rustle_formats::plan::PlayPlan;
 use rustle_playbook::config::Config;
 use rustle_runtime::engine::Options;
+use rustle_runtime::report::Display;
 
 /// Adds the settings to the options of the command line, which win.
 pub(super) fn apply(config: &Config, options: &mut Options) {
@@ -62,5 +63,15 @@ pub(super) fn smart(config: &Config, plays: &mut [PlayPlan]) {
             play.gather_facts = Some(false);
         }
         known.extend(play.hosts.iter().cloned());
+    }
+}
+
+/// What of the run is shown.
+pub(super) fn display(config: &Config) -> Display {
+    Display {
+        hide_skipped: !config.flag("DISPLAY_SKIPPED_HOSTS"),
+        hide_ok: !config.flag("DISPLAY_OK_HOSTS"),
+        failures_apart: config.flag("DISPLAY_FAILED_STDERR"),
+        path_of_failures: config.flag("SHOW_TASK_PATH_ON_FAILURE"),
     }
 }

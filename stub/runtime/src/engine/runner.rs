@@ -288,7 +288,11 @@ fn validators(plan: &ExecutionPlan) -> HashMap<(*const RolePlan, String), Task> 
             let about = about.map_or(String::new(), |about| format!(" - {about}"));
             let mut context = Map::new();
             context.insert("type".into(), "role".into());
-            context.insert("name".into(), name.as_str().into());
+            // Without its collection, as Ansible names it here.
+            let collection = role.collection.as_deref().unwrap_or_default();
+            let short = name.strip_prefix(collection);
+            let short = short.and_then(|rest| rest.strip_prefix('.'));
+            context.insert("name".into(), short.unwrap_or(name).into());
             context.insert("argument_spec_name".into(), entry.as_str().into());
             context.insert("path".into(), super::role::below(plan, &role.path).into());
             let mut task = Task {

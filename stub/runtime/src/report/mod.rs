@@ -22,5 +22,5 @@ pub use paint::{Colour, columns, paint};
 pub use python::{python_repr, python_str};
 pub use result::visible;
 pub use tally::Tally;
-pub use text::{Stream, TextOptions, TextReporter};
+pub use text::{Display, Stream, TextOptions, TextReporter};
 pub use trouble::{Cause, Excerpts, describe};

@@ -35,6 +35,19 @@ pub struct TextOptions {
     pub terminal: Option<usize>,
 }
 
+/// What of a run is shown, where it is not all of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Display {
+    /// Without what was skipped.
+    pub hide_skipped: bool,
+    /// Without what changed nothing.
+    pub hide_ok: bool,
+    /// Failures on standard error.
+    pub failures_apart: bool,
+    /// The place of a task above its failure.
+    pub path_of_failures: bool,
+}
+
 /// Columns of a heading where there is no terminal, and the fewest on one.
 const NARROWEST: usize = 79;
 /// The fewest asterisks behind a heading.
@@ -61,6 +74,11 @@ pub struct TextReporter {
     told: HashSet<String>,
     /// What was brought in last, and for which hosts: several are told in one line.
     included: Option<Included>,
+    display: Display,
+    /// The heading of a task of which nothing was shown yet, where it may be that nothing is.
+    pending: Option<String>,
+    /// Where lines go.
+    stream: Stream,
 }
 
 /// What a task brought in.
@@ -95,7 +113,17 @@ impl TextReporter {
             tally: Tally::default(),
             told: HashSet::new(),
             included: None,
+            display: Display::default(),
+            pending: None,
+            stream: Stream::Out,
         }
+    }
+
+    /// Shows not all of the run.
+    #[must_use]
+    pub fn showing(mut self, display: Display) -> TextReporter {
+        self.display = display;
+        self
     }
 
     /// Shows the lines of the playbook around a failing task, from where their text can be had.
@@ -235,11 +263,12 @@ impl TextReporter {
             None => text.to_owned(),
         };
         text.push('\n');
-        sink(Stream::Out, &text);
+        sink(self.stream, &text);
     }
 
     /// An empty line and a heading filled up with asterisks.
-    fn heading(&self, text: &str, sink: Sink<'_>) {
+    fn heading(&mut self, text: &str, sink: Sink<'_>) {
+        self.pending = None;
         let width = self.options.terminal.map_or(NARROWEST, |columns| {
             columns.saturating_sub(1).max(NARROWEST)
         });
@@ -247,13 +276,34 @@ impl TextReporter {
         sink(Stream::Out, &format!("\n{text} {}\n", "*".repeat(stars)));
     }
 
-    fn task(&self, name: &str, handler: bool, sink: Sink<'_>) {
+    /// Shows the heading that waits for something below it.
+    fn begin(&mut self, sink: Sink<'_>) {
+        if let Some(heading) = self.pending.take() {
+            self.heading(&heading, sink);
+        }
+    }
+
+    /// Whether a line is not to be shown.
+    fn is_hidden(&self, line: &Line<'_>) -> bool {
+        match line.status {
+            Status::Skipped => self.display.hide_skipped,
+            Status::Ok => self.display.hide_ok,
+            _ => false,
+        }
+    }
+
+    fn task(&mut self, name: &str, handler: bool, sink: Sink<'_>) {
         let kind = if handler { "RUNNING HANDLER" } else { "TASK" };
         let full = match &self.current.role {
             Some(role) => format!("{role} : {name}"),
             None => name.to_owned(),
         };
-        self.heading(&format!("{kind} [{full}]"), sink);
+        let heading = format!("{kind} [{full}]");
+        if self.display.hide_skipped || self.display.hide_ok {
+            self.pending = Some(heading);
+            return;
+        }
+        self.heading(&heading, sink);
         if self.options.verbosity >= 2
             && let Some(source) = &self.current.source
         {
@@ -291,6 +341,13 @@ impl TextReporter {
                 let text = text.strip_suffix('\n').unwrap_or(&text);
                 self.say(text, Some(Colour::Failed), sink);
             }
+            if self.display.path_of_failures
+                && self.options.verbosity < 2
+                && let Some(source) = &self.current.source
+            {
+                let path = format!("task path: {}:{}", source.file, source.line);
+                self.say(&path, Some(Colour::Failed), sink);
+            }
         }
         if line.status == Status::Changed
             && let Some(difference) = line.result.get("diff")
@@ -314,9 +371,23 @@ impl TextReporter {
     }
 
     fn item(&mut self, line: &Line<'_>, sink: Sink<'_>) {
-        if self.is_told_otherwise(line) {
+        self.stream = self.stream_of(line);
+        self.item_line(line, sink);
+        self.stream = Stream::Out;
+    }
+
+    fn stream_of(&self, line: &Line<'_>) -> Stream {
+        match line.status {
+            Status::Failed if self.display.failures_apart => Stream::Err,
+            _ => Stream::Out,
+        }
+    }
+
+    fn item_line(&mut self, line: &Line<'_>, sink: Sink<'_>) {
+        if self.is_told_otherwise(line) || self.is_hidden(line) {
             return;
         }
+        self.begin(sink);
         self.above(line, sink);
         let host = host_label(line);
         let label = if line.result.get("censored").is_some() {
@@ -344,9 +415,16 @@ impl TextReporter {
     }
 
     fn result(&mut self, line: &Line<'_>, sink: Sink<'_>) {
-        if self.is_told_otherwise(line) {
+        self.stream = self.stream_of(line);
+        self.result_line(line, sink);
+        self.stream = Stream::Out;
+    }
+
+    fn result_line(&mut self, line: &Line<'_>, sink: Sink<'_>) {
+        if self.is_told_otherwise(line) || self.is_hidden(line) {
             return;
         }
+        self.begin(sink);
         let items_told = line.looped && line.result.get("results").is_some();
         // A loop's items were told; as a whole it only says that all were skipped, or that nothing could be reached.
         let silent = items_told && !matches!(line.status, Status::Skipped | Status::Unreachable);
@@ -396,7 +474,8 @@ impl TextReporter {
         }
     }
 
-    fn retry(&self, name: &str, host: &str, left: u64, result: &Value, sink: Sink<'_>) {
+    fn retry(&mut self, name: &str, host: &str, left: u64, result: &Value, sink: Sink<'_>) {
+        self.begin(sink);
         let name = match &self.current.role {
             Some(role) => format!("{role} : {name}"),
             None => name.to_owned(),
@@ -419,7 +498,7 @@ impl TextReporter {
     }
 
     /// The counts of every host for which a task ended, sorted by name.
-    fn recap(&self, sink: Sink<'_>) {
+    fn recap(&mut self, sink: Sink<'_>) {
         self.heading("PLAY RECAP", sink);
         let mut hosts: Vec<_> = self.tally.stats().iter().collect();
         hosts.retain(|(_, stats)| **stats != Stats::default());
