@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rustle_formats::plan::{AssetSpec, asset_name};
+use rustle_formats::plan::{AssetSpec, asset_candidates, asset_name};
 use rustle_packer::AssetSource;
 use rustle_runtime::check::{AssetRequest, Problem, Wanted, asset_requests};
 
@@ -150,22 +150,7 @@ fn looked_for(tried: &[PathBuf]) -> Vec<String> {
 
 /// The names under which the runner looks for a file, in its order.
 fn candidates(request: &AssetRequest, src: &str) -> Vec<String> {
-    if src.starts_with(['/', '~']) {
-        return vec![src.to_owned()];
-    }
-    let join = |parts: &[&str]| {
-        let parts: Vec<&str> = parts.iter().copied().filter(|p| !p.is_empty()).collect();
-        parts.join("/")
-    };
-    let mut out = Vec::new();
-    for folder in &request.folders {
-        out.push(join(&[folder, request.kind, src]));
-        out.push(join(&[folder, src]));
-    }
-    out.push(join(&[request.kind, src]));
-    out.push(src.to_owned());
-    out.retain(|name| !name.is_empty());
-    out
+    asset_candidates(&request.folders, request.kind, src)
 }
 
 fn resolve(

@@ -7,6 +7,7 @@ mod asset_files;
 mod checks;
 mod commands;
 mod console;
+mod controller_vars;
 mod diagnostic;
 mod disk;
 mod exit;

@@ -14,6 +14,7 @@ use rustle_playbook::yaml::{self, DuplicateKeys, Vault};
 use zeroize::Zeroizing;
 
 use crate::console::Console;
+use crate::controller_vars;
 use crate::disk::{Disk, installation};
 use crate::surroundings::Surroundings;
 
@@ -232,6 +233,8 @@ pub(crate) fn targets(
     if let Some(name) = implicit.clone() {
         inventory.hosts.entry(name).or_default().vars = implicit_vars();
     }
+    let config = &parts.surroundings.config;
+    controller_vars::give(&mut inventory, &loaded, chosen.limit, config);
     Ok(Targets {
         inventory,
         hosts,
@@ -283,12 +286,7 @@ pub(crate) fn inventory_of(
         sources,
         parts.vaulted,
     )?;
-    let managed = config.text("DEFAULT_MANAGED_STR").and_then(managed);
-    for host in inventory.hosts.values_mut().filter(|_| managed.is_some()) {
-        host.vars
-            .entry("ansible_managed".to_owned())
-            .or_insert_with(|| managed.clone().into());
-    }
+    controller_vars::give(&mut inventory, loaded, None, config);
     parts.surroundings.say(console, &vars.take_warnings());
     Ok(inventory)
 }
@@ -314,39 +312,6 @@ pub(crate) fn refuse_prompts(parts: &Parts<'_>, extra: &Map) -> Result<(), Probl
     Ok(())
 }
 
-/// The setting `ansible_managed` as a template that tells of the template it stands in; nothing where it is Ansible's own,
-/// which the runner knows. Its fields are those of Python's `str.format`, its date those of `strftime`.
-fn managed(setting: &str) -> Option<String> {
-    if setting == "Ansible managed" {
-        return None;
-    }
-    let filled = ["file", "host", "uid"]
-        .iter()
-        .fold(setting.to_owned(), |text, field| {
-            let name = if *field == "file" { "path" } else { field };
-            text.replace(
-                &format!("{{{field}}}"),
-                &format!("\u{1}template_{name}\u{2}"),
-            )
-        });
-    let dated = match filled.contains('%') {
-        false => filled,
-        true => filled
-            .split_inclusive(['\u{1}', '\u{2}'])
-            .map(|part| match part.split_once('%') {
-                None => part.to_owned(),
-                Some(_) => {
-                    let (text, end) =
-                        part.split_at(part.trim_end_matches(['\u{1}', '\u{2}']).len());
-                    let quoted = text.replace('\\', "\\\\").replace('\'', "\\'");
-                    format!("{{{{ template_mtime.strftime('{quoted}') }}}}{end}")
-                }
-            })
-            .collect(),
-    };
-    Some(dated.replace('\u{1}', "{{ ").replace('\u{2}', " }}"))
-}
-
 /// Opens what is under `!vault`.
 pub(crate) fn open(disk: &Disk, vault: &Vault) -> Result<Zeroizing<String>, String> {
     opened(&disk.vault, &vault.ciphertext)
@@ -360,21 +325,4 @@ pub(crate) fn opened(vault: &vault::Vault, ciphertext: &str) -> Result<Zeroizing
     String::from_utf8(plain.text.to_vec())
         .map(Zeroizing::new)
         .map_err(|_| "what is vaulted is not text".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::managed;
-
-    #[test]
-    fn a_managed_text_tells_of_its_template() {
-        assert_eq!(managed("Ansible managed"), None);
-        assert_eq!(
-            managed("by {uid} on {host}: {file}, %Y-%m-%d").as_deref(),
-            Some(
-                "by {{ template_uid }} on {{ template_host }}: {{ template_path }}\
-                 {{ template_mtime.strftime(', %Y-%m-%d') }}"
-            )
-        );
-    }
 }

@@ -22,7 +22,7 @@ mod task;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-pub use asset_name::asset_name;
+pub use asset_name::{asset_candidates, asset_name};
 pub use conditions::Conditions;
 pub use deployment::{BinaryDeployment, EmbeddedData, StaticFile};
 pub use role::{MAIN, RolePlan, RoleUse};

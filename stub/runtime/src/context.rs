@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use indexmap::IndexMap;
-use rustle_formats::plan::asset_name;
+use rustle_formats::plan::{asset_candidates, asset_name};
 use rustle_formats::{Map, Value};
 
 use crate::assets::{AssetEntry, Assets};
@@ -120,17 +120,9 @@ pub(crate) fn find_asset(
     src: &str,
     kind: &str,
 ) -> Result<AssetEntry, Failure> {
-    let name = asset_name(src);
     let mut tried = Vec::new();
-    let mut candidates: Vec<String> = Vec::new();
-    for folder in folders {
-        candidates.push(format!("{folder}/{kind}/{name}"));
-        candidates.push(format!("{folder}/{name}"));
-    }
-    candidates.push(format!("{kind}/{name}"));
-    candidates.push(name);
-    for candidate in candidates {
-        match assets.entry(candidate.as_bytes()) {
+    for candidate in asset_candidates(folders, kind, src) {
+        match assets.entry(asset_name(&candidate).as_bytes()) {
             Ok(Some(entry)) => return Ok(entry),
             Ok(None) => tried.push(candidate),
             Err(e) => return Err(Failure::new(format!("cannot read the assets: {e}"))),

@@ -9,7 +9,8 @@ use crate::engine::{Engine, FileOptions, Scope, parse_file};
 use crate::eval::{Args, Context, Frame, Interp, Out};
 use crate::syntax::Template;
 use crate::value::{
-    Dict, MAX_DATA_DEPTH, Object, Str, Undefined, Value, freeze, has_templates, unstorable,
+    Dict, Key, MAX_DATA_DEPTH, Method, Object, Str, Undefined, Value, freeze, has_templates,
+    unstorable,
 };
 use crate::{Error, ErrorKind};
 
@@ -466,6 +467,31 @@ struct AllVariables {
     names: Vec<String>,
 }
 
+impl AllVariables {
+    fn variable(&self, interp: &mut Interp<'_>, name: &str) -> Result<Option<Value>, Error> {
+        if !self.names.iter().any(|known| known == name) {
+            return Ok(None);
+        }
+        interp.templar.variable(&name.into()).map(Some)
+    }
+
+    /// The variables as a mapping, for its methods. What cannot be rendered fails only where it is asked for by name: here it
+    /// is left out, and `keys` asks for no values at all.
+    fn mapping(&self, interp: &mut Interp<'_>, values: bool) -> Result<Value, Error> {
+        let dict = Dict::new();
+        for name in &self.names {
+            let value = match values {
+                true => self.variable(interp, name).unwrap_or_default(),
+                false => Some(Value::None),
+            };
+            if let Some(value) = value {
+                dict.insert(Key::from_str(name.clone()), value);
+            }
+        }
+        Ok(Value::Dict(dict))
+    }
+}
+
 impl Object for AllVariables {
     fn type_name(&self) -> &str {
         "dict"
@@ -476,10 +502,17 @@ impl Object for AllVariables {
     }
 
     fn get_attr(&self, interp: &mut Interp<'_>, name: &str) -> Result<Option<Value>, Error> {
-        if !self.names.iter().any(|known| known == name) {
-            return Ok(None);
+        if matches!(name, "keys" | "items" | "values" | "get") {
+            let receiver = self.mapping(interp, name != "keys")?;
+            let name = name.into();
+            return Ok(Some(Value::object(Method { receiver, name })));
         }
-        interp.templar.variable(&name.into()).map(Some)
+        self.variable(interp, name)
+    }
+
+    fn get_item(&self, interp: &mut Interp<'_>, key: &Value) -> Result<Option<Value>, Error> {
+        key.as_str()
+            .map_or(Ok(None), |name| self.variable(interp, name))
     }
 
     fn iterate(&self) -> Option<Result<Vec<Value>, Error>> {

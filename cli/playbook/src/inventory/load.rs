@@ -72,6 +72,8 @@ pub struct Loaded {
     pub parsed: bool,
     /// The folders beside the sources, where group_vars/ and host_vars/ are looked for; in order.
     pub roots: Vec<PathBuf>,
+    /// The sources: absolute paths, and lists of hosts as they were written.
+    pub sources: Vec<String>,
 }
 
 /// Reads sources, in order: files, directories, programs, or lists of hosts divided by commas.
@@ -106,7 +108,9 @@ pub fn load(
     for source in given {
         parsed |= loader.source(source)?;
     }
-    loader.finish(parsed)
+    let mut loaded = loader.finish(parsed)?;
+    loaded.sources = given.to_vec();
+    Ok(loaded)
 }
 
 struct Loader<'a> {
@@ -156,6 +160,7 @@ impl Loader<'_> {
             problems: self.problems,
             parsed,
             roots: self.roots,
+            sources: Vec::new(),
         })
     }
 
@@ -181,6 +186,7 @@ impl Loader<'_> {
 
     /// A list of hosts.
     fn hosts(&mut self, source: &str) -> Result<bool, Problem> {
+        self.inventory.source = Some(source.into());
         let kinds = self.options.enabled.iter().map(|k| short(k));
         for kind in kinds {
             if kind != "host_list" && kind != "advanced_host_list" {
@@ -256,6 +262,7 @@ impl Loader<'_> {
 
     /// A file: each kind that could be meant is tried, until one can read it.
     fn file(&mut self, path: &Path) -> Result<bool, Problem> {
+        self.inventory.source = Some(path.to_string_lossy().into());
         let mut failures: Vec<Problem> = Vec::new();
         let meta = fs::metadata(path).ok().filter(fs::Metadata::is_file);
         if let Some(meta) = meta {

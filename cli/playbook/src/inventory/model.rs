@@ -1,5 +1,7 @@
 //! Hosts, groups, and who belongs to whom.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 use crate::vars::{HashBehaviour, Variables};
@@ -47,6 +49,8 @@ pub struct Host {
     pub groups: Vec<GroupId>,
     /// It is in no source: `localhost`, as everybody has it.
     pub implicit: bool,
+    /// The source that named it first: a file, or a list of hosts.
+    pub source: Option<Arc<str>>,
 }
 
 /// All that the sources say.
@@ -56,6 +60,8 @@ pub struct Inventory {
     hosts: IndexMap<String, Host>,
     /// How mappings that are set twice go together.
     pub hash_behaviour: HashBehaviour,
+    /// The source that is being read.
+    pub(super) source: Option<Arc<str>>,
 }
 
 impl Default for Inventory {
@@ -71,6 +77,7 @@ impl Inventory {
             groups: IndexMap::new(),
             hosts: IndexMap::new(),
             hash_behaviour,
+            source: None,
         };
         out.add_group("all");
         out.add_group("ungrouped");
@@ -98,7 +105,13 @@ impl Inventory {
     pub fn add_host(&mut self, name: &str) -> HostId {
         let at = match self.hosts.get_index_of(name) {
             Some(at) => at,
-            None => self.hosts.insert_full(name.to_owned(), Host::default()).0,
+            None => {
+                let host = Host {
+                    source: self.source.clone(),
+                    ..Host::default()
+                };
+                self.hosts.insert_full(name.to_owned(), host).0
+            }
         };
         HostId(index(at))
     }

@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rustle_formats::plan::{ExecutionPlan, asset_name};
+use rustle_formats::plan::{ExecutionPlan, asset_candidates, asset_name};
 use rustle_template::{Error, ErrorKind, Loader, LookupCall, Lookups, Value as Rendered};
 
 use super::{first_found, template};
@@ -49,19 +49,8 @@ impl Files<'_> {
         let base = self.plan.base_dir.as_deref();
         let inside = base.and_then(|b| name.strip_prefix(b.trim_end_matches('/')));
         let name = inside.map_or(name, |rest| rest.trim_start_matches('/'));
-        let name = asset_name(name);
-        let mut candidates = Vec::new();
-        for folder in self.search.borrow().iter() {
-            if !kind.is_empty() {
-                candidates.push(format!("{folder}/{kind}/{name}"));
-            }
-            candidates.push(format!("{folder}/{name}"));
-        }
-        if !kind.is_empty() {
-            candidates.push(format!("{kind}/{name}"));
-        }
-        candidates.push(name);
-        for candidate in candidates {
+        for candidate in asset_candidates(&self.search.borrow(), kind, name) {
+            let candidate = asset_name(&candidate);
             let entry = self
                 .driver
                 .assets()
@@ -79,7 +68,9 @@ impl Files<'_> {
     /// The conventional folder of a kind of files.
     fn conventional(&self, kind: &str) -> Result<Option<Vec<u8>>, Error> {
         let search = self.search.borrow();
-        let folders = search.iter().map(|folder| format!("{folder}/{kind}"));
+        let folders = search
+            .iter()
+            .map(|folder| asset_name(&format!("{folder}/{kind}")));
         for folder in folders.chain([kind.to_owned()]) {
             let entry = self.driver.assets().entry(folder.as_bytes()).map_err(|e| {
                 Error::new(ErrorKind::Plugin, format!("cannot read the assets: {e}"))

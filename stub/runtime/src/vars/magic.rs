@@ -142,10 +142,30 @@ pub(super) fn fallback(scope: &TaskScope<'_, '_>, name: &str) -> Option<Value> {
             })
         }
         "ansible_connection" => Some("local".into()),
+        "ansible_host" => Some(scope.store.host.into()),
+        "ansible_search_path" => Some(search_path(scope)),
         // The user that the task's keyword names for the connection.
         "ansible_user" => scope.frame?.remote_user().cloned(),
         _ => None,
     }
+}
+
+/// Where the task's files are looked for: its roles, the innermost first, the folder of its own file, the playbook's.
+fn search_path(scope: &TaskScope<'_, '_>) -> Value {
+    let folder = |file: &str| {
+        let file = crate::engine::below(scope.store.plan, file);
+        file.rsplit_once('/').map(|(folder, _)| folder.to_owned())
+    };
+    let mut out: Vec<String> = Vec::new();
+    let roles = scope.frame.into_iter().flat_map(|f| f.roles().rev());
+    out.extend(roles.map(|role| role.path.clone()));
+    let task = scope.frame.and_then(|f| f.task.source.as_ref());
+    out.extend(task.and_then(|source| folder(&source.file)));
+    let play = scope.play.play.and_then(|play| play.source.as_ref());
+    out.extend(play.and_then(|source| folder(&source.file)));
+    let mut known = std::collections::HashSet::new();
+    out.retain(|path| known.insert(path.clone()));
+    Value::from(out)
 }
 
 /// Facts as `ansible_facts` shows them: without the prefix.

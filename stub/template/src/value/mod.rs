@@ -23,7 +23,7 @@ pub(crate) use convert::{key_text, unstorable};
 pub(crate) use index::{char_len, get_attr, get_item, slice, wrap_index};
 pub(crate) use iterate::iterate;
 pub(crate) use number::{as_big, as_f64, decimal_digit, parse_float, parse_int, to_float, to_int};
-pub(crate) use object::{Function, MAX_ITEMS};
+pub(crate) use object::{Function, MAX_ITEMS, Method};
 pub use object::{Object, Range};
 pub(crate) use operators::{MAX_TEXT, binary, negate};
 pub(crate) use repr::{float_repr, repr, str_repr, to_text, write_text};
