@@ -11,6 +11,7 @@ use crate::fsops::install::{Content, Job};
 use crate::fsops::{errno, paths};
 use crate::modules::Module;
 use crate::outcome::{Failure, ModuleResult, Outcome};
+use crate::vars;
 use crate::spec::{Arg, Default, FILE_ARGS, Kind, Place, Reach, Spec, Support};
 
 /// See the module's page in Ansible's documentation.
@@ -211,11 +212,9 @@ fn render(
         other => other,
     };
     options.insert("newline_sequence".into(), newline.into());
-    let mut about = about(ctx, entry, args.text("src"), name);
+    let managed = variables.has("ansible_managed");
+    let mut about = vars::about_template(ctx.assets, &entry.path, args.text("src"), managed);
     about.insert("template_destpath".into(), dest.into());
-    if !variables.has("ansible_managed") {
-        about.insert("ansible_managed".into(), "Ansible managed".into());
-    }
     let request = RenderRequest {
         text: &text,
         name,
@@ -224,31 +223,6 @@ fn render(
     };
     let rendered = variables.render(&request).map_err(Failure::new)?;
     encode(rendered, args.text("output_encoding"))
-}
-
-/// What a template knows of itself. Moments are expressions, because only templating has values for them.
-fn about(ctx: &Context<'_>, entry: &AssetEntry, src: &str, name: &str) -> Map {
-    let mut about = Map::new();
-    let mut put = |key: &str, value: String| about.insert(key.into(), value.into());
-    put("template_path", src.to_owned());
-    put("template_run_date", "{{ now() }}".to_owned());
-    match ctx.assets.origin(&entry.path) {
-        Some(origin) => {
-            put("template_fullpath", origin.path);
-            put("template_host", origin.node);
-            put("template_uid", origin.owner);
-            let modified = origin.modified;
-            put(
-                "template_mtime",
-                format!("{{{{ '{modified}' | to_datetime('%Y-%m-%d %H:%M:%S.%f') }}}}"),
-            );
-        }
-        // An artifact says the same whoever packed it and whenever: it knows neither machine nor owner nor time.
-        None => {
-            put("template_fullpath", name.to_owned());
-        }
-    }
-    about
 }
 
 /// The result's bytes in the encoding that is asked for.

@@ -3,6 +3,7 @@
 //! Variables stay in the layers that they came in; a lookup asks the layers from the strongest to the weakest. Nothing
 //! is merged or copied per task, so a task costs nothing for the variables that it does not use.
 
+mod about;
 mod first_found;
 mod groups;
 mod hostvars;
@@ -15,6 +16,7 @@ mod store;
 mod templar;
 mod template;
 
+pub(crate) use about::about_template;
 pub(crate) use groups::Groups;
 pub use lookups::CONTROLLER as CONTROLLER_LOOKUPS;
 pub(crate) use lookups::NAMES as LOOKUPS;

@@ -7,6 +7,7 @@ use rustle_formats::order;
 use rustle_formats::{Map, Value};
 use rustle_template::{Dict, Error, ErrorKind, Key, Scope, Value as Rendered};
 
+use super::about::is_moment;
 use super::store::Layer;
 use super::{PlayVars, Store, Templates, inventory_of, magic};
 use crate::engine::{Frame, Reply, Request, is_include};
@@ -82,8 +83,7 @@ impl<'a, 'r> TaskVars<'a, 'r> {
         look: impl FnOnce(&Value, bool, Option<Layer>) -> R,
     ) -> Option<R> {
         if let Some(value) = self.file.borrow().get(name) {
-            let moment = matches!(name, "template_mtime" | "template_run_date");
-            return Some(look(value, moment, None));
+            return Some(look(value, is_moment(name), None));
         }
         if let Some(value) = self.top.borrow().get(name) {
             return Some(look(value, false, None));

@@ -2,6 +2,7 @@
 
 use rustle_template::{Error, ErrorKind, FileOptions, LookupCall, Value as Rendered};
 
+use super::about::{about_template, is_moment};
 use super::lookups::{Files, terms};
 use super::templar::apply_options;
 use rustle_formats::{Map, Value};
@@ -43,13 +44,21 @@ pub(super) fn run(files: &Files<'_>, call: &LookupCall<'_>) -> Result<Vec<Render
             )
         })?;
         let text = files.text(&path)?;
+        let managed = call.templar.get("ansible_managed")?.is_some();
+        let about = about_template(files.driver.assets(), &path, &name, managed);
+        let mut vars = vec![("template_destpath".to_owned(), Rendered::None)];
+        for (key, value) in &about {
+            let value = match value.as_str() {
+                Some(text) if is_moment(key) => call.templar.render(text)?,
+                _ => Rendered::from_formats(value, false),
+            };
+            vars.push((key.clone(), value));
+        }
         let own = own
             .iter()
             .map(|(name, value)| (name.clone(), Rendered::from_formats(value, false)));
-        out.push(
-            call.templar
-                .render_native(&text, &name, &options, own.collect())?,
-        );
+        vars.extend(own);
+        out.push(call.templar.render_native(&text, &name, &options, vars)?);
     }
     Ok(out)
 }
