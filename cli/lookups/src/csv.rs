@@ -35,7 +35,7 @@ pub(crate) fn run(
         let name = one.text("file", "ansible.csv")?;
         let path = find(&name, "files", folders)
             .ok_or_else(|| failed("expected str, bytes or os.PathLike object, not NoneType"))?;
-        let text = controller.text(&path)?;
+        let text = controller.text_in(&path, &one.text("encoding", "utf-8")?)?;
         match cell(&text, &one)? {
             Some(found) => out.push(Value::from(found)),
             None => match one.option("default") {

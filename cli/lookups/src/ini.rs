@@ -33,7 +33,7 @@ pub(crate) fn run(
     for one in asked(call, &OPTIONS)? {
         let name = one.text("file", "ansible.ini")?;
         let path = find(&name, "files", folders).ok_or_else(|| failed("Invalid filename None."))?;
-        let text = controller.text(&path)?;
+        let text = controller.text_in(&path, &one.text("encoding", "utf-8")?)?;
         value(&text, &one, &name, &mut out)?;
     }
     Ok(out)

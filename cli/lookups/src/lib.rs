@@ -76,8 +76,8 @@ impl<'a> OnController<'a> {
         python.is_some_and(|python| python.borrow_mut().knows(kind, name))
     }
 
-    /// The text of a file, plain.
-    fn text(&self, path: &Path) -> Result<String, Error> {
+    /// The text of a file, plain, in an encoding by Python's name for it.
+    fn text_in(&self, path: &Path, encoding: &str) -> Result<String, Error> {
         let cannot = |why: String| failed(format!("{}: {why}", path.display()));
         let size = path.metadata().map_err(|e| cannot(e.to_string()))?.len();
         if size > MAX_FILE {
@@ -93,7 +93,15 @@ impl<'a> OnController<'a> {
                 .to_vec(),
             false => bytes,
         };
-        String::from_utf8(bytes).map_err(|_| cannot("it is not UTF-8".into()))
+        match encoding.to_ascii_lowercase().replace('_', "-").as_str() {
+            "latin-1" | "latin1" | "iso-8859-1" | "iso8859-1" | "l1" => {
+                Ok(bytes.iter().map(|byte| char::from(*byte)).collect())
+            }
+            "utf-8" | "utf8" | "ascii" | "us-ascii" | "utf-8-sig" => String::from_utf8(bytes)
+                .map(|text| text.trim_start_matches('\u{feff}').to_owned())
+                .map_err(|_| cannot("it is not UTF-8".into())),
+            other => Err(cannot(format!("the encoding `{other}` is not supported"))),
+        }
     }
 }
 

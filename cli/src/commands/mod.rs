@@ -15,6 +15,7 @@ mod push;
 mod run;
 mod schema;
 mod stub;
+mod template;
 mod vault;
 mod verify;
 
@@ -62,6 +63,8 @@ pub(crate) enum Command {
     Inventory(Box<inventory::Inventory>),
     /// Show every place that sets a variable of a host.
     Explain(Box<explain::Explain>),
+    /// Render a template with the variables of a host.
+    Template(Box<template::Template>),
     /// Encrypt and decrypt files and strings, as ansible-vault does.
     #[command(subcommand)]
     Vault(vault::Vault),
@@ -87,6 +90,7 @@ impl Command {
             Command::Stub(c) => c.run(console),
             Command::Inventory(c) => c.run(console),
             Command::Explain(c) => c.run(console),
+            Command::Template(c) => c.run(console),
             Command::Vault(c) => c.run(console),
         };
         exit.map(ExitCode::from)

@@ -65,21 +65,25 @@ impl Files<'_> {
         Ok(None)
     }
 
-    /// The conventional folder of a kind of files.
-    fn conventional(&self, kind: &str) -> Result<Option<Vec<u8>>, Error> {
+    /// The folders that a name can mean, in the order in which they are looked through.
+    fn folders_of(&self, name: &str) -> Result<Vec<Vec<u8>>, Error> {
+        let base = self.plan.base_dir.as_deref();
+        let inside = base.and_then(|b| name.strip_prefix(b.trim_end_matches('/')));
+        let name = asset_name(inside.map_or(name, |rest| rest.trim_start_matches('/')));
+        let mut out: Vec<Vec<u8>> = Vec::new();
         let search = self.search.borrow();
-        let folders = search
-            .iter()
-            .map(|folder| asset_name(&format!("{folder}/{kind}")));
-        for folder in folders.chain([kind.to_owned()]) {
-            let entry = self.driver.assets().entry(folder.as_bytes()).map_err(|e| {
+        let around = search.iter().map(|folder| asset_name(folder));
+        let around = around.chain([String::new()]);
+        for folder in around.flat_map(|f| [format!("{f}/files/{name}"), format!("{f}/{name}")]) {
+            let folder = folder.trim_matches('/').as_bytes();
+            let entry = self.driver.assets().entry(folder).map_err(|e| {
                 Error::new(ErrorKind::Plugin, format!("cannot read the assets: {e}"))
             })?;
-            if let Some(entry) = entry {
-                return Ok(Some(entry.path));
+            if entry.is_some_and(|e| e.kind == AssetKind::Dir) {
+                out.push(folder.to_vec());
             }
         }
-        Ok(None)
+        Ok(out)
     }
 
     /// The file of tasks that a name means, as it is printed.
@@ -274,34 +278,73 @@ impl Plugins<'_> {
         let mut out = Vec::new();
         for pattern in terms(call)? {
             let (folder, pattern) = pattern.rsplit_once('/').unwrap_or(("", pattern.as_str()));
-            let found = if folder.is_empty() {
-                self.files.conventional("files")?
-            } else {
-                self.files.find(folder, "files")?
-            };
-            let Some(folder) = found else {
-                continue;
-            };
-            let below = self
-                .files
-                .driver
-                .assets()
-                .below(&folder)
-                .map_err(|e| Error::new(ErrorKind::Plugin, e.to_string()))?;
-            for entry in below {
-                let Some(name) = entry.path.get(folder.len() + 1..) else {
-                    continue;
-                };
-                let name = String::from_utf8_lossy(name);
-                let is_file = matches!(entry.kind, AssetKind::File { .. });
-                if is_file
-                    && !name.contains('/')
-                    && crate::glob::matches_name(name.as_ref().as_ref(), pattern)
-                {
-                    out.push(Rendered::from(self.files.shown(&entry.path)));
+            for folder in self.files.folders_of(folder)? {
+                let before = out.len();
+                self.names_in(&folder, pattern, &mut out)?;
+                // The first folder that has any is the one that is meant.
+                if out.len() > before {
+                    break;
                 }
             }
         }
         Ok(out)
+    }
+
+    /// Adds the files of a folder that fit a pattern.
+    fn names_in(&self, folder: &[u8], pattern: &str, out: &mut Vec<Rendered>) -> Result<(), Error> {
+        let failed = |e: std::io::Error| Error::new(ErrorKind::Plugin, e.to_string());
+        let mut names: Vec<String> = Vec::new();
+        let shown = self.files.shown(folder);
+        if self.files.driver.controller().is_some() {
+            // Where the files lie on this machine, whatever else is below the folder need not be walked through.
+            for entry in std::fs::read_dir(&shown).map_err(failed)?.flatten() {
+                if entry.path().is_file() {
+                    names.push(entry.file_name().to_string_lossy().into_owned());
+                }
+            }
+        } else {
+            let start = if folder.is_empty() {
+                0
+            } else {
+                folder.len() + 1
+            };
+            for entry in self.files.driver.assets().below(folder).map_err(failed)? {
+                let name = entry.path.get(start..).unwrap_or_default();
+                if matches!(entry.kind, AssetKind::File { .. }) && !name.contains(&b'/') {
+                    names.push(String::from_utf8_lossy(name).into_owned());
+                }
+            }
+        }
+        names.retain(|name| crate::glob::matches_name(name.as_ref(), pattern));
+        rustle_formats::order::sort(&mut names);
+        let shown = shown.trim_end_matches('/');
+        let slash = if shown.is_empty() { "" } else { "/" };
+        out.extend(
+            names
+                .iter()
+                .map(|name| Rendered::from(format!("{shown}{slash}{name}"))),
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CONTROLLER, NAMES};
+
+    #[test]
+    fn every_lookup_of_ansible_builtin_is_known() {
+        // What `ansible-doc -t lookup -l` lists of ansible.builtin in ansible-core 2.19.
+        let listed = "\
+            config csvfile dict env file fileglob first_found indexed_items ini inventory_hostnames items lines \
+            list nested password pipe random_choice sequence subelements template together unvault url varnames \
+            vars";
+        for name in listed.split_whitespace() {
+            let plain = rustle_template::names::lookups().any(|known| known == name);
+            assert!(
+                plain || NAMES.contains(&name) || CONTROLLER.contains(&name),
+                "the lookup {name}"
+            );
+        }
     }
 }

@@ -259,13 +259,22 @@ fn subelements(terms: &[Value]) -> Result<Vec<Value>, Error> {
             continue;
         }
         let mut found = entry.clone();
+        let mut missing: Rc<str> = "".into();
         for part in path.split('.') {
             let part: Rc<str> = part.into();
+            missing = part.clone();
             found = match &found {
                 Value::Dict(dict) => dict
                     .get_str(&part)
                     .unwrap_or_else(|| Value::undefined(part)),
-                _ => Value::undefined(part),
+                Value::Undefined(_) => break,
+                _ if skip_missing => Value::undefined(part),
+                other => {
+                    return Err(Error::value(format!(
+                        "the key {part} should point to a dictionary, got '{}'",
+                        to_text(other)?
+                    )));
+                }
             };
         }
         match &found {
@@ -280,7 +289,7 @@ fn subelements(terms: &[Value]) -> Result<Vec<Value>, Error> {
             _ if skip_missing => {}
             Value::Undefined(_) => {
                 return Err(Error::value(format!(
-                    "could not find '{path}' key in iterated item '{}'",
+                    "could not find '{missing}' key in iterated item '{}'",
                     repr(&entry)?
                 )));
             }
@@ -325,6 +334,14 @@ fn vars(interp: &mut Interp<'_>, args: &Args) -> Result<Vec<Value>, Error> {
     }
 }
 
+/// What Python says of a pattern that cannot be read.
+fn pythons_words(message: &str) -> String {
+    match message.contains("Target of repeat operator is invalid") {
+        true => "nothing to repeat at position 0".to_owned(),
+        false => message.to_owned(),
+    }
+}
+
 fn var_names(interp: &mut Interp<'_>, terms: &[Value]) -> Result<Vec<Value>, Error> {
     let names = interp.templar.scope().names();
     let mut found = Vec::new();
@@ -340,7 +357,7 @@ fn var_names(interp: &mut Interp<'_>, terms: &[Value]) -> Result<Vec<Value>, Err
             Error::value(format!(
                 "Unable to use \"{}\" as a search parameter: {}",
                 written.as_str(),
-                error.message()
+                pythons_words(error.message())
             ))
         })?;
         for name in &names {

@@ -87,16 +87,17 @@ impl Sequence {
             Some((start, end)) => (Some(start), end),
             None => (None, span),
         };
-        let parse = |text: &str| parse_int(text, 0).and_then(|value| value.as_int());
-        let Some(end) = parse(end) else {
+        // Pairs of keys and values are the other form, and have blanks or an equals sign before the format.
+        if numbers.contains(['=', ' ']) || numbers.is_empty() {
             return Ok(false);
-        };
-        self.end = Some(end);
+        }
+        let is_number = |text: &str| parse_int(text, 0).is_some();
+        if start.is_none() && stride.is_none() && !is_number(end) {
+            return Ok(false);
+        }
+        self.end = Some(number("end", end)?);
         if let Some(start) = start {
-            let Some(start) = parse(start) else {
-                return Ok(false);
-            };
-            self.start = start;
+            self.start = number("start", start)?;
         }
         if let Some(stride) = stride {
             self.stride = number("stride", stride)?;
@@ -130,6 +131,12 @@ impl Sequence {
         if self.stride < 0 && end > self.start {
             return Err(Error::value("to count forward don't make stride negative"));
         }
+        if !self.format.contains('%') {
+            return Err(Error::value(format!(
+                "bad formatting string: {}",
+                self.format
+            )));
+        }
         let mut at = self.start;
         while if self.stride > 0 {
             at <= end
@@ -155,5 +162,9 @@ impl Sequence {
 fn number(key: &str, text: &str) -> Result<i64, Error> {
     parse_int(text, 0)
         .and_then(|value| value.as_int())
-        .ok_or_else(|| Error::value(format!("can't parse {key}={text} as integer")))
+        .ok_or_else(|| {
+            Error::value(format!(
+                "Config '{key}' for 'sequence' lookup plugin from 'Direct' has an invalid value: Invalid value provided for 'integer': '{text}'"
+            ))
+        })
 }

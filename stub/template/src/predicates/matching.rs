@@ -128,25 +128,20 @@ fn matches(value: &Value, args: Args, kind: Option<&str>) -> Result<bool, Error>
 
 fn address(value: &Value, args: Args, kind: &str) -> Result<bool, Error> {
     let [schemes] = args.bind(kind, ["schemes"], 0)?;
-    let text = to_text(value)?;
+    let text = match value {
+        Value::Str(text) => text.as_str(),
+        // Python's urlsplit finds nothing wrong with `none`.
+        Value::None => "",
+        _ => return Ok(false),
+    };
     let is_scheme = |scheme: &&str| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
     };
-    if kind == "url"
-        && schemes.is_none()
-        && let Some(rest) = text.strip_prefix("//")
-    {
-        return Ok(rest
-            .split(['/', '?', '#'])
-            .next()
-            .is_some_and(|l| !l.is_empty()));
-    }
-    let Some((scheme, rest)) = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) else {
-        return Ok(false);
-    };
+    let found = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme));
+    let (scheme, rest) = found.unwrap_or(("", text));
     let scheme = scheme.to_lowercase();
     if let Some(schemes) = schemes.filter(|schemes| !matches!(schemes, Value::None)) {
         let allowed = iterate(&schemes)?
