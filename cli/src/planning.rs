@@ -176,41 +176,71 @@ fn of_playbook(
     options: &SourceOptions,
     console: &Console,
 ) -> Result<Made, Failure> {
+    with_playbook(path, text, options, console, |parts| {
+        planned(parts, options, console)
+    })
+}
+
+/// Reads a playbook and does something with it. What is vaulted stays so. `text`: the playbook's, where it is nowhere on the disk.
+///
+/// # Errors
+/// Where it cannot be read, and those of `then`.
+pub(crate) fn with_playbook<R>(
+    path: &Path,
+    text: Option<Vec<u8>>,
+    options: &SourceOptions,
+    console: &Console,
+    then: impl FnOnce(&Parts<'_>) -> Result<R, Failure>,
+) -> Result<R, Failure> {
     let surroundings = Surroundings::load(console)?;
     let mut disk = Disk::new(options.vault.vault(&surroundings, console, false)?);
     if let Some(text) = text {
         disk = disk.with(path, text);
     }
     let sources = &surroundings.sources;
-    let refuse = |problems: Vec<Problem>| refused(&problems, sources);
-    let one = |problem: Problem| refuse(vec![problem]);
+    let one = |problem: Problem| refused(&[problem], sources);
     let extra = source::extra(&surroundings, &disk, &options.extra_vars).map_err(one)?;
     let reading = source::options(&surroundings, &extra);
     let reader = Reader::new(sources, &disk, &reading);
     let playbook = source::read(&reader, path).map_err(one)?;
     surroundings.say(console, &playbook.warnings);
-    let parts = Parts {
+    then(&Parts {
         path,
         playbook: &playbook,
         reader: &reader,
         surroundings: &surroundings,
         disk: &disk,
         extra: &extra,
-        // What is vaulted stays so.
         open: &|vault| Ok(vault.ciphertext.clone().into()),
         vaulted: &is_vaulted,
-    };
+    })
+}
+
+/// Makes a plan of a playbook.
+///
+/// # Errors
+/// What is wrong with its inventory. What is wrong with single tasks is handed back with the plan.
+pub(crate) fn planned(
+    parts: &Parts<'_>,
+    options: &SourceOptions,
+    console: &Console,
+) -> Result<Made, Failure> {
+    let surroundings = parts.surroundings;
+    let sources = &surroundings.sources;
+    let path = parts.path;
+    let refuse = |problems: Vec<Problem>| refused(&problems, sources);
+    let one = |problem: Problem| refuse(vec![problem]);
     let chosen = Chosen {
         inventory: &options.inventory,
         limit: options.limit.as_deref(),
     };
-    let targets = source::targets(&parts, &chosen, console).map_err(refuse)?;
-    source::refuse_prompts(&parts, &targets.extra).map_err(one)?;
+    let targets = source::targets(parts, &chosen, console).map_err(refuse)?;
+    source::refuse_prompts(parts, &targets.extra).map_err(one)?;
     let directory = surroundings.config.environment().directory.clone();
     let (planned, problems) = survey(Request {
-        playbook: &playbook,
+        playbook: parts.playbook,
         path,
-        reader: &reader,
+        reader: parts.reader,
         sources,
         inventory: targets.inventory,
         hosts: targets.hosts,
@@ -231,11 +261,16 @@ fn of_playbook(
     }
     let texts = secrets.iter();
     let ciphertexts = texts
-        .map(|(name, text)| Ok((name.clone(), encrypted(text, &disk.vault)?)))
+        .map(|(name, text)| Ok((name.clone(), encrypted(text, &parts.disk.vault)?)))
         .collect::<Result<_, Failure>>()?;
     Ok(Made {
         name: path.display().to_string(),
-        patterns: playbook.plays.iter().map(|p| p.hosts.join(",")).collect(),
+        patterns: parts
+            .playbook
+            .plays
+            .iter()
+            .map(|p| p.hosts.join(","))
+            .collect(),
         plan,
         facts: IndexMap::new(),
         ciphertexts,

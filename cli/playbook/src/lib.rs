@@ -10,6 +10,7 @@ pub mod inventory;
 pub mod pattern;
 pub mod play;
 mod problem;
+pub mod refactor;
 pub mod roles;
 mod source;
 pub mod vars;

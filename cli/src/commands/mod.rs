@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod analyze_compatibility;
 mod diff;
 mod explain;
 mod extract;
@@ -12,6 +13,7 @@ mod parse;
 mod plan;
 mod playbook;
 mod push;
+mod refactor;
 mod run;
 mod schema;
 mod stub;
@@ -42,6 +44,10 @@ pub(crate) enum Command {
     Facts(facts::Facts),
     /// Decide where every task runs, and print the execution plan.
     Plan(Box<plan::PlanCommand>),
+    /// Show what keeps a playbook's tasks from running on their targets alone.
+    AnalyzeCompatibility(Box<analyze_compatibility::AnalyzeCompatibility>),
+    /// Rewrite a playbook so that more of it runs on the targets alone.
+    Refactor(Box<refactor::Refactor>),
     /// Run one task, as ansible does.
     Run(Box<run::Run>),
     /// Show what an artifact holds.
@@ -78,6 +84,8 @@ impl Command {
             Command::Playbook(c) => return c.run(console).map(ExitCode::from),
             Command::Run(c) => return c.run(console).map(ExitCode::from),
             Command::Pack(c) => c.run(console),
+            Command::AnalyzeCompatibility(c) => c.run(console),
+            Command::Refactor(c) => c.run(console),
             Command::Parse(c) => c.run(console),
             Command::Facts(c) => c.run(console),
             Command::Plan(c) => c.run(console),
