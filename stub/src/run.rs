@@ -13,7 +13,9 @@ use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::redact::Redactor;
 use rustle_formats::seal::OpenOverlay;
 use rustle_runtime::assets::Assets;
-use rustle_runtime::engine::{self, Driver, Machine, Options, Reply, Request, RunSummary, Runner};
+use rustle_runtime::engine::{
+    self, Asked, Controller, Driver, Machine, Options, Reply, Request, RunSummary, Runner,
+};
 use zeroize::Zeroizing;
 
 use crate::command::Command;
@@ -146,6 +148,8 @@ impl Ready {
             ..options(command, &self, run_id)
         };
         let distant = DistantFiles::new(&self.files, outside);
+        let ask = |question| outside.ask(Request::Ask(Box::new(question)));
+        let controller = Asked(ask);
         let driver = Offline {
             outside,
             files: if outside.attended() {
@@ -153,6 +157,7 @@ impl Ready {
             } else {
                 &self.files
             },
+            controller: outside.attended().then_some(&controller),
             secrets: &self.secrets,
             redactor: &self.redactor,
             machine: Machine {
@@ -218,6 +223,7 @@ fn machine_name() -> Option<String> {
 struct Offline<'a> {
     outside: &'a dyn Outside,
     files: &'a dyn Assets,
+    controller: Option<&'a dyn Controller>,
     secrets: &'a IndexMap<String, Zeroizing<String>>,
     redactor: &'a Redactor,
     machine: Machine,
@@ -265,6 +271,10 @@ impl Driver for Offline<'_> {
 
     fn machine(&self) -> &Machine {
         &self.machine
+    }
+
+    fn controller(&self) -> Option<&dyn Controller> {
+        self.controller
     }
 }
 

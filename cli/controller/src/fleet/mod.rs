@@ -39,6 +39,7 @@ use rustle_formats::Map;
 use rustle_formats::event::Event;
 use rustle_formats::plan::{ExecutionPlan, PlayPlan};
 use rustle_formats::session::Start;
+use rustle_runtime::engine::Controller;
 use zeroize::Zeroizing;
 
 use crate::destination::Destination;
@@ -116,6 +117,8 @@ pub struct Fleet<'a> {
     pub forks: usize,
     /// The files that tasks name.
     pub files: DiskFiles,
+    /// The controller's lookups and plugins.
+    pub controller: &'a dyn Controller,
     /// The texts of secrets by name.
     pub secrets: IndexMap<String, Zeroizing<String>>,
     /// The runner, as a program on this machine.

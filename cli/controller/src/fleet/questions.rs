@@ -2,7 +2,7 @@
 
 use rustle_formats::{Map, Value};
 use rustle_runtime::assets::{AssetEntry, Assets as _};
-use rustle_runtime::engine::{Reply, Request, Since, Update};
+use rustle_runtime::engine::{Reply, Request, Since, Update, answer};
 
 use super::play::{Coordinator, Stop};
 
@@ -23,6 +23,13 @@ impl Coordinator<'_> {
                 let reply = self.take_in(member, &named);
                 self.members[member].say(id, &reply);
                 return;
+            }
+            Request::Ask(question) => {
+                let mut vars = Map::new();
+                let groups = self.roster.groups().into_iter();
+                let groups = groups.map(|(name, hosts)| (name, Value::from(hosts)));
+                vars.insert("groups".into(), Value::Map(groups.collect()));
+                answer(self.fleet.controller, *question, &vars)
             }
             Request::Secret { name } => match self.fleet.secrets.get(&name) {
                 Some(text) => Reply::Text(text.as_str().to_owned()),

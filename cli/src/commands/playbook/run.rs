@@ -189,6 +189,7 @@ impl PlaybookCommand {
                     stop,
                     options: self.engine_options(parts.surroundings, console),
                     files: DiskFiles::at(base.into(), home),
+                    controller: &controller,
                 },
                 &mut roster,
             );

@@ -14,7 +14,7 @@ use rustle_formats::event::Event;
 use rustle_formats::plan::{Block, ExecutionPlan, Item, Task};
 use rustle_formats::session::Start;
 use rustle_packer::{Flavour, PackRequest, Silent, pack};
-use rustle_runtime::engine::Options as EngineOptions;
+use rustle_runtime::engine::{Controller, Options as EngineOptions};
 use zeroize::Zeroizing;
 
 use super::PlaybookCommand;
@@ -40,6 +40,7 @@ pub(super) struct Work<'w> {
     pub(super) stop: Arc<AtomicBool>,
     pub(super) options: EngineOptions,
     pub(super) files: DiskFiles,
+    pub(super) controller: &'w dyn Controller,
 }
 
 /// Whether a plan for one host needs others all the same: it delegates, or changes the inventory.
@@ -104,6 +105,7 @@ impl PlaybookCommand {
             },
             forks: forks.unwrap_or(FORKS).max(1),
             files: work.files,
+            controller: work.controller,
             secrets: work.secrets,
             program,
             cache,

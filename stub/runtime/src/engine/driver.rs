@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use indexmap::IndexMap;
-use rustle_formats::Map;
 use rustle_formats::event::Event;
+use rustle_formats::{Map, Value};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::Controller;
+use super::asked::Question;
 use super::together::{Once, Since, Update};
 use crate::assets::{AssetEntry, Assets};
 
@@ -118,6 +119,8 @@ pub enum Request {
     },
     /// Work for the controller or for another host: a delegated task, a module that runs there.
     Action(Box<Action>),
+    /// What only the controller can evaluate: [`Reply::Value`], or [`Reply::Pass`] where it has nothing of that name.
+    Ask(Box<Question>),
     /// The text of a secret: [`Reply::Text`].
     Secret {
         /// Its name.
@@ -204,6 +207,8 @@ pub enum Reply {
     },
     /// A result.
     Result(Map),
+    /// What came of a question.
+    Value(Value),
     /// Numbers by which to sort.
     Order(Vec<u32>),
     /// A text. It is secret.

@@ -6,6 +6,7 @@
 
 mod ahead;
 mod applied;
+mod asked;
 mod attempt;
 mod batches;
 mod blocks;
@@ -34,6 +35,7 @@ mod task;
 mod together;
 mod turns;
 
+pub use asked::{Asked, Question, answer};
 pub(crate) use attempt::{name_free_form, with_defaults};
 pub use controller::Controller;
 pub use driver::{Action, Driver, Machine, Reply, Request};

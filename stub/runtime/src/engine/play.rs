@@ -232,7 +232,8 @@ impl<'r> PlayRun<'_, 'r> {
         if flow == Flow::Failed {
             self.vars.failed.set(true);
         }
-        let force = self.run.store.options.force_handlers || self.play.force_handlers == Some(true);
+        let options = self.run.store.options;
+        let force = self.play.force_handlers.unwrap_or(options.force_handlers);
         if flow == Flow::Next || (flow == Flow::Failed && force) {
             // Once after the tasks and once after what comes last in a play: what handlers notify gets a second turn. A
             // plan with sections has said where the first ones are.
