@@ -11,7 +11,7 @@ use rustle_controller::ssh::{Question, SshOptions};
 use rustle_formats::plan::PlayPlan;
 use rustle_formats::{Map, Value};
 use rustle_planner::InventoryPart;
-use rustle_playbook::inventory;
+use rustle_playbook::inventory::{self, GroupId, Inventory};
 use rustle_playbook::pattern::{LOCALHOST, Limit, Mismatch, pick};
 use rustle_runtime::report::python_str;
 use zeroize::Zeroizing;
@@ -209,6 +209,15 @@ impl<'a> Roster<'a> {
     }
 }
 
+/// Puts a group that is below no other below `all`.
+fn below_all(inventory: &mut Inventory, group: GroupId) -> Result<(), String> {
+    let all = inventory.add_group("all");
+    if group == all || !inventory.group(group).parents.is_empty() {
+        return Ok(());
+    }
+    inventory.add_child(all, group)
+}
+
 impl Known for Roster<'_> {
     fn hosts(&mut self, play: usize) -> Result<Vec<String>, String> {
         let pattern = &self.parts.playbook.plays[play].hosts;
@@ -254,6 +263,11 @@ impl Known for Roster<'_> {
             let id = inventory.add_group(group);
             new |= !inventory.host(host).groups.contains(&id);
             inventory.add_member(host, id);
+            below_all(inventory, id)?;
+        }
+        if inventory.host(host).groups.is_empty() {
+            let ungrouped = inventory.add_group("ungrouped");
+            inventory.add_member(host, ungrouped);
         }
         let known = self.added.entry(name.to_owned()).or_default();
         for (key, value) in vars {
@@ -276,7 +290,9 @@ impl Known for Roster<'_> {
             let parent = inventory.add_group(parent);
             new |= !inventory.group(parent).children.contains(&group);
             inventory.add_child(parent, group)?;
+            below_all(inventory, parent)?;
         }
+        below_all(inventory, group)?;
         let host_id = inventory.add_host(host);
         new |= !inventory.host(host_id).groups.contains(&group);
         inventory.add_member(host_id, group);

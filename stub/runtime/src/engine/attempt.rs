@@ -190,9 +190,9 @@ pub(crate) fn arguments(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Result<
         }
     }
     if let Some(module) = module {
-        // `add_host: "{{ host }}"`: a mapping where text might stand is the arguments.
-        let takes_text = module.spec().free_form.is_some();
-        if let (false, Some(Value::Map(map))) = (takes_text, args.get("_raw_params")) {
+        // `add_host: "{{ host }}"`: a mapping where text might stand is the arguments, of this module alone.
+        let name = module.spec().name;
+        if let ("add_host", Some(Value::Map(map))) = (name, args.get("_raw_params")) {
             let map = map.clone();
             args.shift_remove("_raw_params");
             args.extend(map);

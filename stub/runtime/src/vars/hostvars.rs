@@ -90,7 +90,7 @@ impl Object for HostVars {
             "values" => Method::Values,
             "items" => Method::Items,
             "get" => Method::Get,
-            _ => return Ok(None),
+            host => return self.of(host),
         };
         Ok(Some(Rendered::object(Bound {
             of: self.clone(),
