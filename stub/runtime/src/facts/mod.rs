@@ -19,6 +19,7 @@ mod network;
 mod package_manager;
 mod platform;
 mod processor;
+mod python;
 mod security;
 mod service_manager;
 mod ssh_keys;
@@ -250,7 +251,7 @@ static FAMILIES: &[Family] = &[
         facts: &["python_version"],
         needs: &[],
         minimal: true,
-        gather: nothing,
+        gather: python::gather,
     },
     Family {
         name: "loadavg",
