@@ -14,6 +14,7 @@ use crate::modules;
 #[derive(Debug)]
 pub struct Needs {
     wanted: HashSet<&'static [u8]>,
+    collections: Vec<&'static str>,
     found: Option<&'static str>,
 }
 
@@ -22,6 +23,7 @@ impl Default for Needs {
         let names = modules::FULL_ONLY.iter().copied().chain(names::full_only());
         Needs {
             wanted: names.map(str::as_bytes).collect(),
+            collections: names::full_collections().collect(),
             found: None,
         }
     }
@@ -33,10 +35,19 @@ impl Needs {
         if self.found.is_some() {
             return;
         }
-        let in_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
-        let mut words = text.split(|b| !in_word(b));
-        let known = words.find_map(|word| self.wanted.get(word));
-        self.found = known.and_then(|word| std::str::from_utf8(word).ok());
+        let in_word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.');
+        self.found = text
+            .split(|b| !in_word(b))
+            .find_map(|path| self.known(path));
+    }
+
+    /// What is known of a name, perhaps with what it is a part of before it: `x.hex`, `ansible.utils.ipaddr`.
+    fn known(&self, path: &[u8]) -> Option<&'static str> {
+        let mut words = path.split(|b| *b == b'.');
+        let word = words.find_map(|word| self.wanted.get(word));
+        let word = word.and_then(|word| std::str::from_utf8(word).ok());
+        let within = |c: &&&'static str| path.starts_with(c.as_bytes());
+        word.or_else(|| self.collections.iter().find(within).copied())
     }
 
     /// The first name that was found; `None`: the core flavour will do.
@@ -56,5 +67,16 @@ mod tests {
         assert_eq!(needs.full(), None);
         needs.look(b"- ansible.builtin.assemble:\n    dest: /x");
         assert_eq!(needs.full(), Some("assemble"));
+        let first = |text: &str| {
+            let mut needs = Needs::default();
+            needs.look(text.as_bytes());
+            needs.full()
+        };
+        assert_eq!(first("{{ a | ansible.utils.ipaddr }}"), Some("ipaddr"));
+        assert_eq!(
+            first("{{ a | community.general.dict }}"),
+            Some("community.general")
+        );
+        assert_eq!(first("{{ lookup('dict', x).value.b }}"), None);
     }
 }

@@ -18,10 +18,19 @@ pub fn lookups() -> impl Iterator<Item = &'static str> {
     lookups::NAMES.iter().copied()
 }
 
-/// The names that only the full flavour of the stub knows, without their collections.
+/// The short names of filters and tests, and the methods, that only the full flavour of the stub knows; `encode` stands
+/// for the methods of the bytes that it makes.
+#[cfg(feature = "full")]
 pub fn full_only() -> impl Iterator<Item = &'static str> {
-    // Whoever gates a filter behind the feature `full` names it here.
-    [].into_iter()
+    let methods = ["as_integer_ratio", "conjugate", "hex", "to_bytes", "encode"];
+    crate::collections::ROUTED.into_iter().chain(methods)
+}
+
+/// The collections whose filters and tests only the full flavour of the stub knows.
+#[cfg(feature = "full")]
+pub fn full_collections() -> impl Iterator<Item = &'static str> {
+    let utils = crate::collections::UTILS.into_iter();
+    utils.chain([crate::collections::GENERAL])
 }
 
 /// The name without the collection that everything built in belongs to: `ansible.builtin.default` is `default`.
@@ -39,6 +48,20 @@ mod tests {
     use std::collections::HashMap;
 
     use crate::{Engine, ErrorKind, Value};
+
+    /// What the core flavour goes without is named, so that nobody gets a runner that lacks it.
+    #[cfg(feature = "full")]
+    #[test]
+    fn what_is_only_in_the_full_flavour_is_named() {
+        let core = |name: &str| crate::filters::in_core(name);
+        let known = |name: &str| {
+            super::full_only().any(|n| n == name)
+                || super::full_collections().any(|c| name.starts_with(&format!("{c}.")))
+        };
+        for name in super::filters() {
+            assert!(core(name) || known(name), "{name}");
+        }
+    }
 
     #[test]
     fn every_lookup_that_is_named_exists() {

@@ -14,11 +14,11 @@ use crate::filters::Filter;
 use crate::predicates::Predicate;
 
 /// Collections whose filters and tests are here. What `ansible.netcommon` had of them leads to `ansible.utils`.
-const UTILS: [&str; 2] = ["ansible.utils", "ansible.netcommon"];
-const GENERAL: &str = "community.general";
+pub(crate) const UTILS: [&str; 2] = ["ansible.utils", "ansible.netcommon"];
+pub(crate) const GENERAL: &str = "community.general";
 
 /// Short names that Ansible's routing knows.
-const ROUTED: [&str; 18] = [
+pub(crate) const ROUTED: [&str; 18] = [
     "cidr_merge",
     "hwaddr",
     "ip4_hex",

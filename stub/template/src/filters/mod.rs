@@ -119,6 +119,13 @@ fn elsewhere(_: &str) -> Option<Filter> {
     None
 }
 
+/// Whether the core flavour has a filter of that name.
+#[cfg(all(test, feature = "full"))]
+pub(crate) fn in_core(name: &str) -> bool {
+    let mut all = TABLES.iter().flat_map(|table| table.iter());
+    all.any(|filter| filter.name == name)
+}
+
 /// The names of all filters.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TABLES
