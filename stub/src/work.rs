@@ -78,7 +78,20 @@ impl Drop for WorkDir {
     }
 }
 
+/// How often a folder is made again that another run took for abandoned between its making and its lock.
+const TRIES: usize = 5;
+
 fn attempt(parent: &Path, run_id: &str, executable: bool) -> io::Result<WorkDir> {
+    let mut tried = 1;
+    loop {
+        match make(parent, run_id, executable) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock && tried < TRIES => tried += 1,
+            made => return made,
+        }
+    }
+}
+
+fn make(parent: &Path, run_id: &str, executable: bool) -> io::Result<WorkDir> {
     if executable && statvfs(parent)?.f_flag.contains(StatVfsMountFlags::NOEXEC) {
         return Err(io::Error::other("mounted noexec"));
     }

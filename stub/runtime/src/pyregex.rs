@@ -81,6 +81,7 @@ impl PyRegex {
     ///
     /// # Errors
     /// Where it takes too many steps.
+    #[cfg(feature = "full")]
     pub(crate) fn replace_all(
         &self,
         text: &str,

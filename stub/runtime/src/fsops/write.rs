@@ -260,9 +260,13 @@ pub(crate) fn open_in(folder: &Path) -> io::Result<(PathBuf, File)> {
             .open(&path);
         match opened {
             Ok(file) => {
-                // Without locks (some network file systems) a concurrent run might sweep it; the rename then fails cleanly.
-                let _ = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
-                return Ok((path, file));
+                // Between its making and its lock another run may take it for a leftover: that one has the lock now, or has
+                // removed the file already. Without locks (some network file systems) the rename may fail, cleanly.
+                match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                    Err(rustix::io::Errno::WOULDBLOCK) => continue,
+                    _ if file.metadata()?.nlink() == 0 => continue,
+                    _ => return Ok((path, file)),
+                }
             }
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(e),
@@ -374,6 +378,27 @@ mod tests {
         assert!(!left.exists() && dead.symlink_metadata().is_err());
         assert!(other.exists());
         assert!(busy.exists() && living.symlink_metadata().is_ok());
+    }
+
+    /// Runs on one machine, for several hosts, write into the same folder at the same time.
+    #[test]
+    fn sweeping_takes_nothing_from_who_writes() {
+        let dir = tempfile::tempdir().unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    sweep(dir.path());
+                }
+            });
+            for _ in 0..2000 {
+                let (path, file) = open_in(dir.path()).unwrap();
+                assert!(path.exists());
+                std::fs::remove_file(&path).unwrap();
+                drop(file);
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
     }
 
     #[test]

@@ -66,6 +66,7 @@ pub(crate) struct Response {
     pub(crate) headers: Vec<(String, String)>,
     /// Where it came from in the end.
     pub(crate) url: String,
+    #[cfg_attr(not(feature = "full"), expect(dead_code))]
     pub(crate) redirected: bool,
     pub(crate) body: Box<dyn Read>,
 }

@@ -48,7 +48,6 @@ core {
     debug::Debug,
     fail::Fail,
     file::File,
-    find::Find,
     get_url::GetUrl,
     group::Group,
     lineinfile::LineInFile,
@@ -57,7 +56,6 @@ core {
     pause::Pause,
     ping::Ping,
     raw::Raw,
-    replace::Replace,
     script::Script,
     service::Service,
     set_fact::SetFact,
@@ -67,9 +65,7 @@ core {
     stat::Stat,
     systemd::Systemd,
     systemd_service::SystemdService,
-    tempfile::Tempfile,
     template::Template,
-    uri::Uri,
     user::User,
     validate_argument_spec::ValidateArgumentSpec,
     wait_for::WaitFor,
@@ -78,7 +74,11 @@ core {
 full {
     add_host::AddHost,
     assemble::Assemble,
+    find::Find,
     getent::Getent,
+    replace::Replace,
+    tempfile::Tempfile,
+    uri::Uri,
     group_by::GroupBy,
 }
 }
