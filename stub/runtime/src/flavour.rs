@@ -10,6 +10,9 @@ use rustle_template::names;
 
 use crate::modules;
 
+/// What a vaulted file begins with.
+const VAULTED: &str = "$ANSIBLE_VAULT";
+
 /// Looks through texts for names that only the full flavour knows.
 #[derive(Debug)]
 pub struct Needs {
@@ -35,6 +38,11 @@ impl Needs {
         if self.found.is_some() {
             return;
         }
+        // What is vaulted may name anything.
+        if text.starts_with(VAULTED.as_bytes()) {
+            self.found = Some(VAULTED);
+            return;
+        }
         let in_word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.');
         self.found = text
             .split(|b| !in_word(b))
@@ -58,7 +66,7 @@ impl Needs {
 
 #[cfg(test)]
 mod tests {
-    use super::Needs;
+    use super::{Needs, VAULTED};
 
     #[test]
     fn only_whole_words_ask_for_more() {
@@ -78,5 +86,6 @@ mod tests {
             Some("community.general")
         );
         assert_eq!(first("{{ lookup('dict', x).value.b }}"), None);
+        assert_eq!(first("$ANSIBLE_VAULT;1.1;AES256\n3634"), Some(VAULTED));
     }
 }

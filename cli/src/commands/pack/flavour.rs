@@ -10,8 +10,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::stubs::flavour;
 
-/// A file of more bytes than this is not looked through: it is no file of variables or tasks that people write.
-const MAX_FILE: u64 = 1 << 20;
+/// The runner itself refuses to read templates and variables from a file of more bytes.
+const MAX_FILE: u64 = 64 << 20;
 
 /// The flavour that was asked for; none: what the plan needs.
 #[derive(Debug, clap::Args)]
