@@ -4,8 +4,6 @@
 //! whatever they stand: a name that occurs nowhere cannot be asked for, and one that means something else costs some
 //! kilobytes.
 
-use std::collections::HashSet;
-
 use rustle_template::names;
 
 use crate::modules;
@@ -16,7 +14,8 @@ const VAULTED: &str = "$ANSIBLE_VAULT";
 /// Looks through texts for names that only the full flavour knows.
 #[derive(Debug)]
 pub struct Needs {
-    wanted: HashSet<&'static [u8]>,
+    /// By their lengths: few words of a plan have to be compared with more than a handful, and none is hashed.
+    wanted: Vec<Vec<&'static str>>,
     collections: Vec<&'static str>,
     found: Option<&'static str>,
 }
@@ -24,8 +23,14 @@ pub struct Needs {
 impl Default for Needs {
     fn default() -> Self {
         let names = modules::FULL_ONLY.iter().copied().chain(names::full_only());
+        let mut wanted: Vec<Vec<&'static str>> = Vec::new();
+        for name in names {
+            let len = name.len();
+            wanted.resize(wanted.len().max(len + 1), Vec::new());
+            wanted[len].push(name);
+        }
         Needs {
-            wanted: names.map(str::as_bytes).collect(),
+            wanted,
             collections: names::full_collections().collect(),
             found: None,
         }
@@ -52,8 +57,10 @@ impl Needs {
     /// What is known of a name, perhaps with what it is a part of before it: `x.hex`, `ansible.utils.ipaddr`.
     fn known(&self, path: &[u8]) -> Option<&'static str> {
         let mut words = path.split(|b| *b == b'.');
-        let word = words.find_map(|word| self.wanted.get(word));
-        let word = word.and_then(|word| std::str::from_utf8(word).ok());
+        let word = words.find_map(|word| {
+            let same = self.wanted.get(word.len())?;
+            same.iter().copied().find(|name| name.as_bytes() == word)
+        });
         let within = |c: &&&'static str| path.starts_with(c.as_bytes());
         word.or_else(|| self.collections.iter().find(within).copied())
     }
