@@ -319,13 +319,16 @@ fn remove_leftover(path: &Path, guard: &Path) {
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(guard);
-    let abandoned = match opened {
+    // The lock is held until the file is gone: let go of it earlier, and the writer between making the file and locking it
+    // would take the lock and then lose the file.
+    let (abandoned, _locked) = match opened {
         Ok(file) => {
-            file.metadata().is_ok_and(|m| m.is_file())
-                && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+            let free = file.metadata().is_ok_and(|m| m.is_file())
+                && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+            (free, Some(file))
         }
         // The guard goes after what it guards.
-        Err(e) => e.kind() == io::ErrorKind::NotFound,
+        Err(e) => (e.kind() == io::ErrorKind::NotFound, None),
     };
     if abandoned {
         // Somebody else may have removed it by now.
@@ -384,21 +387,23 @@ mod tests {
     #[test]
     fn sweeping_takes_nothing_from_who_writes() {
         let dir = tempfile::tempdir().unwrap();
-        let done = std::sync::atomic::AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                    sweep(dir.path());
-                }
-            });
-            for _ in 0..2000 {
-                let (path, file) = open_in(dir.path()).unwrap();
-                assert!(path.exists());
-                std::fs::remove_file(&path).unwrap();
-                drop(file);
+        // Threads of its own and not a scope's: a failed assertion then ends the test, where a scope would wait for them.
+        let folder = dir.path().to_path_buf();
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let sweeper = std::thread::spawn(move || {
+            while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                sweep(&folder);
             }
-            done.store(true, std::sync::atomic::Ordering::Relaxed);
         });
+        for _ in 0..5000 {
+            let (path, file) = open_in(dir.path()).unwrap();
+            assert!(path.exists());
+            std::thread::yield_now();
+            std::fs::remove_file(&path).unwrap();
+            drop(file);
+        }
+        drop(stop);
+        sweeper.join().unwrap();
     }
 
     #[test]
