@@ -1,29 +1,30 @@
 //! The run's private folder for temporary files.
 //!
-//! Made when a run begins, removed when it ends. A run that was killed leaves its folder behind, unlocked; the next run
-//! finds it by its name, sees that nobody holds its lock, and removes it.
+//! Made when a run begins, removed when it ends. While the run lives it holds a lock on the folder itself: a run that was
+//! killed, at whatever moment, leaves it unlocked; the next run finds it by its name, locks it, and removes it.
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File};
-use std::io;
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rustix::fs::{FlockOperation, StatVfsMountFlags, flock, statvfs};
+use rustix::fs::{FlockOperation, Mode, OFlags, StatVfsMountFlags, flock, fstat, statvfs};
+use rustix::io::Errno;
 
 use crate::exit::{self, Failure};
 use crate::places::{Surroundings, own_file};
 
 /// What the folders' names begin with.
 const PREFIX: &str = ".rustle-run-";
-/// The file in each that its run holds locked.
-const LOCK: &str = ".lock";
 
 /// A run's folder. Dropping it removes it.
 #[derive(Debug)]
 pub(crate) struct WorkDir {
     path: PathBuf,
-    _lock: File,
+    _locked: OwnedFd,
 }
 
 impl WorkDir {
@@ -79,39 +80,60 @@ impl Drop for WorkDir {
 }
 
 /// How often a folder is made again that another run took for abandoned between its making and its lock.
-const TRIES: usize = 5;
+const TRIES: u64 = 8;
 
 fn attempt(parent: &Path, run_id: &str, executable: bool) -> io::Result<WorkDir> {
-    let mut tried = 1;
-    loop {
-        match make(parent, run_id, executable) {
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock && tried < TRIES => tried += 1,
-            made => return made,
-        }
-    }
-}
-
-fn make(parent: &Path, run_id: &str, executable: bool) -> io::Result<WorkDir> {
     if executable && statvfs(parent)?.f_flag.contains(StatVfsMountFlags::NOEXEC) {
         return Err(io::Error::other("mounted noexec"));
     }
-    let parent = fs::canonicalize(parent)?;
-    let path = parent.join(format!("{PREFIX}{run_id}"));
-    DirBuilder::new().mode(0o700).create(&path)?;
-    let made = own_file(&path.join(LOCK)).and_then(|lock| {
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        // A full disk lets folders be made and nothing be written.
-        fs::write(path.join(".probe"), [0; 4096])?;
-        fs::remove_file(path.join(".probe"))?;
-        Ok(lock)
-    });
-    match made {
-        Ok(lock) => Ok(WorkDir { path, _lock: lock }),
-        Err(e) => {
+    let path = fs::canonicalize(parent)?.join(format!("{PREFIX}{run_id}"));
+    for tried in 1..=TRIES {
+        DirBuilder::new().mode(0o700).create(&path)?;
+        match lock_and_probe(&path) {
+            Ok(Some(locked)) => {
+                return Ok(WorkDir {
+                    path,
+                    _locked: locked,
+                });
+            }
+            // Who has the lock removes the folder.
+            Ok(None) => std::thread::sleep(Duration::from_millis(tried)),
+            Err(e) => {
+                let _ = fs::remove_dir_all(&path);
+                return Err(e);
+            }
+        }
+        if path.exists() {
             let _ = fs::remove_dir_all(&path);
-            Err(e)
         }
     }
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
+/// None where another run had the folder first, to remove it.
+fn lock_and_probe(path: &Path) -> io::Result<Option<OwnedFd>> {
+    let folder = match open(path) {
+        Err(Errno::NOENT) => return Ok(None),
+        opened => opened?,
+    };
+    // Any other error: a file system without locks, where nobody else gets one either.
+    if lock(&folder) == Err(Errno::WOULDBLOCK) || fstat(&folder)?.st_nlink == 0 {
+        return Ok(None);
+    }
+    // A full disk lets folders be made and nothing be written.
+    let probe = path.join(".probe");
+    own_file(&probe)?.write_all(&[0; 4096])?;
+    fs::remove_file(probe)?;
+    Ok(Some(folder))
+}
+
+fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty())
+}
+
+fn lock(folder: &OwnedFd) -> rustix::io::Result<()> {
+    flock(folder, FlockOperation::NonBlockingLockExclusive)
 }
 
 /// Removes the folders of runs that were killed.
@@ -126,7 +148,11 @@ fn clean(parent: &Path, uid: u32) {
         }
         let path = entry.path();
         let own = fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir() && m.uid() == uid);
-        if own && abandoned(&path) {
+        // The lock is held until the folder is gone.
+        if own
+            && let Ok(folder) = open(&path)
+            && lock(&folder).is_ok()
+        {
             let _ = remove(&path);
         }
     }
@@ -136,18 +162,6 @@ fn is_ours(name: &OsStr) -> bool {
     name.to_str()
         .and_then(|n| n.strip_prefix(PREFIX))
         .is_some_and(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()))
-}
-
-/// Whether no run holds the folder. One without a lock file is just being made, or was killed then: it is left for a
-/// minute.
-fn abandoned(path: &Path) -> bool {
-    let lock = path.join(LOCK);
-    if !lock.exists() {
-        return fs::metadata(path)
-            .and_then(|m| m.modified())
-            .is_ok_and(|t| t.elapsed().is_ok_and(|age| age.as_secs() > 60));
-    }
-    File::open(lock).is_ok_and(|f| flock(&f, FlockOperation::NonBlockingLockExclusive).is_ok())
 }
 
 /// Removes a tree, one with folders that forbid it too. Links in it are removed, not followed.
@@ -206,7 +220,6 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let dead = parent.path().join(format!("{PREFIX}{}", id('d')));
         fs::create_dir(&dead).unwrap();
-        fs::write(dead.join(LOCK), "").unwrap();
         fs::write(dead.join("secret"), "x").unwrap();
         let other = parent.path().join(".rustle-run-notes");
         fs::create_dir(&other).unwrap();
@@ -214,6 +227,25 @@ mod tests {
         let _second = WorkDir::create(&here(), Some(parent.path()), &id('c'), false).unwrap();
         assert!(!dead.exists());
         assert!(other.exists() && living.path().exists());
+    }
+
+    /// Runs begin at the same time, and each removes what others left.
+    #[test]
+    fn nobody_loses_a_folder_to_another_run() {
+        let parent = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..4u32 {
+                let parent = parent.path();
+                scope.spawn(move || {
+                    for round in 0..200u32 {
+                        let id = format!("{:032x}", thread * 1000 + round);
+                        let dir = WorkDir::create(&here(), Some(parent), &id, false).unwrap();
+                        fs::write(dir.path().join("file"), "x").unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
     }
 
     #[test]

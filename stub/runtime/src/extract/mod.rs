@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use rustle_formats::artifact::{ArtifactError, Container, ReadAt};
 
 /// How to unpack. The defaults suit a tool that people start by hand.
@@ -211,43 +212,68 @@ struct Staging {
 }
 
 impl Staging {
+    /// Makes one. Between its making and its lock another extraction may take it for one that a killed run left, and remove it:
+    /// then there is a next.
     fn create(home: &Path) -> Result<Self, ExtractError> {
-        let mut random = [0u8; 8];
-        getrandom::fill(&mut random).map_err(|e| ExtractError::Io {
-            doing: "get random bytes for a name in",
-            path: home.to_owned(),
-            source: io::Error::other(e.to_string()),
-        })?;
-        let name: String = random.iter().map(|b| format!("{b:02x}")).collect();
-        let path = home.join(format!("{STAGING}{name}"));
-        let failed = || ExtractError::io("make the folder", &path);
-        rustix::fs::mkdir(&path, Mode::RWXU).map_err(failed())?;
-        let made = || -> rustix::io::Result<_> {
-            let dir = open_dir(&path)?;
-            rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive)?;
-            rustix::fs::mkdirat(&dir, "t", Mode::from_raw_mode(0o777))?;
-            let root = rustix::fs::openat(&dir, "t", DIR_FLAGS, Mode::empty())?;
-            let umask = 0o777 & !rustix::fs::fstat(&root)?.st_mode;
-            rustix::fs::chmodat(&dir, "t", Mode::RWXU, AtFlags::empty())?;
-            Ok((dir, root, umask))
-        };
-        match made() {
-            Ok((dir, root, umask)) => Ok(Self {
-                dir,
-                root,
-                umask,
-                path,
-            }),
-            Err(e) => {
-                let _ = std::fs::remove_dir_all(&path);
-                Err(failed()(e))
+        for _ in 0..TRIES {
+            let path = home.join(format!("{STAGING}{}", random_name(home)?));
+            let failed = || ExtractError::io("make the folder", &path);
+            rustix::fs::mkdir(&path, Mode::RWXU).map_err(failed())?;
+            match Self::lock_and_fill(&path) {
+                Ok(Some(made)) => return Ok(made),
+                Ok(None) => remove(&path),
+                Err(e) => {
+                    remove(&path);
+                    return Err(failed()(e));
+                }
             }
         }
+        Err(ExtractError::io("make a folder in", home)(
+            Errno::WOULDBLOCK,
+        ))
+    }
+
+    /// None where somebody else had the folder first.
+    fn lock_and_fill(path: &Path) -> rustix::io::Result<Option<Self>> {
+        let dir = match open_dir(path) {
+            Err(Errno::NOENT) => return Ok(None),
+            opened => opened?,
+        };
+        match rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            locked => locked?,
+        }
+        if rustix::fs::fstat(&dir)?.st_nlink == 0 {
+            return Ok(None);
+        }
+        rustix::fs::mkdirat(&dir, "t", Mode::from_raw_mode(0o777))?;
+        let root = rustix::fs::openat(&dir, "t", DIR_FLAGS, Mode::empty())?;
+        let umask = 0o777 & !rustix::fs::fstat(&root)?.st_mode;
+        rustix::fs::chmodat(&dir, "t", Mode::RWXU, AtFlags::empty())?;
+        Ok(Some(Self {
+            path: path.to_owned(),
+            dir,
+            root,
+            umask,
+        }))
     }
 
     fn tree(&self) -> PathBuf {
         self.path.join("t")
     }
+}
+
+/// How often a folder is made again that another extraction took for abandoned.
+const TRIES: usize = 16;
+
+fn random_name(home: &Path) -> Result<String, ExtractError> {
+    let mut random = [0u8; 8];
+    getrandom::fill(&mut random).map_err(|e| ExtractError::Io {
+        doing: "get random bytes for a name in",
+        path: home.to_owned(),
+        source: io::Error::other(e.to_string()),
+    })?;
+    Ok(random.iter().map(|b| format!("{b:02x}")).collect())
 }
 
 impl Drop for Staging {
