@@ -14,6 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 
@@ -250,7 +251,7 @@ fn random_name(folder: &Path) -> io::Result<PathBuf> {
 
 /// A new temporary file, locked for as long as it is open.
 pub(crate) fn open_in(folder: &Path) -> io::Result<(PathBuf, File)> {
-    for _ in 0..16 {
+    for attempt in 0..16 {
         let path = random_name(folder)?;
         let opened = OpenOptions::new()
             .read(true)
@@ -263,10 +264,12 @@ pub(crate) fn open_in(folder: &Path) -> io::Result<(PathBuf, File)> {
                 // Between its making and its lock another run may take it for a leftover: that one has the lock now, or has
                 // removed the file already. Without locks (some network file systems) the rename may fail, cleanly.
                 match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                    Err(rustix::io::Errno::WOULDBLOCK) => continue,
-                    _ if file.metadata()?.nlink() == 0 => continue,
+                    Err(rustix::io::Errno::WOULDBLOCK) => {}
+                    _ if file.metadata()?.nlink() == 0 => {}
                     _ => return Ok((path, file)),
                 }
+                // Waiting on each other inside the kernel, the two can go on in step for many rounds.
+                std::thread::sleep(Duration::from_micros(10 << attempt));
             }
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(e),
@@ -395,7 +398,7 @@ mod tests {
                 sweep(&folder);
             }
         });
-        for _ in 0..5000 {
+        for _ in 0..500 {
             let (path, file) = open_in(dir.path()).unwrap();
             assert!(path.exists());
             std::thread::yield_now();
