@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::FallocateFlags;
 use rustle_formats::artifact::FrameRecord;
 use tempfile::NamedTempFile;
 
@@ -54,6 +55,8 @@ pub(crate) struct Output {
     path: PathBuf,
     at: u64,
     run: Option<Run>,
+    /// Whether there may be more space than bytes.
+    expects: bool,
 }
 
 impl Output {
@@ -72,7 +75,15 @@ impl Output {
             path: path.to_owned(),
             at: 0,
             run: None,
+            expects: false,
         })
+    }
+
+    /// Asks for the space of about `bytes` in advance. Copying into it is quicker, and ext4 need not find the space while the file is
+    /// renamed over an older one, which takes longer than all the copying. Where it cannot be had, nothing is lost.
+    pub(crate) fn expect(&mut self, bytes: u64) {
+        self.expects =
+            rustix::fs::fallocate(self.temp.as_file(), FallocateFlags::KEEP_SIZE, 0, bytes).is_ok();
     }
 
     /// How many bytes were appended so far.
@@ -153,6 +164,13 @@ impl Output {
     /// Gives the file its mode and its name.
     pub(crate) fn persist(mut self, mode: u32) -> Result<(), PackError> {
         self.flush()?;
+        if self.expects {
+            // To its own length: that gives back the space behind it.
+            self.temp
+                .as_file()
+                .set_len(self.at)
+                .map_err(PackError::io("write", &self.path))?;
+        }
         self.temp
             .as_file()
             .set_permissions(Permissions::from_mode(mode))

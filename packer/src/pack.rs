@@ -187,6 +187,12 @@ pub fn pack(
 
     progress.begin(Phase::Compress, total_bytes);
     let mut writer = Writer::create(&request, layout, stream, progress)?;
+    if let Some((bytes, beside)) = reuse.base.as_ref().and_then(Base::sizes) {
+        writer.output.expect(bytes);
+        if let Some(sidecar) = &mut writer.sidecar {
+            sidecar.expect(beside);
+        }
+    }
     let job = Job {
         nodes: &nodes,
         units: &units,

@@ -137,6 +137,12 @@ impl Base {
         Ok(())
     }
 
+    /// The bytes of the artifact and of its sidecar, if something of them can be taken over.
+    pub(crate) fn sizes(&self) -> Option<(u64, u64)> {
+        let len = |file: &File| file.metadata().map_or(0, |m| m.len());
+        (!self.frames.is_empty()).then(|| (len(&self.file), self.sidecar.as_deref().map_or(0, len)))
+    }
+
     fn find(&self, key: &[u8; 32]) -> Option<Made> {
         let found = self.frames.get(key)?;
         let file = if found.in_sidecar {
