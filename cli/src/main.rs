@@ -18,6 +18,7 @@ mod playbook_source;
 mod progress;
 mod replace;
 mod seal;
+mod ssh_way;
 mod stubs;
 mod surroundings;
 mod targets;
@@ -53,6 +54,9 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
+    if let Some(socket) = std::env::var_os(rustle_controller::program::ASKPASS_SOCKET) {
+        return password_for_ssh(socket.as_ref());
+    }
     let arguments = arguments(std::env::args_os().collect());
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
@@ -75,6 +79,17 @@ fn main() -> ExitCode {
             }
             failure.exit.into()
         }
+    }
+}
+
+/// Run by `ssh` in place of a person who types the password: it goes from the run to `ssh` through this process.
+fn password_for_ssh(socket: &std::path::Path) -> ExitCode {
+    match rustle_controller::program::answer(socket) {
+        Ok(text) => {
+            println!("{}", text.as_str());
+            ExitCode::SUCCESS
+        }
+        Err(_) => ExitCode::FAILURE,
     }
 }
 

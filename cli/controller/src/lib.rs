@@ -10,6 +10,8 @@ pub mod fleet;
 pub mod local;
 pub mod offer;
 mod orders;
+mod process;
+pub mod program;
 pub mod push;
 pub mod ssh;
 

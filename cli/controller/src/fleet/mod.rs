@@ -45,6 +45,7 @@ use zeroize::Zeroizing;
 use crate::destination::Destination;
 use crate::local::DiskFiles;
 use crate::offer::PushArtifact;
+use crate::program::ProgramConnection;
 use crate::ssh::SshOptions;
 
 use play::Coordinator;
@@ -54,8 +55,10 @@ use play::Coordinator;
 pub enum Way {
     /// A process on this machine.
     Child,
-    /// ssh.
+    /// ssh, by libssh2.
     Ssh(Box<(Destination, SshOptions)>),
+    /// Another program: the system's ssh, or the client of a container or a chroot.
+    Program(Box<ProgramConnection>),
 }
 
 /// What is known of the hosts outside of the run.

@@ -77,6 +77,16 @@ impl Session {
                 })?;
                 self.push(&mut connection)
             }
+            Way::Program(program) => {
+                self.push(&mut program.as_ref().clone())
+                    .map_err(|e| match e {
+                        // The program itself could not get there.
+                        PushError::Host(why) | PushError::Lost(why) => {
+                            PushError::Lost(program.explain(&why))
+                        }
+                        e => e,
+                    })
+            }
         }
     }
 

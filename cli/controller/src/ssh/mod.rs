@@ -5,6 +5,7 @@
 
 mod auth;
 mod channel;
+pub mod config;
 pub mod known_hosts;
 
 use std::fmt;
@@ -58,6 +59,8 @@ pub struct SshOptions {
     pub accept_new: bool,
     /// How long connecting and every answer may take.
     pub timeout: Duration,
+    /// The name under which the host's key is known, where that is not its own.
+    pub key_alias: Option<String>,
     /// Whether the stream is compressed. An artifact is compressed already.
     pub compress: bool,
     /// How the user is asked for passwords.
@@ -122,8 +125,14 @@ impl SshConnection {
         let socket = stream
             .try_clone()
             .map_err(|e| ConnectError::Protocol(format!("{to}: {e}")))?;
-        let session = handshake(stream, to, port, &known, options)?;
-        check_host_key(&session, to, port, &known, options)?;
+        // As OpenSSH has it: an alias stands for itself, whatever the port.
+        let (name, at) = match &options.key_alias {
+            Some(alias) => (alias.as_str(), 22),
+            None => (to.host.as_str(), port),
+        };
+        let known = Checked { known, name, at };
+        let session = handshake(stream, to, &known, options)?;
+        check_host_key(&session, to, &known, options)?;
         let user = to.user.clone().unwrap_or_else(|| options.user.clone());
         auth::authenticate(&session, &user, &to.host, options)?;
         session.set_keepalive(true, 15);
@@ -168,11 +177,17 @@ fn dial(host: &str, port: u16, timeout: Duration) -> Result<TcpStream, ConnectEr
     }))
 }
 
+/// The known keys, and the name and port that are looked up there.
+struct Checked<'a> {
+    known: KnownHosts,
+    name: &'a str,
+    at: u16,
+}
+
 fn handshake(
     stream: TcpStream,
     to: &Destination,
-    port: u16,
-    known: &KnownHosts,
+    checked: &Checked<'_>,
     options: &SshOptions,
 ) -> Result<ssh2::Session, ConnectError> {
     let failed = |e: ssh2::Error| {
@@ -183,7 +198,7 @@ fn handshake(
     session.set_timeout(millis);
     session.set_compress(options.compress);
     // The server picks the first type that both sides know; ask for those first whose key we can check.
-    let types = known.key_types(&to.host, port);
+    let types = checked.known.key_types(checked.name, checked.at);
     if !types.is_empty() {
         let preference = known_hosts::preference(&types);
         session
@@ -198,21 +213,20 @@ fn handshake(
 fn check_host_key(
     session: &ssh2::Session,
     to: &Destination,
-    port: u16,
-    known: &KnownHosts,
+    checked: &Checked<'_>,
     options: &SshOptions,
 ) -> Result<(), ConnectError> {
     let Some((key, _)) = session.host_key() else {
         return Err(ConnectError::HostKey(format!("{to} sent no host key")));
     };
     let print = known_hosts::fingerprint(key);
-    match known.check(&to.host, port, key) {
+    match checked.known.check(checked.name, checked.at, key) {
         HostKeyStatus::Known => Ok(()),
         HostKeyStatus::Unknown if options.accept_new => {
             let Some(file) = options.known_hosts.first() else {
                 return Ok(());
             };
-            known_hosts::add(file, &to.host, port, key).map_err(|e| {
+            known_hosts::add(file, checked.name, checked.at, key).map_err(|e| {
                 ConnectError::HostKey(format!(
                     "cannot keep the host key of {to} in {}: {e}",
                     file.display()

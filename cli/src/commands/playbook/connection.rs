@@ -24,10 +24,10 @@ pub(crate) struct ConnectionOptions {
     pub(super) private_key: Option<PathBuf>,
     /// Arguments for ssh, sftp and scp.
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
-    ssh_common_args: Option<String>,
+    pub(super) ssh_common_args: Option<String>,
     /// Arguments for ssh.
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
-    ssh_extra_args: Option<String>,
+    pub(super) ssh_extra_args: Option<String>,
     /// Arguments for sftp.
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
     sftp_extra_args: Option<String>,

@@ -1,24 +1,23 @@
 //! What the command line knows of the hosts of a run on several: the inventory as it is now, and how each host is reached.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
 use indexmap::IndexMap;
-use rustle_controller::Destination;
 use rustle_controller::fleet::{Roster as Known, Way};
-use rustle_controller::ssh::{Question, SshOptions};
+use rustle_controller::program::ProgramConnection;
 use rustle_formats::plan::PlayPlan;
 use rustle_formats::{Map, Value};
 use rustle_planner::InventoryPart;
 use rustle_playbook::inventory::{self, GroupId, Inventory};
 use rustle_playbook::pattern::{LOCALHOST, Limit, Mismatch, pick};
+use rustle_playbook::words;
 use rustle_runtime::report::python_str;
 use zeroize::Zeroizing;
 
 use super::PlaybookCommand;
 use crate::console::Console;
 use crate::playbook_source::{Parts, Targets, implicit_vars, inventory_of};
+use crate::ssh_way::{Here, Wanted};
 
 /// The hosts of a run.
 pub(super) struct Roster<'a> {
@@ -38,6 +37,8 @@ pub(super) struct Roster<'a> {
     pub(super) implicit: Option<String>,
     /// The texts of secrets by name.
     pub(super) secrets: IndexMap<String, Zeroizing<String>>,
+    /// A private folder of this run.
+    pub(super) folder: PathBuf,
 }
 
 /// Whether a connection of this name is this machine.
@@ -78,6 +79,7 @@ impl<'a> Roster<'a> {
             grouped: Vec::new(),
             implicit: targets.implicit,
             secrets: IndexMap::new(),
+            folder: PathBuf::new(),
         }
     }
 
@@ -131,7 +133,8 @@ impl<'a> Roster<'a> {
         let address = self.setting(vars, &["ansible_ssh_host", "ansible_host"])?;
         let port = match self.setting(vars, &["ansible_ssh_port", "ansible_port"])? {
             Some(port) => Some(port),
-            None => text(play.and_then(|p| p.port.as_ref())),
+            None => text(play.and_then(|p| p.port.as_ref()))
+                .or_else(|| config.text("DEFAULT_REMOTE_PORT").map(str::to_owned)),
         };
         let port = port
             .map(|port| {
@@ -140,36 +143,13 @@ impl<'a> Roster<'a> {
                     .map_err(|_| format!("`{port}` is not a port"))
             })
             .transpose()?;
-        let user = match self.setting(vars, &["ansible_ssh_user", "ansible_user"])? {
-            Some(user) => Some(user),
-            None => text(play.and_then(|p| p.remote_user.as_ref()))
-                .or_else(|| given.user.clone())
-                .or_else(|| config.text("DEFAULT_REMOTE_USER").map(str::to_owned)),
-        };
         let environment = config.environment();
-        let own = environment
-            .get("USER")
-            .or_else(|| environment.get("LOGNAME"))
-            .unwrap_or("root");
         let names = ["ansible_ssh_private_key_file", "ansible_private_key_file"];
         let key = self
             .setting(vars, &names)?
             .map(PathBuf::from)
             .or_else(|| given.private_key.clone())
             .or_else(|| config.text("DEFAULT_PRIVATE_KEY_FILE").map(PathBuf::from));
-        let folder = environment.home.as_ref().map(|home| home.join(".ssh"));
-        let key_files = match key {
-            Some(key) => vec![environment.path(&key.to_string_lossy())],
-            None => ["id_ed25519", "id_ecdsa", "id_rsa"]
-                .iter()
-                .filter_map(|name| Some(folder.as_ref()?.join(name)))
-                .collect(),
-        };
-        let mut known_hosts: Vec<PathBuf> = folder
-            .iter()
-            .flat_map(|f| ["known_hosts", "known_hosts2"].map(|n| f.join(n)))
-            .collect();
-        known_hosts.push("/etc/ssh/ssh_known_hosts".into());
         let names = [
             "ansible_password",
             "ansible_ssh_password",
@@ -181,31 +161,158 @@ impl<'a> Roster<'a> {
             &["ansible_ssh_host_key_checking", "ansible_host_key_checking"],
         )?;
         let checking = checking.map_or_else(
-            || config.flag("HOST_KEY_CHECKING"),
+            || config.flag("SSH_HOST_KEY_CHECKING") && config.flag("HOST_KEY_CHECKING"),
             |text| !matches!(text.to_lowercase().as_str(), "false" | "no" | "0" | "off"),
         );
-        let options = SshOptions {
-            user: user.unwrap_or_else(|| own.to_owned()),
-            key_files,
-            agent: true,
-            known_hosts,
-            // A key that is known and differs is refused in any case.
-            accept_new: !checking,
-            timeout: Duration::from_secs(u64::from(given.timeout.unwrap_or(10).max(1))),
-            compress: false,
-            ask: Some(Arc::new(move |question: Question<'_>| match question {
-                Question::Password { .. } | Question::Prompt { echo: false, .. } => {
-                    password.clone()
-                }
-                _ => None,
-            })),
-        };
-        let destination = Destination {
-            user: None,
+        let wanted = Wanted {
             host: address.unwrap_or_else(|| host.to_owned()),
+            user: self.user(vars, play)?,
             port,
+            keys: key
+                .map(|key| environment.path(&key.to_string_lossy()))
+                .into_iter()
+                .collect(),
+            accept_new: (!checking).then_some(true),
+            timeout: self.timeout(vars)?,
+            password,
+            arguments: [
+                self.ssh_option(vars, "ssh_common_args", &given.ssh_common_args)?,
+                self.ssh_option(vars, "ssh_extra_args", &given.ssh_extra_args)?,
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            ssh_args: self.ssh_option(vars, "ssh_args", &None)?,
+            executable: self.ssh_option(vars, "ssh_executable", &None)?,
+            control_dir: config.path("SSH_CONTROL_PATH_DIR"),
+            control_path: self.ssh_option(vars, "control_path", &None)?,
+            folder: Some(self.folder.clone()),
+            ..Wanted::default()
         };
-        Ok(Way::Ssh(Box::new((destination, options))))
+        let own = environment
+            .get("USER")
+            .or_else(|| environment.get("LOGNAME"));
+        wanted.way(&Here {
+            home: environment.home.as_deref(),
+            user: own.unwrap_or("root"),
+            path: environment.get("PATH"),
+        })
+    }
+
+    fn user(&self, vars: &Map, play: Option<&PlayPlan>) -> Result<Option<String>, String> {
+        if let Some(user) = self.setting(vars, &["ansible_ssh_user", "ansible_user"])? {
+            return Ok(Some(user));
+        }
+        let config = &self.parts.surroundings.config;
+        Ok(play
+            .and_then(|p| p.remote_user.as_ref())
+            .map(python_str)
+            .or_else(|| self.command.connection.user.clone())
+            .or_else(|| config.text("DEFAULT_REMOTE_USER").map(str::to_owned)))
+    }
+
+    /// Seconds that connecting may take.
+    fn timeout(&self, vars: &Map) -> Result<Option<u64>, String> {
+        let number = |text: &str| {
+            text.trim()
+                .parse::<u64>()
+                .map_err(|_| format!("`{text}` is not a number of seconds"))
+        };
+        if let Some(text) = self.setting(vars, &["ansible_ssh_timeout", "ansible_timeout"])? {
+            return number(&text).map(Some);
+        }
+        let config = &self.parts.surroundings.config;
+        if let Some(given) = self.command.connection.timeout {
+            return Ok(Some(u64::from(given)));
+        }
+        let set = ["SSH_TIMEOUT", "DEFAULT_TIMEOUT"];
+        let set = set.iter().find(|name| config.is_set(name));
+        set.and_then(|name| config.text(name))
+            .map(number)
+            .transpose()
+    }
+
+    /// An option of Ansible's ssh connection: its variable, then the command line, then the configuration. Empty is as good as
+    /// none.
+    fn ssh_option(
+        &self,
+        vars: &Map,
+        name: &str,
+        given: &Option<String>,
+    ) -> Result<Option<String>, String> {
+        let config = &self.parts.surroundings.config;
+        let own = format!("ansible_{name}");
+        let setting = match name.strip_prefix("ssh_") {
+            Some(_) => name.to_uppercase(),
+            None => format!("SSH_{}", name.to_uppercase()),
+        };
+        let found = self
+            .setting(vars, &[&own])?
+            .or_else(|| given.clone())
+            .or_else(|| config.text(&setting).map(str::to_owned));
+        Ok(found.filter(|text| !text.trim().is_empty()))
+    }
+
+    /// A container or a chroot, by the program that enters it.
+    fn inside(
+        &self,
+        kind: Inside,
+        host: &str,
+        vars: &Map,
+        play: Option<&PlayPlan>,
+    ) -> Result<Way, String> {
+        let (name, program) = kind.names();
+        let executable = self.setting(vars, &[&format!("ansible_{name}_exe")])?;
+        let place = self.setting(vars, &["ansible_host"])?;
+        let place = place.unwrap_or_else(|| host.to_owned());
+        let mut command = vec![executable.unwrap_or_else(|| program.to_owned())];
+        if kind == Inside::Chroot {
+            command.push(place);
+        } else {
+            let names = [format!("ansible_{name}_extra_args")];
+            if let Some(text) = self.setting(vars, &[&names[0]])? {
+                let split = words::split(&text).map_err(|why| format!("`{text}`: {why}"))?;
+                command.extend(split);
+            }
+            command.extend(["exec".to_owned(), "-i".to_owned()]);
+            if let Some(user) = self.user(vars, play)? {
+                command.extend(["-u".to_owned(), user]);
+            }
+            command.push(place);
+        }
+        Ok(Way::Program(Box::new(ProgramConnection {
+            command: command.into_iter().map(Into::into).collect(),
+            login_shell: false,
+            password: None,
+        })))
+    }
+}
+
+/// What is entered by a program on this machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Inside {
+    Docker,
+    Podman,
+    Chroot,
+}
+
+impl Inside {
+    fn of(kind: &str) -> Option<Inside> {
+        Some(match kind {
+            "docker" | "community.docker.docker" | "community.general.docker" => Inside::Docker,
+            "podman" | "containers.podman.podman" => Inside::Podman,
+            "chroot" | "community.general.chroot" => Inside::Chroot,
+            _ => return None,
+        })
+    }
+
+    /// Its name in variables, and its program.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Inside::Docker => ("docker", "docker"),
+            Inside::Podman => ("podman", "podman"),
+            Inside::Chroot => ("chroot", "chroot"),
+        }
     }
 }
 
@@ -243,6 +350,10 @@ impl Known for Roster<'_> {
         let kind = written
             .or_else(|| Some(python_str(play?.connection.as_ref()?)))
             .or_else(|| self.command.running.connection.clone())
+            .or_else(|| {
+                let config = &self.parts.surroundings.config;
+                config.text("DEFAULT_TRANSPORT").map(str::to_owned)
+            })
             .unwrap_or_else(|| "ssh".to_owned());
         if is_local(&kind) {
             return Ok(Way::Child);
@@ -250,8 +361,11 @@ impl Known for Roster<'_> {
         if is_ssh(&kind) {
             return self.ssh(host, &vars, play);
         }
+        if let Some(inside) = Inside::of(&kind) {
+            return self.inside(inside, host, &vars, play);
+        }
         Err(format!(
-            "the connection `{kind}` is not supported: {host} can be reached over `ssh` and `local`"
+            "the connection `{kind}` is not supported: {host} can be reached over `ssh`, `local`, `docker`, `podman` and `chroot`"
         ))
     }
 

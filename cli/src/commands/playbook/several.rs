@@ -73,6 +73,7 @@ impl PlaybookCommand {
     /// Runs a plan on all of its hosts; gives ansible-playbook's exit code.
     pub(super) fn several(&self, work: Work<'_>, roster: &mut Roster<'_>) -> Result<u8, Failure> {
         let runner = stubs::find(None, Flavour::Full, &StubDir { stub_dir: None })?;
+        roster.folder = work.folder.to_owned();
         let cache = work.folder.join("cache");
         std::fs::DirBuilder::new()
             .mode(0o700)

@@ -1,14 +1,15 @@
 //! `rustle push`: sends an artifact to machines over ssh, runs it there, and shows what happens as it happens.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
+use rustle_controller::fleet::Way;
 use rustle_controller::offer::PushArtifact;
 use rustle_controller::push::{Progress, PushError, PushOptions, Pushed, push};
-use rustle_controller::ssh::{ConnectError, Question, SshConnection, SshOptions};
+use rustle_controller::ssh::{ConnectError, Question, SshConnection};
+use rustle_controller::{Connection, Destination};
 use rustle_formats::Map;
 use rustle_formats::session::{Key, Start};
 use rustle_formats::sign::PublicKey;
@@ -17,6 +18,7 @@ use rustle_packer::keys::load_trusted_keys;
 use crate::console::Console;
 use crate::exit::Exit;
 use crate::failure::{self, Failure};
+use crate::ssh_way::{Here, Wanted};
 
 mod inputs;
 mod outputs;
@@ -123,14 +125,9 @@ pub(crate) struct Push {
     /// The file of known host keys, in place of ~/.ssh/known_hosts.
     #[arg(long, value_name = "FILE", help_heading = "Connection")]
     known_hosts: Option<PathBuf>,
-    /// Seconds that connecting may take.
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = 10,
-        help_heading = "Connection"
-    )]
-    connect_timeout: u64,
+    /// Seconds that connecting may take; otherwise what ssh_config says, or 10.
+    #[arg(long, value_name = "SECONDS", help_heading = "Connection")]
+    connect_timeout: Option<u64>,
     /// How many hosts at once.
     #[arg(
         long,
@@ -205,10 +202,18 @@ impl Push {
         let artifact = PushArtifact::open(&self.artifact, self.cache_limit << 20)
             .map_err(|e| failure::artifact(&self.artifact, &e))?;
         let start = self.start(console)?;
-        let ssh = self.ssh_options()?;
+        let given = Arc::new(self.given()?);
+        // For the socket by which the system's ssh gets the password.
+        let folder = tempfile::tempdir()
+            .map_err(|e| Failure::text(Exit::Machine, format!("no temporary folder: {e}")))?;
+        let ways: Vec<_> = targets
+            .iter()
+            .map(|target| self.way(&target.to, &given, folder.path()))
+            .collect::<Result<_, _>>()
+            .map_err(|why| Failure::text(Exit::Usage, why))?;
         let (events, report) = (self.events.as_deref(), self.report.as_deref());
         let outputs = Outputs::open(events, report, targets.len() > 1)?;
-        let outcomes = self.all(console, &targets, &artifact, &start, &ssh, &outputs);
+        let outcomes = self.all(console, &targets, &artifact, &start, &ways, &outputs);
         self.conclude(console, &targets, &outcomes, &outputs)
     }
 
@@ -262,45 +267,42 @@ impl Push {
         Ok(keys)
     }
 
-    fn ssh_options(&self) -> Result<SshOptions, Failure> {
+    /// How a host is reached.
+    fn way(&self, to: &Destination, given: &Arc<Given>, folder: &Path) -> Result<Way, String> {
+        let given = Arc::clone(given);
+        let wanted = Wanted {
+            host: to.host.clone(),
+            user: to.user.clone().or_else(|| self.user.clone()),
+            port: to.port,
+            keys: self.ssh_key.clone(),
+            no_agent: self.no_agent,
+            known_hosts: self.known_hosts.clone(),
+            accept_new: self.accept_new.then_some(true),
+            timeout: self.connect_timeout.map(|n| n.max(1)),
+            password: given.password.clone(),
+            ask: Some(Arc::new(move |question: Question<'_>| {
+                ask(question, &given)
+            })),
+            folder: Some(folder.to_owned()),
+            ..Wanted::default()
+        };
         let home = std::env::var_os("HOME").map(PathBuf::from);
-        let ssh_folder = home.map(|h| h.join(".ssh"));
-        let key_files = if self.ssh_key.is_empty() {
-            ssh_folder
-                .iter()
-                .flat_map(|f| ["id_ed25519", "id_ecdsa", "id_rsa"].map(|n| f.join(n)))
-                .collect()
-        } else {
-            self.ssh_key.clone()
-        };
-        let known_hosts = match (&self.known_hosts, ssh_folder) {
-            (Some(file), _) => vec![file.clone()],
-            (None, Some(folder)) => vec![
-                folder.join("known_hosts"),
-                folder.join("known_hosts2"),
-                PathBuf::from("/etc/ssh/ssh_known_hosts"),
-            ],
-            (None, None) => vec![PathBuf::from("/etc/ssh/ssh_known_hosts")],
-        };
-        let given = Given {
+        let path = std::env::var("PATH").ok();
+        wanted.way(&Here {
+            home: home.as_deref(),
+            user: &own_name(),
+            path: path.as_deref(),
+        })
+    }
+
+    fn given(&self) -> Result<Given, Failure> {
+        Ok(Given {
             password: self.password_file.as_deref().map(secret_file).transpose()?,
             passphrase: self
                 .ssh_passphrase_file
                 .as_deref()
                 .map(secret_file)
                 .transpose()?,
-        };
-        Ok(SshOptions {
-            user: self.user.clone().unwrap_or_else(own_name),
-            key_files,
-            agent: !self.no_agent,
-            known_hosts,
-            accept_new: self.accept_new,
-            timeout: Duration::from_secs(self.connect_timeout.max(1)),
-            compress: false,
-            ask: Some(Arc::new(move |question: Question<'_>| {
-                ask(question, &given)
-            })),
         })
     }
 
@@ -311,7 +313,7 @@ impl Push {
         targets: &[Target],
         artifact: &PushArtifact,
         start: &Start,
-        ssh: &SshOptions,
+        ways: &[Way],
         outputs: &Outputs,
     ) -> BTreeMap<usize, Outcome> {
         let interrupted = Arc::new(AtomicBool::new(false));
@@ -323,7 +325,6 @@ impl Push {
             several: targets.len() > 1,
             silent: self.events.as_deref() == Some("-".as_ref()),
             artifact,
-            ssh,
             outputs,
             interrupted: &interrupted,
         };
@@ -338,7 +339,7 @@ impl Push {
                         let outcome = if interrupted.load(Ordering::Relaxed) {
                             Err(HostError::Push(PushError::Cancelled))
                         } else {
-                            run.push(target, start)
+                            run.push(target, &ways[index], start)
                         };
                         outcomes
                             .lock()
@@ -402,15 +403,25 @@ struct One<'a> {
     several: bool,
     silent: bool,
     artifact: &'a PushArtifact,
-    ssh: &'a SshOptions,
     outputs: &'a Outputs,
     interrupted: &'a AtomicBool,
 }
 
 impl One<'_> {
-    fn push(&self, target: &Target, start: &Start) -> Outcome {
+    fn push(&self, target: &Target, way: &Way, start: &Start) -> Outcome {
         let (to, label) = (&target.to, target.label());
-        let mut connection = SshConnection::open(to, self.ssh).map_err(HostError::Connect)?;
+        let mut connection: Box<dyn Connection> = match way {
+            Way::Ssh(to) => {
+                let (destination, options) = &**to;
+                Box::new(SshConnection::open(destination, options).map_err(HostError::Connect)?)
+            }
+            Way::Program(program) => program.clone(),
+            Way::Child => {
+                return Err(HostError::Push(PushError::Host(
+                    "a push goes to other machines".to_owned(),
+                )));
+            }
+        };
         let mut screen = Screen::new(self.console, &label, self.several, self.silent);
         let options = PushOptions {
             orders: None,
@@ -435,7 +446,7 @@ impl One<'_> {
                 self.console.detail(&format!("{to}: {system} on {machine}"));
             }
         };
-        let pushed = push(&mut connection, self.artifact, &options, &mut progress);
+        let pushed = push(connection.as_mut(), self.artifact, &options, &mut progress);
         screen.end();
         pushed.map_err(HostError::Push)
     }
