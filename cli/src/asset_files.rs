@@ -64,7 +64,11 @@ impl Search {
 
     /// The text of a template that a task names, where it is there and is text.
     pub(crate) fn template_text(&self, request: &AssetRequest) -> Option<String> {
-        let path = self.file(request)?;
+        self.template_at(&self.file(request)?)
+    }
+
+    /// The text of a template, where it is text and not too large to be one.
+    pub(crate) fn template_at(&self, path: &Path) -> Option<String> {
         let small = path.metadata().is_ok_and(|m| m.len() <= MAX_TEMPLATE);
         small.then(|| std::fs::read_to_string(path).ok()).flatten()
     }

@@ -1,8 +1,10 @@
 //! The files of this machine for the libraries that read repositories; what is vaulted is decrypted on the way.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use rustle_playbook::vault::{Vault, is_encrypted};
 use rustle_playbook::{Files, Kind};
@@ -13,12 +15,18 @@ pub(crate) struct Disk {
     pub(crate) vault: Vault,
     /// A file that came over standard input.
     given: Option<(PathBuf, Vec<u8>)>,
+    /// Whether the files that were read are vaulted as a whole.
+    vaulted: Mutex<HashMap<PathBuf, bool>>,
 }
 
 impl Disk {
     /// With these passwords.
     pub(crate) fn new(vault: Vault) -> Disk {
-        Disk { vault, given: None }
+        Disk {
+            vault,
+            given: None,
+            vaulted: Mutex::default(),
+        }
     }
 
     /// With a file of this name that is nowhere on the disk.
@@ -34,6 +42,19 @@ impl Disk {
 }
 
 impl Disk {
+    /// Whether the file holds what ansible-vault makes of one.
+    pub(crate) fn is_vaulted(&self, path: &Path) -> bool {
+        let known = self.vaulted.lock().ok();
+        let known = known.and_then(|vaulted| vaulted.get(path).copied());
+        known.unwrap_or_else(|| is_vaulted(path))
+    }
+
+    fn note(&self, path: &Path, is_vaulted: bool) {
+        if let Ok(mut vaulted) = self.vaulted.lock() {
+            vaulted.insert(path.to_owned(), is_vaulted);
+        }
+    }
+
     /// What makes plain contents of vaulted ones.
     pub(crate) fn opener(
         &self,
@@ -52,6 +73,7 @@ impl Files for Disk {
             return Ok(content.clone());
         }
         let bytes = std::fs::read(path)?;
+        self.note(path, is_encrypted(&bytes));
         if !is_encrypted(&bytes) {
             return Ok(bytes);
         }

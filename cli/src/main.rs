@@ -11,6 +11,7 @@ mod controller_vars;
 mod diagnostic;
 mod disk;
 mod exit;
+mod fact_cache;
 mod failure;
 mod plan_input;
 mod planning;
@@ -35,6 +36,10 @@ use clap::Parser;
 use commands::Command;
 use console::Console;
 use exit::Exit;
+
+/// Reading and planning is a matter of many small pieces of memory, which glibc's allocator takes a fifth of the time for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Packs a plan of Ansible tasks, with all that it needs, into one static executable.
 #[derive(Debug, Parser)]

@@ -14,7 +14,7 @@ use rustle_playbook::vault::{DEFAULT_ID, Vault, is_encrypted};
 
 use crate::console::Console;
 use crate::diagnostic::Diagnostic;
-use crate::disk::{Disk, is_vaulted};
+use crate::disk::Disk;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::playbook_source::{self as source, Chosen, Parts};
@@ -212,7 +212,7 @@ pub(crate) fn with_playbook<R>(
         disk: &disk,
         extra: &extra,
         open: &|vault| Ok(vault.ciphertext.clone().into()),
-        vaulted: &is_vaulted,
+        vaulted: &|path| disk.is_vaulted(path),
     })
 }
 
@@ -249,6 +249,7 @@ pub(crate) fn planned(
         vaulted: parts.vaulted,
         gather: surroundings.config.text("DEFAULT_GATHERING") != Some("explicit"),
         extra_vars: targets.extra,
+        runtime: source::runtime(&surroundings.config),
         prompted: IndexMap::new(),
     });
     surroundings.say(console, &planned.warnings);

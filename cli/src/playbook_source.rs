@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use rustle_formats::Map;
+use rustle_formats::plan::RuntimeConfig;
 use rustle_planner::{InventoryPart, inventory_part};
 use rustle_playbook::Problem;
+use rustle_playbook::config::Config;
 use rustle_playbook::inventory::{self, Loaded};
 use rustle_playbook::pattern::{LOCALHOST, Limit, Mismatch, pick};
 use rustle_playbook::play::{Options, Playbook, Reader};
-use rustle_playbook::vars::{InventoryVars, Roots, Variables, parse_extra};
+use rustle_playbook::vars::{HashBehaviour, InventoryVars, Roots, Variables, parse_extra};
 use rustle_playbook::vault;
 use rustle_playbook::yaml::{self, DuplicateKeys, Vault};
 use zeroize::Zeroizing;
@@ -289,6 +291,23 @@ pub(crate) fn inventory_of(
     controller_vars::give(&mut inventory, loaded, None, config);
     parts.surroundings.say(console, &vars.take_warnings());
     Ok(inventory)
+}
+
+/// Whether mappings of several levels are merged.
+pub(crate) fn merges(config: &Config) -> bool {
+    inventory::behaviour(config) == HashBehaviour::Merge
+}
+
+/// How runs behave as a whole, as far as the settings say.
+pub(crate) fn runtime(config: &Config) -> RuntimeConfig {
+    let smart = config.text("DEFAULT_GATHERING") == Some("smart");
+    let apart = !config.flag("INJECT_FACTS_AS_VARS");
+    RuntimeConfig {
+        merge_hashes: merges(config).then_some(true),
+        smart_gathering: smart.then_some(true),
+        facts_apart: apart.then_some(true),
+        ..RuntimeConfig::default()
+    }
 }
 
 /// Refuses questions that nobody has answered: nobody can be asked where a plan runs.

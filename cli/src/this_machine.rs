@@ -63,6 +63,7 @@ pub(crate) fn facts(subsets: &[String]) -> Result<Map, Failure> {
             async_dir: None,
             program: std::env::current_exe().ok(),
         },
+        others: &|_| Map::new(),
         emit: &|event: &Event| {
             if let EventKind::TaskResult { result, .. } = &event.kind {
                 told.replace(Some(result.clone()));

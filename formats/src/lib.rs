@@ -6,6 +6,7 @@
 pub mod artifact;
 mod depth;
 pub mod event;
+mod layers;
 mod nearest;
 pub mod order;
 pub mod plan;
@@ -16,5 +17,6 @@ pub mod session;
 pub mod sign;
 pub mod value;
 
+pub use layers::lay;
 pub use nearest::nearest;
 pub use value::{Map, Value};

@@ -22,7 +22,7 @@ mod wildcard;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
-use rustle_formats::plan::{ExecutionPlan, SecretSpec};
+use rustle_formats::plan::{ExecutionPlan, RuntimeConfig, SecretSpec};
 use rustle_formats::{Map, Value};
 use rustle_playbook::play::{Playbook, Reader};
 use rustle_playbook::yaml::Vault;
@@ -55,6 +55,8 @@ pub struct Request<'a> {
     pub gather: bool,
     /// `--extra-vars`.
     pub extra_vars: Map,
+    /// How runs behave as a whole, as far as the settings say.
+    pub runtime: RuntimeConfig,
     /// Answers to `vars_prompt`, by name.
     pub prompted: IndexMap<String, Value>,
 }

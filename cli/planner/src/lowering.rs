@@ -1,11 +1,11 @@
 //! What all parts of the planning share: the plan as it grows, secrets, problems, names of files.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
 use indexmap::IndexMap;
 use rustle_formats::plan::{ExecutionPlan, PLAN_VERSION, Source};
-use rustle_playbook::{Position, Problem};
+use rustle_playbook::{FileId, Position, Problem};
 use zeroize::Zeroizing;
 
 use crate::vaulted::{VaultedFiles, specs};
@@ -26,6 +26,8 @@ pub(crate) struct Lowering<'a> {
     pub(crate) vaulted: VaultedFiles,
     /// The playbook's folder, absolute.
     base: PathBuf,
+    /// The absolute paths of the files that were read.
+    files: HashMap<FileId, String>,
     tasks: u64,
 }
 
@@ -40,6 +42,7 @@ pub(crate) fn run(request: Request<'_>) -> (Planned, Vec<Problem>) {
             extra_vars: request.extra_vars.clone(),
             hosts: request.inventory.hosts.clone(),
             groups: request.inventory.groups.clone(),
+            runtime: request.runtime.clone(),
             ..ExecutionPlan::default()
         },
         secrets: request.inventory.secrets.clone(),
@@ -49,6 +52,7 @@ pub(crate) fn run(request: Request<'_>) -> (Planned, Vec<Problem>) {
         no_tasks: HashSet::new(),
         vaulted: VaultedFiles::default(),
         base,
+        files: HashMap::new(),
         tasks: 0,
         request,
     };
@@ -75,10 +79,13 @@ impl Lowering<'_> {
     }
 
     /// A place as a plan has it, with the file's absolute path.
-    pub(crate) fn source(&self, at: Position) -> Source {
+    pub(crate) fn source(&mut self, at: Position) -> Source {
         let mut source = self.request.sources.source(at);
-        let path = absolute(&self.request.directory, Path::new(&source.file));
-        source.file = path.to_string_lossy().into_owned();
+        let known = self.files.entry(at.file).or_insert_with(|| {
+            let path = absolute(&self.request.directory, Path::new(&source.file));
+            path.to_string_lossy().into_owned()
+        });
+        source.file.clone_from(known);
         source
     }
 

@@ -148,7 +148,7 @@ impl Lowering<'_> {
             Some(node) if node.as_list().is_some() => {
                 for part in node.as_list().unwrap_or_default() {
                     let vars = self.map(Some(part));
-                    out.vars.extend(vars);
+                    self.lay(&mut out.vars, vars);
                 }
             }
             vars => {

@@ -156,7 +156,8 @@ impl Lowering<'_> {
     fn joined(&mut self, files: &[Node]) -> Map {
         let mut out = Map::new();
         for file in files {
-            out.extend(self.map(Some(file)));
+            let vars = self.map(Some(file));
+            self.lay(&mut out, vars);
         }
         out
     }

@@ -1,6 +1,6 @@
 //! Values of YAML as a plan's values. What is vaulted becomes a reference to a secret.
 
-use rustle_formats::{Map, Value};
+use rustle_formats::{Map, Value, lay};
 use rustle_playbook::yaml::Node;
 
 use crate::lowering::Lowering;
@@ -23,6 +23,15 @@ impl Lowering<'_> {
             Some(Value::Map(map)) => map,
             _ => Map::new(),
         }
+    }
+
+    /// Lays variables over others of the same level.
+    pub(crate) fn lay(&self, under: &mut Map, over: Map) {
+        lay(
+            under,
+            &over,
+            self.request.runtime.merge_hashes == Some(true),
+        );
     }
 
     /// Entries of a mapping.

@@ -1,5 +1,6 @@
 //! `rustle plan`: where every task runs, and the plan that says so.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -212,10 +213,22 @@ pub(super) fn judge(made: &mut Made) -> Judged {
     for request in &requests {
         by_task.entry(&request.task).or_default().push(request);
     }
+    // Tasks of one role, and its loops, name the same few templates.
+    let known: RefCell<HashMap<PathBuf, Option<String>>> = RefCell::default();
     let templates = |task: &str| {
         let requests = by_task.get(task).into_iter().flatten();
-        let texts = requests.filter(|r| r.kind == "templates");
-        texts.filter_map(|r| search.template_text(r)).collect()
+        let paths = requests
+            .filter(|r| r.kind == "templates")
+            .filter_map(|r| search.file(r));
+        paths
+            .filter_map(|path| {
+                let mut known = known.borrow_mut();
+                let text = known
+                    .entry(path)
+                    .or_insert_with_key(|path| search.template_at(path));
+                text.clone()
+            })
+            .collect()
     };
     let (refused, warnings) = refused(made, &input);
     let warnings = checks::diagnostics(&input, warnings.into_iter().map(Into::into).collect());

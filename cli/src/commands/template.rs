@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use rustle_controller::local::{DiskFiles, LocalRun};
-use rustle_formats::Value;
 use rustle_formats::event::{Event, EventKind, Status};
+use rustle_formats::{Map, Value};
 use rustle_planner::{Request, plan};
 use rustle_playbook::Problem;
 use rustle_playbook::play::Reader;
@@ -145,6 +145,7 @@ impl Template {
             vaulted: parts.vaulted,
             gather: false,
             extra_vars: targets.extra,
+            runtime: source::runtime(&surroundings.config),
             prompted: IndexMap::new(),
         })
         .map_err(refuse)?;
@@ -170,6 +171,7 @@ impl Template {
                 async_dir: None,
                 program: std::env::current_exe().ok(),
             },
+            others: &|_| Map::new(),
             emit: &|event| note(event, &trouble),
             cancelled: &|| false,
         }

@@ -23,4 +23,13 @@ pub struct RuntimeConfig {
     pub cleanup_on_completion: Option<bool>,
     /// `error`, `warn`, `info` (default), `debug`: `debug` is one `-v` more.
     pub log_level: Option<String>,
+    /// Whether mappings that several levels set under one name are merged, as `hash_behaviour = merge` has it. Default: the
+    /// strongest one replaces the others.
+    pub merge_hashes: Option<bool>,
+    /// Whether facts that are known of a host are not gathered again (`gathering = smart`). Default: every play that gathers
+    /// does so anew.
+    pub smart_gathering: Option<bool>,
+    /// Whether facts are found below `ansible_facts` only (`inject_facts_as_vars = false`). Default: as variables of their own,
+    /// too.
+    pub facts_apart: Option<bool>,
 }

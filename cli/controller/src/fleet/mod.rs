@@ -101,6 +101,12 @@ pub trait Roster {
     /// # Errors
     /// A sentence, where a file of variables is wrong.
     fn vars(&mut self, host: &str) -> Result<Map, String>;
+
+    /// The facts that are known of a host before the run.
+    fn facts(&mut self, host: &str) -> Map;
+
+    /// Keeps what is known of a host after it.
+    fn keep_facts(&mut self, host: &str, facts: &Map);
 }
 
 /// Makes an artifact of a plan: what delegated tasks are sent as.

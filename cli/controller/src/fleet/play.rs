@@ -107,6 +107,9 @@ impl<'a> Coordinator<'a> {
         });
         let ended = self.plays();
         self.dismiss();
+        for member in &self.members {
+            self.roster.keep_facts(&member.name, &member.facts);
+        }
         self.conclude(ended)
     }
 
@@ -120,7 +123,12 @@ impl<'a> Coordinator<'a> {
         if let Some(place) = self.names.get(name) {
             return *place;
         }
-        self.members.push(Member::new(name));
+        let mut member = Member::new(name);
+        let facts = self.roster.facts(name);
+        if !facts.is_empty() {
+            member.receive(rustle_runtime::engine::Update::Facts(facts));
+        }
+        self.members.push(member);
         self.names.insert(name.to_owned(), self.members.len() - 1);
         self.members.len() - 1
     }

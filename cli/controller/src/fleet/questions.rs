@@ -106,10 +106,14 @@ impl Coordinator<'_> {
             true => self.roster.vars(host).ok(),
             false => None,
         };
+        let facts = match self.known(host) {
+            Some(known) => known.facts.clone(),
+            None => self.roster.facts(host),
+        };
         let known = self.known(host);
         let reply = Reply::Vars {
             inventory,
-            facts: known.map_or_else(Map::new, |k| k.facts.clone()),
+            facts,
             vars: known.map_or_else(Map::new, |k| k.vars.clone()),
         };
         self.members[member].say(id, &reply);

@@ -6,6 +6,7 @@ mod files;
 use std::time::SystemTime;
 
 use indexmap::IndexMap;
+use rustle_formats::Map;
 use rustle_formats::event::Event;
 use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::redact::Redactor;
@@ -34,6 +35,8 @@ pub struct LocalRun<'a> {
     pub machine: Machine,
     /// The controller's lookups and plugins.
     pub controller: Option<&'a dyn Controller>,
+    /// The facts that are known of other hosts.
+    pub others: &'a dyn Fn(&str) -> Map,
     /// Takes every event, in order.
     pub emit: &'a dyn Fn(&Event),
     /// Whether the user wants to stop.
@@ -47,6 +50,7 @@ impl LocalRun<'_> {
             redactor: Redactor::new(self.secrets.values().map(|text| text.as_bytes())),
             emit: self.emit,
             controller: self.controller,
+            others: self.others,
             cancelled: self.cancelled,
             files: self.files,
             secrets: self.secrets,
@@ -61,6 +65,7 @@ struct Local<'a> {
     emit: &'a dyn Fn(&Event),
     cancelled: &'a dyn Fn() -> bool,
     controller: Option<&'a dyn Controller>,
+    others: &'a dyn Fn(&str) -> Map,
     files: DiskFiles,
     secrets: IndexMap<String, Zeroizing<String>>,
     redactor: Redactor,
@@ -88,9 +93,11 @@ impl Driver for Local<'_> {
 
     fn ask(&self, request: Request) -> Reply {
         match request {
-            Request::HostVars { host } => Reply::Refused(format!(
-                "the variables of {host} are not known here: it takes no part in this run"
-            )),
+            Request::HostVars { host } => Reply::Vars {
+                inventory: None,
+                facts: (self.others)(&host),
+                vars: Map::new(),
+            },
             Request::Action(action) => Reply::Refused(format!(
                 "{} cannot be done on {}: this run has one host",
                 action.module, action.delegate_to

@@ -25,7 +25,7 @@ pub fn parse_extra(
             None if text.trim_start().starts_with(['{', '[', '/', '.']) => inline(text, files)?,
             None => pairs(text, files)?,
         };
-        out.merge(&vars, HashBehaviour::Replace);
+        out.merge(&vars, files.behaviour);
     }
     Ok(out)
 }

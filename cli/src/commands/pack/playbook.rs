@@ -12,7 +12,7 @@ use rustle_playbook::vault;
 
 use super::Pack;
 use crate::console::Console;
-use crate::disk::{Disk, is_vaulted};
+use crate::disk::Disk;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan_input::PlanInput;
@@ -116,7 +116,7 @@ impl Pack {
             disk: &disk,
             extra: &extra,
             open: &|vault| source::open(&disk, vault),
-            vaulted: &is_vaulted,
+            vaulted: &|path| disk.is_vaulted(path),
         };
         let limit = self.host.as_deref().or(options.group.as_deref());
         let chosen = Chosen {
@@ -142,9 +142,10 @@ impl Pack {
             hosts: targets.hosts,
             directory: surroundings.config.environment().directory.clone(),
             decrypt: parts.open,
-            vaulted: &is_vaulted,
+            vaulted: &|path| disk.is_vaulted(path),
             gather: surroundings.config.text("DEFAULT_GATHERING") != Some("explicit"),
             extra_vars: targets.extra,
+            runtime: source::runtime(&surroundings.config),
             prompted: IndexMap::new(),
         })
         .map_err(refuse)?;

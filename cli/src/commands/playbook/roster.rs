@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use rustle_controller::fleet::{Roster as Known, Way};
 use rustle_controller::program::ProgramConnection;
 use rustle_formats::plan::PlayPlan;
-use rustle_formats::{Map, Value};
+use rustle_formats::{Map, Value, lay};
 use rustle_planner::InventoryPart;
 use rustle_playbook::inventory::{self, GroupId, Inventory};
 use rustle_playbook::pattern::{LOCALHOST, Limit, Mismatch, pick};
@@ -16,7 +16,9 @@ use zeroize::Zeroizing;
 
 use super::PlaybookCommand;
 use crate::console::Console;
-use crate::playbook_source::{Parts, Targets, implicit_vars, inventory_of};
+use crate::diagnostic::{Diagnostic, Level};
+use crate::fact_cache::FactCache;
+use crate::playbook_source::{Parts, Targets, implicit_vars, inventory_of, merges};
 use crate::ssh_way::{Here, Wanted};
 
 /// The hosts of a run.
@@ -39,6 +41,8 @@ pub(super) struct Roster<'a> {
     pub(super) secrets: IndexMap<String, Zeroizing<String>>,
     /// A private folder of this run.
     pub(super) folder: PathBuf,
+    /// Facts that outlive the run.
+    pub(super) fact_cache: Option<FactCache>,
 }
 
 /// Whether a connection of this name is this machine.
@@ -80,6 +84,26 @@ impl<'a> Roster<'a> {
             implicit: targets.implicit,
             secrets: IndexMap::new(),
             folder: PathBuf::new(),
+            fact_cache: None,
+        }
+    }
+
+    /// The facts of a host that earlier runs have left.
+    pub(super) fn cached_facts(&self, host: &str) -> Map {
+        let cache = self.fact_cache.as_ref();
+        cache.map_or_else(Map::new, |cache| cache.facts(host))
+    }
+
+    /// Forgets the facts of all hosts of the inventory.
+    pub(super) fn forget_facts(&self) {
+        let Some(cache) = &self.fact_cache else {
+            return;
+        };
+        for (_, name, _) in self.loaded.inventory.hosts() {
+            let forgotten = cache.forget(name);
+            if let Err(why) = forgotten {
+                self.console.say(&Diagnostic::new(Level::Warning, why));
+            }
         }
     }
 
@@ -93,9 +117,10 @@ impl<'a> Roster<'a> {
                     let first = problems.into_iter().next();
                     first.map_or_else(String::new, |p| p.message.clone())
                 })?;
+                let merges = merges(&self.parts.surroundings.config);
                 for (host, vars) in &self.added {
                     let entry = part.hosts.entry(host.clone()).or_default();
-                    entry.vars.extend(vars.clone());
+                    lay(&mut entry.vars, vars, merges);
                 }
                 part
             }
@@ -326,6 +351,19 @@ fn below_all(inventory: &mut Inventory, group: GroupId) -> Result<(), String> {
 }
 
 impl Known for Roster<'_> {
+    fn facts(&mut self, host: &str) -> Map {
+        self.cached_facts(host)
+    }
+
+    fn keep_facts(&mut self, host: &str, facts: &Map) {
+        let Some(cache) = &self.fact_cache else {
+            return;
+        };
+        if let Err(why) = cache.keep(host, facts, self.secrets.values()) {
+            self.console.say(&Diagnostic::new(Level::Warning, why));
+        }
+    }
+
     fn hosts(&mut self, play: usize) -> Result<Vec<String>, String> {
         let pattern = &self.parts.playbook.plays[play].hosts;
         let inventory = &self.loaded.inventory;

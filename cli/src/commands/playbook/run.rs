@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustle_controller::fleet::Roster as _;
 use rustle_controller::local::{DiskFiles, LocalRun};
 use rustle_formats::Value;
 use rustle_formats::event::Event;
@@ -23,6 +24,7 @@ use super::{plugins, prompts, several};
 use crate::checks;
 use crate::console::Console;
 use crate::exit::Exit;
+use crate::fact_cache::FactCache;
 use crate::failure::Failure;
 use crate::plan_input::PlanInput;
 use crate::playbook_source::{self as source, Chosen, Parts, Targets};
@@ -65,7 +67,7 @@ pub(crate) struct RunOptions {
     /// How many hosts work at a time. Default: 5.
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) forks: Option<u32>,
-    /// Accepted: nothing is cached.
+    /// Forget the facts of earlier runs (`fact_caching`) before this one.
     #[arg(long)]
     pub(crate) flush_cache: bool,
 }
@@ -96,6 +98,7 @@ impl PlaybookCommand {
             vaulted: parts.vaulted,
             gather: parts.surroundings.config.text("DEFAULT_GATHERING") != Some("explicit"),
             extra_vars,
+            runtime: source::runtime(&parts.surroundings.config),
             prompted: prompts::ask(parts, console).map_err(|p| refuse(vec![p]))?,
         })
         .map_err(refuse)?;
@@ -136,7 +139,7 @@ impl PlaybookCommand {
         let Planned {
             mut plan, secrets, ..
         } = planned;
-        super::settings::smart(&parts.surroundings.config, &mut plan.plays);
+        self.fact_cache(parts, &mut roster, console);
         for play in &mut plan.plays {
             let wants = &self.running;
             if wants.become_ && play.become_.is_none() {
@@ -151,6 +154,7 @@ impl PlaybookCommand {
         if let Some(name) = &roster.implicit {
             plan.hosts.shift_remove(name);
         }
+        roster.secrets.clone_from(&secrets);
         let base = plan.base_dir.clone().unwrap_or_default();
         let input = PlanInput::planned(parts.path.display().to_string(), ".".into(), plan);
         let controller = plugins::controller(parts, input.plan(), console)?;
@@ -178,7 +182,6 @@ impl PlaybookCommand {
         let directory = parts.surroundings.config.environment().directory.clone();
         let home = parts.surroundings.config.environment().home.clone();
         let Some(host) = host else {
-            roster.secrets.clone_from(&secrets);
             return self.several(
                 several::Work {
                     parts,
@@ -194,10 +197,12 @@ impl PlaybookCommand {
                 &mut roster,
             );
         };
+        let mut options = self.engine_options(parts.surroundings, console);
+        options.facts = roster.cached_facts(&host);
         let summary = LocalRun {
             plan: input.plan(),
-            host,
-            options: self.engine_options(parts.surroundings, console),
+            host: host.clone(),
+            options,
             files: DiskFiles::at(base.into(), home).opening(parts.disk.opener()),
             controller: Some(&controller),
             secrets,
@@ -208,11 +213,27 @@ impl PlaybookCommand {
                 async_dir: None,
                 program: std::env::current_exe().ok(),
             },
+            others: &|host| roster.cached_facts(host),
             emit: &emit,
             cancelled: &|| stop.load(Ordering::Relaxed),
         }
         .run();
+        roster.keep_facts(&host, &summary.facts);
         Ok(summary.exit_code)
+    }
+
+    /// Opens the cache of facts that the settings ask for.
+    fn fact_cache(&self, parts: &Parts<'_>, roster: &mut Roster<'_>, console: &Console) {
+        roster.fact_cache = match FactCache::of(&parts.surroundings.config) {
+            Ok(cache) => cache,
+            Err(warning) => {
+                parts.surroundings.say(console, &[warning]);
+                None
+            }
+        };
+        if self.running.flush_cache {
+            roster.forget_facts();
+        }
     }
 
     fn check_plan(

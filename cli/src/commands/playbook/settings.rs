@@ -19,7 +19,6 @@ pub(super) fn apply(config: &Config, options: &mut Options) {
     if options.skip_tags.is_empty() {
         options.skip_tags = config.list("TAGS_SKIP");
     }
-    options.hide_facts = !config.flag("INJECT_FACTS_AS_VARS");
     let limit = config
         .text("TASK_TIMEOUT")
         .and_then(|text| text.parse().ok());
@@ -50,20 +49,6 @@ pub(super) fn complete(config: &Config, play: &mut PlayPlan) {
     text(&mut play.become_method, "DEFAULT_BECOME_METHOD", "sudo");
     text(&mut play.become_exe, "DEFAULT_BECOME_EXE", "");
     text(&mut play.become_flags, "DEFAULT_BECOME_FLAGS", "");
-}
-
-/// Under `gathering: smart`, facts of hosts are gathered once.
-pub(super) fn smart(config: &Config, plays: &mut [PlayPlan]) {
-    if config.text("DEFAULT_GATHERING") != Some("smart") {
-        return;
-    }
-    let mut known: Vec<String> = Vec::new();
-    for play in plays.iter_mut().filter(|p| p.gather_facts == Some(true)) {
-        if play.hosts.iter().all(|host| known.contains(host)) {
-            play.gather_facts = Some(false);
-        }
-        known.extend(play.hosts.iter().cloned());
-    }
 }
 
 /// What of the run is shown.

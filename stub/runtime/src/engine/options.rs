@@ -25,8 +25,8 @@ pub struct Options {
     pub force_handlers: bool,
     /// Whether notifying what is no handler is a warning, and no error.
     pub unknown_handlers: bool,
-    /// Whether facts are found below `ansible_facts` only, and not as variables of their own.
-    pub hide_facts: bool,
+    /// Facts that are known of the host before the run.
+    pub facts: Map,
     /// How long the whole run may take; the plan's own limit holds where this is not given.
     pub timeout: Option<Duration>,
     /// How long one task may take; a task's own limit wins.

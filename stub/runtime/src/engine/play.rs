@@ -189,7 +189,7 @@ fn end_of(turns: &[batches::Turn<'_>], batch: Option<usize>) -> u32 {
 impl<'r> PlayRun<'_, 'r> {
     fn through(&self, turns: &[batches::Turn<'r>], gather: &'r Task) -> Result<PlayEnd, Abort> {
         let mut flow = Flow::Next;
-        if self.play.gather_facts == Some(true) {
+        if self.play.gather_facts == Some(true) && !self.run.store.knows_enough() {
             self.enter(0);
             flow = self.gather(gather)?;
             self.leave();
@@ -286,6 +286,9 @@ impl<'r> PlayRun<'_, 'r> {
             return Ok(flow);
         }
         let end = task::run_task(self, &frame)?;
+        if matches!(end, task::TaskEnd::Done) {
+            self.run.store.note_gathered();
+        }
         self.settle(&frame, end)
     }
 

@@ -1,5 +1,6 @@
 //! A role in use: which of its files, with which parameters, after which other roles.
 
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use rustle_formats::plan::{Block, ExecutionPlan, Item, MAIN, RolePlan, RoleUse, Task};
@@ -39,6 +40,9 @@ pub(crate) struct Role<'p> {
     /// Whether its arguments are checked.
     pub validate: bool,
 }
+
+/// Looks at one value of a variable, and says whether there is more to look for.
+pub(crate) type Look<'l> = dyn FnMut(&Value) -> ControlFlow<()> + 'l;
 
 /// How a role is used, wherever that is written.
 pub(crate) struct Wanted<'w> {
@@ -225,23 +229,32 @@ impl<'p> Role<'p> {
             .or_else(|| by(name))
     }
 
-    /// A variable of the role's `vars`, or of those of the roles that it depends on.
-    pub(crate) fn var(&self, name: &str) -> Option<&'p Value> {
-        self.vars.and_then(|v| v.get(name)).or_else(|| {
-            let mut later = self.dependencies.iter().rev();
-            later.find_map(|(_, role)| role.var(name))
-        })
-    }
-
-    /// A default of the role.
-    pub(crate) fn default(&self, name: &str) -> Option<&'p Value> {
-        self.defaults.and_then(|d| d.get(name))
-    }
-
-    /// A default of the roles that it depends on.
-    pub(crate) fn default_below(&self, name: &str) -> Option<&'p Value> {
+    /// Calls `look` with a variable of the role's `vars`, and then with those of the roles that it depends on.
+    pub(crate) fn var(&self, name: &str, look: &mut Look<'_>) -> ControlFlow<()> {
+        self.own_var(name, look)?;
         let mut later = self.dependencies.iter().rev();
-        later.find_map(|(_, role)| role.default(name).or_else(|| role.default_below(name)))
+        later.try_for_each(|(_, role)| role.var(name, look))
+    }
+
+    /// Calls `look` with a variable of the role's `vars`.
+    pub(crate) fn own_var(&self, name: &str, look: &mut Look<'_>) -> ControlFlow<()> {
+        let found = self.vars.and_then(|v| v.get(name));
+        found.map_or(ControlFlow::Continue(()), look)
+    }
+
+    /// Calls `look` with a default of the role.
+    pub(crate) fn default(&self, name: &str, look: &mut Look<'_>) -> ControlFlow<()> {
+        let found = self.defaults.and_then(|d| d.get(name));
+        found.map_or(ControlFlow::Continue(()), look)
+    }
+
+    /// Calls `look` with the defaults of the roles that it depends on.
+    pub(crate) fn defaults_below(&self, name: &str, look: &mut Look<'_>) -> ControlFlow<()> {
+        let mut later = self.dependencies.iter().rev();
+        later.try_for_each(|(_, role)| {
+            role.default(name, look)?;
+            role.defaults_below(name, look)
+        })
     }
 
     /// The names of its variables and defaults, and of those of the roles that it depends on.

@@ -36,6 +36,8 @@ pub struct RunSummary {
     pub aborted: Option<String>,
     /// How long it took.
     pub duration: Duration,
+    /// What is known of the host in the end.
+    pub facts: Map,
 }
 
 /// Runs a plan for one host.
@@ -180,6 +182,7 @@ impl<'r> Run<'r> {
             exit_code,
             aborted,
             duration,
+            facts: self.store.facts.take(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! `include_vars`: reads variables from files that came with the plan. The engine keeps them.
 
 use rustle_formats::order;
-use rustle_formats::{Map, Value};
+use rustle_formats::{Map, Value, lay};
 
 use crate::args::Args;
 use crate::assets::{AssetEntry, AssetKind};
@@ -76,7 +76,8 @@ impl Module for IncludeVars {
                 if let Some(Value::Map(old)) = known.get(name).map_err(Failure::new)?
                     && let Value::Map(new) = value
                 {
-                    *new = merged(old, std::mem::take(new));
+                    let over = std::mem::replace(new, old);
+                    lay(new, &over, true);
                 }
             }
         }
@@ -160,21 +161,6 @@ fn place(path: &str) -> (Vec<String>, String) {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let folders = folder.split('/').filter(|f| !f.is_empty());
     (folders.map(str::to_owned).collect(), name.to_owned())
-}
-
-/// A mapping with another merged into it, all the way down.
-fn merged(mut old: Map, new: Map) -> Map {
-    for (key, value) in new {
-        match (old.get_mut(&key), value) {
-            (Some(Value::Map(below)), Value::Map(value)) => {
-                *below = merged(std::mem::take(below), value);
-            }
-            (_, value) => {
-                old.insert(key, value);
-            }
-        }
-    }
-    old
 }
 
 fn read(ctx: &Context<'_>, entry: &AssetEntry) -> Result<Map, Failure> {

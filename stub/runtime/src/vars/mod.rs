@@ -1,7 +1,8 @@
 //! The host's variables: where each comes from, which wins, and templating with them.
 //!
 //! Variables stay in the layers that they came in; a lookup asks the layers from the strongest to the weakest. Nothing
-//! is merged or copied per task, so a task costs nothing for the variables that it does not use.
+//! is merged or copied per task, so a task costs nothing for the variables that it does not use. Only where the plan wants
+//! mappings merged (`merge_hashes`) are the values of a name laid over each other when it is looked up.
 
 mod about;
 mod first_found;
@@ -10,6 +11,7 @@ mod hostvars;
 mod lookups;
 mod machine;
 mod magic;
+mod merge;
 mod names;
 mod scope;
 mod store;

@@ -1,6 +1,7 @@
 //! One task's view of the variables.
 
 use std::cell::RefCell;
+use std::ops::ControlFlow::{self, Break as Enough, Continue as More};
 
 use indexmap::IndexMap;
 use rustle_formats::order;
@@ -8,9 +9,16 @@ use rustle_formats::{Map, Value};
 use rustle_template::{Dict, Error, ErrorKind, Key, Scope, Value as Rendered};
 
 use super::about::is_moment;
+use super::merge::merged;
 use super::store::Layer;
 use super::{PlayVars, Store, Templates, inventory_of, magic};
 use crate::engine::{Frame, Reply, Request, is_include};
+
+/// Whether the search for values of a variable goes on.
+type Visit = ControlFlow<()>;
+
+/// Looks at one value of a variable.
+type Look<'l> = dyn FnMut(&Value, bool, Option<Layer>) -> Visit + 'l;
 
 /// What a task's view is made of.
 pub(crate) struct TaskScope<'a, 'r> {
@@ -72,139 +80,151 @@ impl<'a, 'r> TaskVars<'a, 'r> {
 
     /// Whether there is a variable of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.with(name, |_, _, _| ()).is_some()
+        let mut found = false;
+        let _ = self.visit(name, &mut |_, _, _| {
+            found = true;
+            Enough(())
+        });
+        found
     }
 
-    /// Calls `look` with the variable's value, whether text in it may be a template, and the layer that it is in, where
-    /// that one keeps what was made of it.
-    fn with<R>(
-        &self,
-        name: &str,
-        look: impl FnOnce(&Value, bool, Option<Layer>) -> R,
-    ) -> Option<R> {
+    /// Calls `look` with the values of a variable, the strongest first, until it has [`Enough`]: with each, whether text
+    /// in it may be a template, and the layer that it is in, where that one keeps what was made of it.
+    fn visit(&self, name: &str, look: &mut Look<'_>) -> Visit {
         if let Some(value) = self.file.borrow().get(name) {
-            return Some(look(value, is_moment(name), None));
+            look(value, is_moment(name), None)?;
+            return Enough(());
         }
         if let Some(value) = self.top.borrow().get(name) {
-            return Some(look(value, false, None));
+            look(value, false, None)?;
+            return Enough(());
         }
         let store = self.scope.store;
         if let Some(value) = magic::value(&self.scope, name) {
             let layer = (name == "ansible_facts").then_some(Layer::Facts);
-            return Some(look(&value, false, layer));
+            look(&value, false, layer)?;
         }
         if let Some(value) = store.extra.get(name) {
-            return Some(look(value, true, Some(Layer::Constant)));
+            look(value, true, Some(Layer::Constant))?;
         }
-        if let Some((value, trusted)) = self.given(name) {
-            return Some(look(value, trusted, None));
-        }
+        self.given(name, look)?;
         if let Some(value) = store.fresh.borrow().get(name) {
-            return Some(look(value, false, Some(Layer::Fresh)));
+            look(value, false, Some(Layer::Fresh))?;
         }
         if let Some(value) = store.included.borrow().get(name) {
-            return Some(look(value, true, Some(Layer::Included)));
+            look(value, true, Some(Layer::Included))?;
         }
-        if let Some((value, layer)) = self.written(name) {
-            return Some(look(value, true, layer));
-        }
-        if !store.options.hide_facts
+        self.written(name, look)?;
+        if !store.hides_facts()
             && let Some(value) = store.facts.borrow().get(name)
         {
-            return Some(look(value, false, Some(Layer::Facts)));
+            look(value, false, Some(Layer::Facts))?;
         }
         if let Some(value) = magic::weak(&self.scope, name) {
-            return Some(look(&value, false, None));
+            look(&value, false, None)?;
         }
         if let Some(value) = store.inventory.borrow().get(name) {
-            return Some(look(value, true, Some(Layer::Inventory)));
+            look(value, true, Some(Layer::Inventory))?;
         }
-        if let Some(value) = self.default(name) {
-            return Some(look(value, true, None));
-        }
+        self.defaults(name, look)?;
         if store.plan.secrets.iter().any(|s| s.name == name) {
-            return Some(look(&Value::Secret(name.to_owned()), true, None));
+            look(&Value::Secret(name.to_owned()), true, None)?;
         }
-        // `ansible_user` is what the playbook wrote, a template maybe.
-        let written = name == "ansible_user";
-        magic::fallback(&self.scope, name).map(|value| look(&value, written, None))
+        match magic::fallback(&self.scope, name) {
+            // `ansible_user` is what the playbook wrote, a template maybe.
+            Some(value) => look(&value, name == "ansible_user", None),
+            None => More(()),
+        }
     }
 
-    /// A variable of an including task or a parameter of a role: stronger than facts that were set.
-    fn given(&self, name: &str) -> Option<(&'a Value, bool)> {
-        let frame = self.scope.frame?;
-        if frame.around.is_empty() && !is_include(&frame.task.module) {
-            return None;
-        }
-        if is_include(&frame.task.module)
-            && let Some(value) = frame.task.vars.get(name)
-        {
-            return Some((value, true));
-        }
+    /// A variable of an including task, and a parameter of a role: stronger than facts that were set.
+    fn given(&self, name: &str, look: &mut Look<'_>) -> Visit {
+        let Some(frame) = self.scope.frame else {
+            return More(());
+        };
+        let own = match is_include(&frame.task.module) {
+            true => frame.task.vars.get(name).map(|value| (value, true)),
+            false => None,
+        };
         let mut inner = frame.around.iter().rev();
-        if let Some(found) = inner.find_map(|level| level.include_var(name)) {
-            return Some(found);
+        let found = own.or_else(|| inner.find_map(|level| level.include_var(name)));
+        if let Some((value, trusted)) = found {
+            look(value, trusted, None)?;
         }
         let mut roles = frame.roles().rev();
-        roles
-            .find_map(|role| role.params.get(name))
-            .map(|v| (v, true))
+        match roles.find_map(|role| role.params.get(name)) {
+            Some(value) => look(value, true, None),
+            None => More(()),
+        }
     }
 
-    /// A default of the task's role, of the roles above and below it, or of one that the play shows.
-    fn default(&self, name: &str) -> Option<&'r Value> {
+    /// A default of the task's role, of the roles above and below it, and of those that the play shows.
+    fn defaults(&self, name: &str, look: &mut Look<'_>) -> Visit {
+        let mut each = |value: &Value| look(value, true, None);
         if let Some(frame) = self.scope.frame {
-            let mut roles = frame.roles().rev();
-            let own = roles.find_map(|role| role.default(name));
-            let found = own.or_else(|| frame.role().and_then(|role| role.default_below(name)));
-            if found.is_some() {
-                return found;
+            for role in frame.roles().rev() {
+                role.default(name, &mut each)?;
+            }
+            if let Some(role) = frame.role() {
+                role.defaults_below(name, &mut each)?;
             }
         }
         let public = self.scope.play.roles.borrow();
-        let mut later = public.iter().rev().filter(|role| role.public);
-        later.find_map(|role| role.default(name).or_else(|| role.default_below(name)))
+        for role in public.iter().rev().filter(|role| role.public) {
+            role.default(name, &mut each)?;
+            role.defaults_below(name, &mut each)?;
+        }
+        More(())
     }
 
-    /// A variable of the roles around the task, or of one that the play shows.
-    fn of_role(&self, name: &str) -> Option<&'r Value> {
+    /// A variable of the roles around the task, and of those that the play shows.
+    fn of_roles(&self, name: &str, look: &mut Look<'_>) -> Visit {
+        let mut each = |value: &Value| look(value, true, None);
         if let Some(frame) = self.scope.frame {
-            let mut roles = frame.roles().rev();
             // The task's own role, the roles that it depends on, then those above.
-            let found = roles
-                .next()
-                .and_then(|own| own.var(name))
-                .or_else(|| roles.find_map(|above| above.vars.and_then(|v| v.get(name))));
-            if found.is_some() {
-                return found;
+            for (place, role) in frame.roles().rev().enumerate() {
+                match place {
+                    0 => role.var(name, &mut each)?,
+                    _ => role.own_var(name, &mut each)?,
+                }
             }
         }
         let public = self.scope.play.roles.borrow();
-        let mut later = public.iter().rev().filter(|role| role.public);
-        later.find_map(|role| role.var(name))
+        for role in public.iter().rev().filter(|role| role.public) {
+            role.var(name, &mut each)?;
+        }
+        More(())
     }
 
-    /// A variable of the task, its blocks, its roles, or its play.
-    fn written(&self, name: &str) -> Option<(&'a Value, Option<Layer>)> {
+    /// A variable of the task or its blocks, of its roles, and of its play.
+    fn written(&self, name: &str, look: &mut Look<'_>) -> Visit {
         if let Some(frame) = self.scope.frame {
-            if let Some(value) = frame.task.vars.get(name) {
-                return Some((value, None));
-            }
+            // What is nearest replaces what is around it, mappings too.
             let mut inner = frame.around.iter().rev();
-            if let Some(value) = inner.find_map(|level| level.var(name)) {
-                return Some((value, None));
+            let around = || {
+                inner.find_map(|level| {
+                    let included = || level.include_var(name).map(|(value, _)| value);
+                    level.var(name).or_else(included)
+                })
+            };
+            let own = frame.task.vars.get(name);
+            if let Some(value) = own.or_else(around) {
+                look(value, true, None)?;
             }
         }
-        if let Some(value) = self.of_role(name) {
-            return Some((value, None));
+        self.of_roles(name, look)?;
+        let Some(play) = self.scope.play.play else {
+            return More(());
+        };
+        let merges = self.scope.store.merges();
+        let files = play.vars_files.iter().rev();
+        for layer in files.chain(std::iter::once(&play.vars)) {
+            if let Some(value) = layer.get(name) {
+                // What is kept of a layer is one value.
+                look(value, true, (!merges).then_some(Layer::Play))?;
+            }
         }
-        let play = self.scope.play.play?;
-        play.vars_files
-            .iter()
-            .rev()
-            .chain(std::iter::once(&play.vars))
-            .find_map(|layer| layer.get(name))
-            .map(|value| (value, Some(Layer::Play)))
+        More(())
     }
 
     /// A value as templates see it, with the texts of sealed secrets in it.
@@ -298,11 +318,17 @@ impl<'a, 'r> TaskVars<'a, 'r> {
         if let Some(groups) = magic::value(&self.scope, "groups") {
             vars.insert("groups".into(), groups);
         }
+        let merges = store.merges();
         let mut layers: IndexMap<String, Rendered> = IndexMap::new();
         let mut lay = |map: &Map, trusted: bool| {
             for (name, value) in map {
                 let value = self.convert(value, trusted);
-                layers.insert(name.clone(), value.unwrap_or(Rendered::None));
+                let value = value.unwrap_or(Rendered::None);
+                let value = match layers.get(name) {
+                    Some(weaker) if merges => merged(weaker, &value),
+                    _ => value,
+                };
+                layers.insert(name.clone(), value);
             }
         };
         lay(&vars, true);
@@ -328,16 +354,28 @@ impl Scope for TaskVars<'_, '_> {
             let others = &self.scope.templates.others;
             return Ok(Some(others.object(store.host, self.all()?, hosts)));
         }
-        let found = self.with(name, |value, trusted, layer| {
-            let Some(layer) = layer else {
-                return self.convert(value, trusted);
+        let mut found: Option<Result<Rendered, Error>> = None;
+        let merges = store.merges();
+        let _ = self.visit(name, &mut |value, trusted, layer| {
+            let stronger = match &found {
+                Some(Ok(stronger)) => match value {
+                    Value::Map(_) => Some(stronger.clone()),
+                    _ => return Enough(()),
+                },
+                _ => None,
             };
-            if let Some(known) = store.kept(layer, name) {
-                return Ok(known);
+            let known = layer.and_then(|layer| store.kept(layer, name));
+            let made = known.map_or_else(|| self.convert(value, trusted), Ok);
+            if let (Some(layer), Ok(made)) = (layer, &made) {
+                store.keep(layer, name, made);
             }
-            let made = self.convert(value, trusted)?;
-            store.keep(layer, name, &made);
-            Ok(made)
+            let made = match (made, stronger) {
+                (Ok(made), Some(stronger)) => Ok(merged(&made, &stronger)),
+                (made, _) => made,
+            };
+            let more = merges && matches!(made, Ok(Rendered::Dict(_)));
+            found = Some(made);
+            if more { More(()) } else { Enough(()) }
         });
         match found {
             None if name == "omit" => Ok(Some(Rendered::Omit)),

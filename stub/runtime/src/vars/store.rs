@@ -8,11 +8,14 @@ use std::rc::Rc;
 
 use rustle_formats::plan::{ExecutionPlan, PlayPlan};
 use rustle_formats::redact::Redactor;
-use rustle_formats::{Map, Value};
+use rustle_formats::{Map, Value, lay};
 use rustle_template::Value as Rendered;
 
 use super::Groups;
 use crate::engine::{Driver, Options, Outcome, Role, Since, Update};
+
+/// The fact that says that a play has gathered the others, as Ansible names it.
+const GATHERED: &str = "_ansible_facts_gathered";
 
 /// What a run knows about its host besides one task's own variables.
 pub(crate) struct Store<'r> {
@@ -92,7 +95,7 @@ impl<'r> Store<'r> {
         let groups = Groups::of(plan);
         let inventory = inventory_of(plan, &groups, host);
         let mut extra = plan.extra_vars.clone();
-        extra.extend(options.extra_vars.clone());
+        lay(&mut extra, &options.extra_vars, merges(plan));
         Store {
             plan,
             host,
@@ -101,7 +104,7 @@ impl<'r> Store<'r> {
             groups: RefCell::new(groups),
             inventory: RefCell::new(inventory),
             extra,
-            facts: RefCell::default(),
+            facts: RefCell::new(options.facts.clone()),
             fresh: RefCell::default(),
             included: RefCell::default(),
             secrets: RefCell::default(),
@@ -110,6 +113,27 @@ impl<'r> Store<'r> {
             news: RefCell::default(),
             made: RefCell::default(),
         }
+    }
+
+    /// Whether facts are found below `ansible_facts` only.
+    pub(super) fn hides_facts(&self) -> bool {
+        self.plan.runtime.facts_apart == Some(true)
+    }
+
+    /// Notes that the facts were gathered by a play.
+    pub(crate) fn note_gathered(&self) {
+        self.add_facts(&Map::from_iter([(GATHERED.to_owned(), true.into())]));
+    }
+
+    /// Whether there is no need to gather facts again.
+    pub(crate) fn knows_enough(&self) -> bool {
+        self.plan.runtime.smart_gathering == Some(true)
+            && self.facts.borrow().contains_key(GATHERED)
+    }
+
+    /// Whether mappings of several layers are merged.
+    pub(super) fn merges(&self) -> bool {
+        merges(self.plan)
     }
 
     /// What was made of a variable for templates, if it is still right.
@@ -194,7 +218,7 @@ impl<'r> Store<'r> {
         if self.options.attended {
             self.news.borrow_mut().vars.extend(vars.clone());
         }
-        self.included.borrow_mut().extend(vars.clone());
+        lay(&mut self.included.borrow_mut(), vars, self.merges());
     }
 
     /// Forgets gathered facts (`meta: clear_facts`).
@@ -220,14 +244,18 @@ impl<'r> Store<'r> {
     }
 }
 
+fn merges(plan: &ExecutionPlan) -> bool {
+    plan.runtime.merge_hashes == Some(true)
+}
+
 /// What the inventory says of a host: its groups' variables, then its own.
 pub(crate) fn inventory_of(plan: &ExecutionPlan, groups: &Groups, host: &str) -> Map {
     let mut vars = Map::new();
     for (_, group) in groups.order_for(plan, host) {
-        vars.extend(group.vars.clone());
+        lay(&mut vars, &group.vars, merges(plan));
     }
     if let Some(own) = plan.hosts.get(host) {
-        vars.extend(own.vars.clone());
+        lay(&mut vars, &own.vars, merges(plan));
     }
     vars
 }
