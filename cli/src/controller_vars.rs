@@ -55,7 +55,7 @@ fn shared(loaded: &Loaded, limit: Option<&str>, config: &Config) -> Map {
 }
 
 /// The Python of this machine, which Ansible would run with: playbooks name it as interpreter of local tasks.
-fn python(config: &Config) -> Option<String> {
+pub(crate) fn python(config: &Config) -> Option<String> {
     let path = config.environment().variables.get("PATH")?;
     std::env::split_paths(path)
         .map(|folder| folder.join("python3"))

@@ -1,5 +1,6 @@
 //! A playbook with its inventory and variables: what running, packing and planning start from.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use rustle_formats::Map;
@@ -132,6 +133,12 @@ pub(crate) fn options(surroundings: &Surroundings, extra: &Variables) -> Options
         collections_path,
         module_path: config.paths("DEFAULT_MODULE_PATH"),
         builtin_routing: installed.routing,
+        environment: config
+            .environment()
+            .variables
+            .iter()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
         extra_vars: extra.to_mapping().into_iter().collect(),
         ..Options::default()
     }
@@ -228,13 +235,10 @@ pub(crate) fn targets(
             names.push(format!("({})", play.hosts.join(",")));
         }
     }
-    let mut inventory = inventory_of(parts, &loaded, console)?;
+    let mut inventory = inventory_of(parts, &loaded, implicit.as_deref(), console)?;
     let extra = inventory
         .extra(parts.extra, parts.open, sources, parts.vaulted)
         .map_err(one)?;
-    if let Some(name) = implicit.clone() {
-        inventory.hosts.entry(name).or_default().vars = implicit_vars();
-    }
     let config = &parts.surroundings.config;
     controller_vars::give(&mut inventory, &loaded, chosen.limit, config);
     Ok(Targets {
@@ -254,13 +258,15 @@ pub(crate) fn implicit_vars() -> Map {
     vars
 }
 
-/// Hosts and groups as a plan has them.
+/// Hosts and groups as a plan has them. `implicit` is a `localhost` that no source has: it is in no group, and has the
+/// variables of `all` and the files that bear its name.
 ///
 /// # Errors
 /// What is wrong with files of variables.
 pub(crate) fn inventory_of(
     parts: &Parts<'_>,
     loaded: &Loaded,
+    implicit: Option<&str>,
     console: &Console,
 ) -> Result<InventoryPart, Vec<Problem>> {
     let config = &parts.surroundings.config;
@@ -276,18 +282,23 @@ pub(crate) fn inventory_of(
     };
     let files = inventory::vars_files(config, sources, &parts.disk.vault);
     let precedence = config.list("VARIABLE_PRECEDENCE");
-    let mut vars = InventoryVars::new(&loaded.inventory, roots, files, precedence);
-    let mut of_host = |name: &str| match loaded.inventory.find_host(name) {
+    let mut hosts = Cow::Borrowed(&loaded.inventory);
+    if let Some(name) = implicit {
+        hosts.to_mut().add_host(name);
+    }
+    let mut vars = InventoryVars::new(&hosts, roots, files, precedence);
+    let mut of_host = |name: &str| match hosts.find_host(name) {
         Some(id) => vars.host(id),
         None => Ok(Variables::default()),
     };
-    let mut inventory = inventory_part(
-        &loaded.inventory,
-        &mut of_host,
-        parts.open,
-        sources,
-        parts.vaulted,
-    )?;
+    let mut inventory = inventory_part(&hosts, &mut of_host, parts.open, sources, parts.vaulted)?;
+    if let Some(host) = implicit.and_then(|name| inventory.hosts.get_mut(name)) {
+        let python = controller_vars::python(config);
+        let python = python.map(|p| ("ansible_python_interpreter".to_owned(), p.into()));
+        for (name, value) in implicit_vars().into_iter().chain(python) {
+            host.vars.entry(name).or_insert(value);
+        }
+    }
     controller_vars::give(&mut inventory, loaded, None, config);
     parts.surroundings.say(console, &vars.take_warnings());
     Ok(inventory)

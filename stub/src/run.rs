@@ -185,6 +185,7 @@ pub(crate) fn options(command: &Command, ready: &Ready, run_id: &str) -> Options
         force_handlers: command.force_handlers,
         facts: rustle_formats::Map::new(),
         unknown_handlers: false,
+        own_vars: rustle_formats::Map::new(),
         timeout: command.timeout.map(Duration::from_secs),
         task_timeout: None,
         forks: None,

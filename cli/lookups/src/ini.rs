@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use rustle_template::{Error, LookupCall, Value};
 
-use crate::arguments::{Asked, asked};
+use crate::arguments::{Asked, asked, terms};
 use crate::{OnController, failed, find};
 
 const OPTIONS: [&str; 10] = [
@@ -29,6 +29,17 @@ pub(crate) fn run(
     call: &LookupCall<'_>,
     folders: &[PathBuf],
 ) -> Result<Vec<Value>, Error> {
+    for written in terms(call)? {
+        let first = written.split_whitespace().next().unwrap_or_default();
+        if let Some((option, _)) = first.split_once('=') {
+            return Err(failed(match OPTIONS.contains(&option) {
+                true => format!(
+                    "No key to look up was provided as first term within string inline options: {written}"
+                ),
+                false => format!("'{option}' is not a valid option."),
+            }));
+        }
+    }
     let mut out = Vec::new();
     for one in asked(call, &OPTIONS)? {
         let name = one.text("file", "ansible.ini")?;
@@ -49,8 +60,12 @@ fn value(text: &str, asked: &Asked, file: &str, out: &mut Vec<Value>) -> Result<
         _ => text.to_owned(),
     };
     let exact = asked.flag("case_sensitive", false)?;
-    let sections = parse(&text, exact, asked.flag("allow_none", false)?)
-        .map_err(|why| failed(format!("Source contains parsing errors: '{file}'{why}")))?;
+    let sections = parse(&text, exact, asked.flag("allow_none", false)?).map_err(|why| {
+        failed(match why {
+            Trouble::Twice(why) => format!("Duplicate option in '{file}': {why}"),
+            Trouble::Other(why) => why,
+        })
+    })?;
     let default = asked
         .option("default")
         .filter(|v| !matches!(v, Value::None));
@@ -118,8 +133,17 @@ fn interpolated<'v>(
     Ok(text.replace("%%", "%"))
 }
 
+/// Why a file cannot be read, in the words of Python's configparser.
+#[derive(Debug, PartialEq)]
+enum Trouble {
+    /// A key stands twice in a section.
+    Twice(String),
+    /// Anything else.
+    Other(String),
+}
+
 /// Reads sections. What is indented continues the value above.
-fn parse(text: &str, exact: bool, allow_none: bool) -> Result<Sections, String> {
+fn parse(text: &str, exact: bool, allow_none: bool) -> Result<Sections, Trouble> {
     let mut sections = Sections::new();
     let mut section: Option<String> = None;
     let mut open: Option<(String, usize)> = None;
@@ -148,27 +172,41 @@ fn parse(text: &str, exact: bool, allow_none: bool) -> Result<Sections, String> 
             continue;
         }
         if let Some(name) = trimmed.strip_prefix('[').and_then(|t| t.split_once(']')) {
-            section = Some(name.0.to_owned());
-            sections.entry(name.0.to_owned()).or_default();
+            let name = name.0;
+            if sections.contains_key(name) && name != "DEFAULT" {
+                return Err(Trouble::Other(format!(
+                    "While reading from '<???>' [line {number:2}]: section '{name}' already exists"
+                )));
+            }
+            section = Some(name.to_owned());
+            sections.entry(name.to_owned()).or_default();
             open = None;
             continue;
         }
         let Some(name) = &section else {
-            return Err(format!(
-                "\n\tFile contains no section headers, line {number}: {line:?}"
-            ));
+            return Err(Trouble::Other(format!(
+                "File contains no section headers.\nfile: '<???>', line: {number}\n'{line}\\n'"
+            )));
         };
         let (key, value) = match trimmed.find(['=', ':']) {
             Some(at) => (trimmed[..at].trim(), trimmed[at + 1..].trim()),
             None if allow_none => (trimmed, ""),
-            None => return Err(format!("\n\t[line {number:2}]: {line:?}")),
+            None => {
+                return Err(Trouble::Other(format!(
+                    "Source contains parsing errors: '<???>'\n\t[line {number:2}]: '{line}\\n'"
+                )));
+            }
         };
         let key = match exact {
             true => key.to_owned(),
             false => key.to_lowercase(),
         };
         let values = sections.entry(name.clone()).or_default();
-        values.insert(key.clone(), value.to_owned());
+        if values.insert(key.clone(), value.to_owned()).is_some() {
+            return Err(Trouble::Twice(format!(
+                "While reading from '<???>' [line {number:2}]: option '{key}' in section '{name}' already exists"
+            )));
+        }
         open = Some((key, indent));
     }
     for value in sections.values_mut().flat_map(IndexMap::values_mut) {

@@ -216,7 +216,11 @@ impl PlaybookCommand {
             only,
             skip: words(&self.skip_tags),
         };
-        let mut plays = outline(parts.playbook, &selection);
+        let mut plays = outline(
+            parts.playbook,
+            &selection,
+            &parts.extra.to_mapping().into_iter().collect::<Vec<_>>(),
+        );
         for (play, hosts) in plays.iter_mut().zip(picked.hosts) {
             play.picked = self.list_hosts.then_some(hosts);
         }

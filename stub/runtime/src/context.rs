@@ -15,11 +15,12 @@ use crate::outcome::Failure;
 /// The variables of the host, for modules that template by themselves. Only modules with
 /// [`Place::Engine`](crate::spec::Place) and `template` have it.
 pub trait Variables {
-    /// Evaluates a bare expression (`debug: var=…`).
+    /// The value of a bare expression as it is printed (`debug: var=…`): what is undefined or omitted is no failure but a placeholder, with a
+    /// warning.
     ///
     /// # Errors
-    /// A sentence, where it cannot be evaluated or is undefined.
-    fn eval(&self, expression: &str) -> Result<Value, String>;
+    /// A sentence, where it cannot be evaluated.
+    fn show(&self, expression: &str) -> Result<(Value, Option<String>), String>;
 
     /// The value of a variable, templated; none where there is no variable of this name.
     ///

@@ -69,6 +69,7 @@ fn options(record: &Record) -> Options {
 
 /// Keys that differ from run to run, or that only Ansible has.
 const NOISE: &[&str] = &[
+    "failed_when_suppressed_exception",
     "start",
     "end",
     "delta",

@@ -110,6 +110,10 @@ impl Reader<'_> {
                 self.eat('{');
                 self.mapping()
             }
+            '.' if self.rest.starts_with("...") => {
+                self.rest = &self.rest[3..];
+                Some(Node::text("...", self.at))
+            }
             '+' | '-' => self.signed(),
             c if c.is_ascii_digit() || c == '.' => self.number(false),
             _ => self.word_or_text(),
@@ -210,6 +214,13 @@ impl Reader<'_> {
         let end = number_end(self.rest);
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
+        // A complex number becomes text.
+        if let Some(rest) = self.rest.strip_prefix(['j', 'J']) {
+            self.rest = rest;
+            let sign = if negative { "-" } else { "" };
+            let number: f64 = word.parse().ok()?;
+            return Some(Node::text(format!("{sign}{number}j"), self.at));
+        }
         // `1_000` is a number, `1__0` and `_1` are not.
         if word.ends_with('_') || word.contains("__") {
             return None;
@@ -254,12 +265,19 @@ impl Reader<'_> {
                 return Some(self.node(value));
             }
         }
+        if let Some(rest) = self.rest.strip_prefix("set()") {
+            self.rest = rest;
+            return Some(Node::list(Vec::new(), self.at));
+        }
         let mut text = self.string()?;
         // Strings side by side are one.
         loop {
             let before = self.rest;
             self.space(self.depth > 1);
-            if !self.rest.starts_with(['"', '\'', 'r', 'R', 'u', 'U']) {
+            if !self
+                .rest
+                .starts_with(['"', '\'', 'r', 'R', 'u', 'U', 'b', 'B'])
+            {
                 self.rest = before;
                 return Some(Node::text(text, self.at));
             }
@@ -270,8 +288,9 @@ impl Reader<'_> {
     fn string(&mut self) -> Option<String> {
         let prefix = self.rest.find(['"', '\''])?;
         let raw = match &self.rest[..prefix] {
-            "" | "u" | "U" => false,
-            "r" | "R" => true,
+            // Bytes become text.
+            "" | "u" | "U" | "b" | "B" => false,
+            "r" | "R" | "br" | "bR" | "Br" | "BR" | "rb" | "rB" | "Rb" | "RB" => true,
             _ => return None,
         };
         self.rest = &self.rest[prefix..];

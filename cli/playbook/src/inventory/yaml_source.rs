@@ -159,7 +159,8 @@ impl Reader<'_> {
     fn host(&mut self, group: GroupId, key: &Node, vars: &Node) -> Result<(), Problem> {
         let Some(pattern) = key.as_str() else {
             return Err(Problem::error(format!(
-                "a host's name must be text, and is {}",
+                "Host pattern {} must be a string, and is {}",
+                super::show::text(key, &mut |_| None),
                 key.kind()
             ))
             .at(key.at)

@@ -101,6 +101,13 @@ impl Limit {
                 continue;
             };
             let file = path(name);
+            if file.is_dir() {
+                return Err(Problem::error(format!(
+                    "the limit file {} must be a file",
+                    file.display()
+                ))
+                .general());
+            }
             let content = std::fs::read_to_string(&file).map_err(|e| {
                 Problem::error(format!(
                     "cannot read the limit file {}: {e}",

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::keywords::Keywords;
 use super::model::{Entry, Play, Playbook, RoleUse, Task};
+use super::reader::known_texts;
 use super::tags::{Selection, written};
+use crate::yaml::{Mapping, NodeValue};
 
 /// A play's tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,25 +41,22 @@ struct Around {
     role: Option<String>,
 }
 
-impl Around {
-    fn with(&self, keywords: &Keywords) -> Around {
-        let mut around = self.clone();
-        around.tags.extend(written(keywords));
-        around
-    }
-}
-
 /// The plays of a playbook with the tasks that a selection leaves. Of blocks, only the main part counts; what is included
 /// during the run is not known here.
-pub fn outline(playbook: &Playbook, selection: &Selection) -> Vec<Outline> {
+///
+/// Tags may be templates: of the variables of the play and of `extra`, the extra variables. Those that need others stay as
+/// they are written.
+pub fn outline(playbook: &Playbook, selection: &Selection, extra: &[Arc<Mapping>]) -> Vec<Outline> {
     playbook
         .plays
         .iter()
-        .map(|play| outline_play(play, selection))
+        .map(|play| outline_play(play, selection, extra))
         .collect()
 }
 
-fn outline_play(play: &Play, selection: &Selection) -> Outline {
+fn outline_play(play: &Play, selection: &Selection, extra: &[Arc<Mapping>]) -> Outline {
+    // Those of the play itself are shown as they are written.
+    let of_tasks = |keywords: &Keywords| rendered(written(keywords), play, extra);
     let mut tags = Vec::new();
     let outer = play.imports.iter().rev().map(|import| &import.keywords);
     for tag in std::iter::once(&play.keywords)
@@ -73,6 +73,7 @@ fn outline_play(play: &Play, selection: &Selection) -> Outline {
     };
     let mut walk = Walk {
         selection,
+        written: &of_tasks,
         tasks: Vec::new(),
     };
     walk.entries(&play.pre_tasks, &around);
@@ -88,6 +89,29 @@ fn outline_play(play: &Play, selection: &Selection) -> Outline {
         tags,
         tasks: walk.tasks,
     }
+}
+
+/// Tags with their templates rendered, where they can be.
+fn rendered(tags: Vec<String>, play: &Play, extra: &[Arc<Mapping>]) -> Vec<String> {
+    if !tags.iter().any(|tag| tag.contains("{{")) {
+        return tags;
+    }
+    let imports = play.imports.iter().map(|import| &import.keywords);
+    let vars = imports.chain([&play.keywords]);
+    let vars: Vec<Arc<Mapping>> = vars
+        .filter_map(|keywords| match &keywords.get("vars")?.value {
+            NodeValue::Map(map) => Some(map.clone()),
+            _ => None,
+        })
+        .collect();
+    let mut out = Vec::new();
+    for tag in tags {
+        match known_texts(&tag, &play.file, vars.clone(), extra) {
+            Some(texts) => out.extend(texts),
+            None => out.push(tag),
+        }
+    }
+    out
 }
 
 /// The text of `--list-tasks`, of `--list-tags`, or of both; with the hosts of the plays that have them.
@@ -139,27 +163,37 @@ fn joined(tags: &BTreeSet<String>) -> String {
 
 struct Walk<'s> {
     selection: &'s Selection,
+    /// The tags that keywords set.
+    written: &'s dyn Fn(&Keywords) -> Vec<String>,
     tasks: Vec<OutlineTask>,
 }
 
 impl Walk<'_> {
+    fn within(&self, around: &Around, keywords: &Keywords) -> Around {
+        let mut around = around.clone();
+        around.tags.extend((self.written)(keywords));
+        around
+    }
+
     fn entries(&mut self, entries: &[Entry], around: &Around) {
         for entry in entries {
             match entry {
                 Entry::Task(task) => self.task(task, around),
-                Entry::Block(block) => self.entries(&block.block, &around.with(&block.keywords)),
+                Entry::Block(block) => {
+                    self.entries(&block.block, &self.within(around, &block.keywords))
+                }
                 Entry::ImportTasks(import) => {
-                    self.entries(&import.entries, &around.with(&import.task.keywords));
+                    self.entries(&import.entries, &self.within(around, &import.task.keywords));
                 }
                 Entry::ImportRole(import) => {
-                    self.role(&import.role, &around.with(&import.task.keywords));
+                    self.role(&import.role, &self.within(around, &import.task.keywords));
                 }
             }
         }
     }
 
     fn role(&mut self, role: &RoleUse, around: &Around) {
-        let mut around = around.with(&role.keywords);
+        let mut around = self.within(around, &role.keywords);
         for dependency in &role.dependencies {
             self.role(dependency, &around);
         }
@@ -178,7 +212,7 @@ impl Walk<'_> {
             (Some(name), None) => name,
             (None, _) => task.action.name.clone(),
         };
-        self.push(label, around.with(&task.keywords).tags);
+        self.push(label, self.within(around, &task.keywords).tags);
     }
 
     fn push(&mut self, label: String, tags: BTreeSet<String>) {

@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
-use rustle_template::{Engine, Error, Scope as Variables, Value as TemplateValue};
+use rustle_template::{Engine, Error, Host, Scope as Variables, Value as TemplateValue};
 
 use super::model::{Playbook, text_of};
 use crate::collections::Collections;
-use crate::files::Files;
+use crate::files::{Files, parent};
 use crate::problem::Problem;
 use crate::roles::Role;
 use crate::source::{Position, Sources};
@@ -33,12 +34,23 @@ pub struct Options {
     /// The routing of ansible.builtin's former modules to collections, if Ansible is installed:
     /// `ansible/config/ansible_builtin_runtime.yml`.
     pub builtin_routing: Option<PathBuf>,
+    /// The environment, by which names of strategies and files may be templated.
+    pub environment: HashMap<String, String>,
     /// `--extra-vars`, by which the names of static imports may be templated.
     pub extra_vars: Vec<Arc<Mapping>>,
 }
 
 /// How deep files may import each other.
 const MAX_IMPORTS: usize = 64;
+
+/// What templates may ask of the machine.
+struct Env(HashMap<String, String>);
+
+impl Host for Env {
+    fn env(&self, name: &str) -> Option<String> {
+        self.0.get(name).cloned()
+    }
+}
 
 /// Reads playbooks.
 pub struct Reader<'a> {
@@ -52,7 +64,7 @@ pub struct Reader<'a> {
 }
 
 /// What surrounds a list of tasks.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Scope {
     /// The playbook's folder.
     pub(crate) playbook_dir: PathBuf,
@@ -103,7 +115,7 @@ impl<'a> Reader<'a> {
             collections: Collections::default(),
             documents: RefCell::default(),
             warnings: RefCell::default(),
-            engine: Engine::new(),
+            engine: Engine::new().with_host(Rc::new(Env(options.environment.clone()))),
         }
     }
 
@@ -196,6 +208,30 @@ impl<'a> Reader<'a> {
                 .hint("static statements know the variables of the play, of the role and of `--extra-vars` only; the dynamic form (`include_…`) knows them all")
         })
     }
+}
+
+/// The texts that a template of a play gives, of the play's variables: those of a list, or one; none where it needs other
+/// variables.
+pub(crate) fn known_texts(
+    text: &str,
+    file: &Path,
+    vars: Vec<Arc<Mapping>>,
+    extra: &[Arc<Mapping>],
+) -> Option<Vec<String>> {
+    let scope = Scope {
+        playbook_dir: parent(file).to_owned(),
+        vars,
+        ..Scope::default()
+    };
+    let known = Known {
+        scope: &scope,
+        extra,
+    };
+    let value = Engine::new().template_value(&known, &TemplateValue::trusted(text));
+    Some(match value.ok()? {
+        TemplateValue::List(list) => list.to_vec().iter().map(shown).collect(),
+        other => vec![shown(&other)],
+    })
 }
 
 /// The variables that are known while a playbook is read.

@@ -128,6 +128,7 @@ fn spans(text: &str) -> Result<Vec<(usize, usize)>, Unbalanced> {
     let mut from = None;
     let mut quote: Option<char> = None;
     let mut template: Option<(&'static str, &'static str)> = None;
+    let mut depth = 0usize;
     let mut escaped = false;
     let mut skip_to = 0;
     for (at, c) in text.char_indices() {
@@ -135,10 +136,15 @@ fn spans(text: &str) -> Result<Vec<(usize, usize)>, Unbalanced> {
             continue;
         }
         let rest = &text[at..];
-        if let Some((_, close)) = template {
+        // A template may stand inside of another, as text.
+        if let Some((open, close)) = template {
             if rest.starts_with(close) {
                 skip_to = at + close.len();
-                template = None;
+                depth -= 1;
+                template = template.filter(|_| depth > 0);
+            } else if rest.starts_with(open) {
+                skip_to = at + open.len();
+                depth += 1;
             }
             continue;
         }
@@ -150,6 +156,7 @@ fn spans(text: &str) -> Result<Vec<(usize, usize)>, Unbalanced> {
         from.get_or_insert(at);
         if let Some(found) = TEMPLATES.iter().find(|(open, _)| rest.starts_with(open)) {
             template = Some(*found);
+            depth = 1;
             skip_to = at + found.0.len();
         } else if matches!(c, '"' | '\'') && !escaped {
             quote = match quote {

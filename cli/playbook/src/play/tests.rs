@@ -57,7 +57,7 @@ fn list(files: &[(String, String)]) -> (Sources, Result<String, Problem>) {
         only: ["all", "never"].map(str::to_owned).into(),
         ..Selection::default()
     };
-    let text = result.map(|playbook| listing(&outline(&playbook, &selection), true, true));
+    let text = result.map(|playbook| listing(&outline(&playbook, &selection, &[]), true, true));
     (sources, text)
 }
 

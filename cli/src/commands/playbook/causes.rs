@@ -85,6 +85,9 @@ fn at_place<'a>(node: &'a Node, wanted: &dyn Fn(Position) -> bool) -> Option<Vec
         .find_map(|item| at_place(item, wanted))
 }
 
+/// What is said of text that nobody trusts.
+const UNTRUSTED: &str = "Encountered untrusted template or expression.";
+
 /// A task as it is written.
 struct Written<'a> {
     task: &'a Mapping,
@@ -101,6 +104,9 @@ impl Written<'_> {
             let loop_ = self.task.get("loop")?;
             return Some(vec![self.cause(message, loop_.at, Some(ITEMS))]);
         }
+        if message.starts_with("Error rendering template: ") {
+            return Some(vec![self.cause(message, self.task.get("loop")?.at, None)]);
+        }
         if message.starts_with("The lookup plugin '") {
             return Some(vec![Cause {
                 message: message.to_owned(),
@@ -111,6 +117,15 @@ impl Written<'_> {
         let cause = message.strip_prefix("Task failed: ")?;
         if let Some(rest) = cause.strip_prefix("Finalization of task args for ") {
             return self.of_argument(rest);
+        }
+        if let Some(why) = cause.strip_prefix("Error while resolving `var` expression: ") {
+            let at = self.action()?.1.as_map()?.get("var")?.at;
+            if why != UNTRUSTED {
+                return Some(self.under_task(cause, at, None));
+            }
+            let mut out = self.under_task("Error while resolving `var` expression.", at, None);
+            out.push(self.cause(why, at, Some(TRUST)));
+            return Some(out);
         }
         if let Some(rest) = cause.strip_prefix("Error processing keyword '") {
             return self.of_keyword(cause, rest);
@@ -131,11 +146,12 @@ impl Written<'_> {
                 .find(|c| c.as_str().is_none() && c.as_bool().is_none())?;
             return Some(self.under_task(cause, wrong.at, Some(BROKEN)));
         }
-        if cause == "Encountered untrusted template or expression." {
+        if cause == UNTRUSTED {
             let at = self.meant(&self.conditions(), cause)?.at;
             return Some(self.under_task(cause, at, Some(TRUST)));
         }
         let of_condition = [
+            "Error rendering expression: ",
             "Error while evaluating conditional: ",
             "Syntax error in expression",
         ];

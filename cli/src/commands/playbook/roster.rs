@@ -112,7 +112,12 @@ impl<'a> Roster<'a> {
         let part = match self.part.take() {
             Some(part) => part,
             None => {
-                let found = inventory_of(self.parts, &self.loaded, self.console);
+                let found = inventory_of(
+                    self.parts,
+                    &self.loaded,
+                    self.implicit.as_deref(),
+                    self.console,
+                );
                 let mut part = found.map_err(|problems| {
                     let first = problems.into_iter().next();
                     first.map_or_else(String::new, |p| p.message.clone())

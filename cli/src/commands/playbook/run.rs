@@ -151,9 +151,8 @@ impl PlaybookCommand {
             super::settings::complete(&parts.surroundings.config, play);
         }
         // A `localhost` that no source has is in no group.
-        if let Some(name) = &roster.implicit {
-            plan.hosts.shift_remove(name);
-        }
+        let implicit = roster.implicit.as_ref();
+        let own = implicit.and_then(|name| plan.hosts.shift_remove(name));
         roster.secrets.clone_from(&secrets);
         let base = plan.base_dir.clone().unwrap_or_default();
         let input = PlanInput::planned(parts.path.display().to_string(), ".".into(), plan);
@@ -199,6 +198,7 @@ impl PlaybookCommand {
         };
         let mut options = self.engine_options(parts.surroundings, console);
         options.facts = roster.cached_facts(&host);
+        options.own_vars = own.map(|host| host.vars).unwrap_or_default();
         let summary = LocalRun {
             plan: input.plan(),
             host: host.clone(),

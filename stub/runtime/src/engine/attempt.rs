@@ -126,17 +126,16 @@ pub(crate) fn arguments(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Result<
             return Ok(Some(value.clone()));
         }
         let expression = name == "var" && full_name == "ansible.builtin.debug";
-        if expression && matches!(value, Value::Unsafe(_)) {
-            return Err(format!(
-                "Error while resolving `var` expression: {}",
-                rustle_template::UNTRUSTED
-            ));
-        }
-        templar.value(value).map_err(|e| {
-            format!(
+        let made = match expression {
+            true => templar.expression_text(value),
+            false => templar.value(value),
+        };
+        made.map_err(|e| match expression && e.message == rustle_template::UNTRUSTED {
+            true => format!("Error while resolving `var` expression: {}", e.message),
+            false => format!(
                 "Finalization of task args for '{full_name}' failed: Error while resolving value for '{name}': {}",
                 e.message
-            )
+            ),
         })
     };
     let mut args = Map::new();
@@ -256,11 +255,13 @@ fn tries(call: &invoke::Call<'_, '_, '_>) -> Result<Map, Abort> {
     let mut attempt = 1;
     loop {
         let mut map = invoke::invoke(call)?;
+        if total > 1 {
+            map.insert("attempts".into(), count(attempt));
+        }
         judge(call, &mut map);
         if total == 1 {
             return Ok(map);
         }
-        map.insert("attempts".into(), count(attempt));
         let satisfied = if task.until.is_empty() {
             !result::is(&map, "failed")
         } else {
@@ -279,6 +280,7 @@ fn tries(call: &invoke::Call<'_, '_, '_>) -> Result<Map, Abort> {
             // Who says what a failure is has said so.
             if task.failed_when.is_empty() {
                 map.insert("failed".into(), true.into());
+                result::explain(&mut map);
             }
             return Ok(map);
         }
@@ -340,6 +342,7 @@ fn judge(call: &invoke::Call<'_, '_, '_>, map: &mut Map) {
             }
         }
     }
+    result::explain(map);
 }
 
 fn all(templar: &Templar<'_, '_>, conditions: &Conditions) -> Result<bool, String> {

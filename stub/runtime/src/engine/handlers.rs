@@ -79,9 +79,16 @@ impl<'r> Handler<'r> {
 
     fn is_called(&self, play: &PlayRun<'_, 'r>, wanted: &str) -> bool {
         let own = self.name(play);
-        if own.is_empty() {
-            return false;
-        }
+        !own.is_empty() && self.is_meant(own, wanted)
+    }
+
+    /// Whether it listens to a topic.
+    fn listens(&self, topic: &str) -> bool {
+        self.task.listen.iter().any(|own| self.is_meant(own, topic))
+    }
+
+    /// Whether `wanted` is `own`, or `own` with the name of its role before it.
+    fn is_meant(&self, own: &str, wanted: &str) -> bool {
         own == wanted
             || self.role_names().iter().any(|role| {
                 let rest = wanted.strip_prefix(role.as_str());
@@ -159,7 +166,7 @@ fn answering<'r>(play: &PlayRun<'_, 'r>, name: &str) -> Vec<Rc<Handler<'r>>> {
     let mut out: Vec<Rc<Handler<'r>>> = called.into_iter().map(|h| (*h).clone()).collect();
     let mut seen: Vec<&str> = Vec::new();
     for handler in &sorted {
-        if !handler.task.listen.iter().any(|topic| topic == name) {
+        if !handler.listens(name) {
             continue;
         }
         let own = handler.task.name.as_str();

@@ -119,8 +119,9 @@ fn wish<'r>(
     let data = templar.vars().top();
     let label = (task.loop_.is_some() || no_log).then(|| {
         let control = task.loop_control.as_ref();
-        let item = control
-            .and_then(|c| c.loop_var.as_deref())
+        let item = data
+            .get("ansible_loop_var")
+            .and_then(Value::as_str)
             .unwrap_or("item");
         if no_log {
             return result::CENSORED_LABEL.into();

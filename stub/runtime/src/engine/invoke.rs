@@ -16,7 +16,7 @@ use crate::r#become::{self, Identity};
 use crate::context::Context;
 use crate::modules::{self, Module};
 use crate::outcome::{Failure, ModuleResult, Outcome};
-use crate::spec::{Place, Support};
+use crate::spec::{Place, Spec, Support};
 use crate::vars::Templar;
 
 /// Everything about one call of a module.
@@ -245,6 +245,12 @@ fn run(call: &Call<'_, '_, '_>, ready: &Ready<'_>) -> Result<Map, Abort> {
         return Ok(result::of_module(Ok(outcome)));
     }
     let background = call.keywords.background;
+    if background.is_some() && !runs_in_background(spec) {
+        return Ok(result::of_module(Err(Failure::new(format!(
+            "This action ({}) does not support async.",
+            call.frame.task.module
+        )))));
+    }
     if let (Some(background), Place::Target) = (background, spec.place)
         && !is_async_status(spec.name)
     {
@@ -295,6 +301,12 @@ fn run(call: &Call<'_, '_, '_>, ready: &Ready<'_>) -> Result<Map, Abort> {
         Err(child::End::Cancelled) => return Err(Abort::Cancelled),
         Err(child::End::Died(why)) => result::task_failed(&why),
     })
+}
+
+/// Whether Ansible lets a module run in the background: not those that do something on the controller first.
+fn runs_in_background(spec: &Spec) -> bool {
+    let first_here = ["assemble", "copy", "raw", "script", "template", "unarchive"];
+    is_async_status(spec.name) || (spec.place == Place::Target && !first_here.contains(&spec.name))
 }
 
 /// `async_status` looks at background tasks and is never one.

@@ -10,13 +10,14 @@ use super::play::PlayRun;
 use super::runner::{Abort, Run, millis};
 use super::task::Ended;
 use super::{Frame, attempt, keywords, result};
-use crate::vars::Templar;
+use crate::args::text;
+use crate::vars::{Templar, untagged};
 
 /// The items of a task.
 pub(crate) enum Items {
     /// There is no loop.
     None,
-    /// These.
+    /// These, as [`Templar::tagged`] gives them.
     List(Vec<Value>),
     /// They cannot be templated: a failure unless a condition skips the task.
     Undefined(String),
@@ -29,7 +30,7 @@ pub(crate) fn items(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Items {
     let Some(written) = &frame.task.loop_ else {
         return Items::None;
     };
-    let value = templar.value(written);
+    let value = templar.tagged(written);
     if let (Some(name), Ok(Some(terms))) = (&frame.task.loop_with, &value) {
         return match templar.lookup(name, terms) {
             Ok(Value::List(list)) => Items::List(list),
@@ -64,24 +65,38 @@ pub(crate) fn items(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Items {
             map.shift_remove("changed");
             Items::Wrong(map)
         }
+        Err(e) if e.message.starts_with("Error rendering") => {
+            let mut map = result::failed(&e.message);
+            map.shift_remove("changed");
+            Items::Wrong(map)
+        }
         Err(e) => Items::Undefined(e.message),
     }
 }
 
 /// The names under which a loop gives its items.
-struct Names<'p> {
-    item: &'p str,
-    index: Option<&'p str>,
+struct Names {
+    item: String,
+    index: Option<String>,
 }
 
-impl<'p> Names<'p> {
-    fn of(control: Option<&'p LoopControl>) -> Names<'p> {
-        Names {
-            item: control
-                .and_then(|c| c.loop_var.as_deref())
-                .unwrap_or("item"),
-            index: control.and_then(|c| c.index_var.as_deref()),
-        }
+impl Names {
+    /// The names that the task gives, which may be templates.
+    ///
+    /// # Errors
+    /// What is wrong with the template.
+    fn of(control: Option<&LoopControl>, templar: &Templar<'_, '_>) -> Result<Names, String> {
+        let name = |written: Option<&String>| -> Result<Option<String>, String> {
+            let Some(written) = written.filter(|w| w.contains("{{")) else {
+                return Ok(written.cloned());
+            };
+            let made = templar.value(&Value::Str(written.clone()));
+            Ok(made.map_err(|e| e.message)?.as_ref().map(text))
+        };
+        Ok(Names {
+            item: name(control.and_then(|c| c.loop_var.as_ref()))?.unwrap_or_else(|| "item".into()),
+            index: name(control.and_then(|c| c.index_var.as_ref()))?,
+        })
     }
 }
 
@@ -94,12 +109,16 @@ pub(crate) fn run<'r>(
     items: Vec<Value>,
 ) -> Result<Ended, Abort> {
     let control = frame.task.loop_control.as_ref();
-    let names = Names::of(control);
+    let names = match Names::of(control, templar) {
+        Ok(names) => names,
+        Err(message) => return attempt::once(play, frame, templar, modes, Some(message)),
+    };
+    let item_name = names.item.as_str();
     let vars = templar.vars();
-    if vars.has(names.item) && !items.is_empty() {
+    if vars.has(item_name) && !items.is_empty() {
         play.run.warn(format!(
             "The loop variable '{}' is already in use. You should set the `loop_var` value in the `loop_control` option for the task to something else to avoid variable collisions and unexpected behavior.",
-            names.item
+            item_name
         ));
     }
     let pause = control.and_then(|c| c.pause.as_ref());
@@ -107,7 +126,8 @@ pub(crate) fn run<'r>(
     let mut no_log = false;
     let mut delegated_to = None;
     let (mut hidden, mut ignored) = (Vec::new(), None);
-    for (index, item) in items.iter().enumerate() {
+    let plain: Vec<Value> = items.iter().map(untagged).collect();
+    for (index, (tagged, item)) in items.iter().zip(&plain).enumerate() {
         if index > 0
             && let Some(pause) = pause
         {
@@ -115,13 +135,13 @@ pub(crate) fn run<'r>(
             play.run
                 .sleep(keywords::seconds(as_seconds(span.as_ref())))?;
         }
-        vars.set_top(names.item, item.clone());
-        vars.set_top("ansible_loop_var", names.item.into());
-        if let Some(name) = names.index {
+        vars.set_item(item_name, tagged.clone());
+        vars.set_top("ansible_loop_var", item_name.into());
+        if let Some(name) = &names.index {
             vars.set_top(name, index_value(index));
-            vars.set_top("ansible_index_var", name.into());
+            vars.set_top("ansible_index_var", name.as_str().into());
         }
-        let extended = extended(templar, control, &items, index);
+        let extended = extended(templar, control, &plain, index);
         if let Some(extended) = &extended {
             vars.set_top("ansible_loop", extended.clone());
         }
@@ -135,11 +155,12 @@ pub(crate) fn run<'r>(
                 item.clone()
             }
         };
-        one.map.insert(names.item.to_owned(), item.clone());
-        one.map.insert("ansible_loop_var".into(), names.item.into());
-        if let Some(name) = names.index {
-            one.map.insert(name.to_owned(), index_value(index));
-            one.map.insert("ansible_index_var".into(), name.into());
+        one.map.insert(item_name.to_owned(), item.clone());
+        one.map.insert("ansible_loop_var".into(), item_name.into());
+        if let Some(name) = &names.index {
+            one.map.insert(name.clone(), index_value(index));
+            one.map
+                .insert("ansible_index_var".into(), name.as_str().into());
         }
         if let Some(extended) = extended {
             one.map.insert("ansible_loop".into(), extended);
@@ -192,11 +213,11 @@ pub(crate) fn each<'r>(
     each: impl Fn(&Templar<'_, 'r>) -> Result<(), String>,
 ) -> Result<(), String> {
     let control = frame.task.loop_control.as_ref();
-    let names = Names::of(control);
+    let names = Names::of(control, templar)?;
     let vars = templar.vars();
     for (index, item) in items.iter().enumerate() {
-        vars.set_top(names.item, item.clone());
-        if let Some(name) = names.index {
+        vars.set_item(&names.item, item.clone());
+        if let Some(name) = &names.index {
             vars.set_top(name, index_value(index));
         }
         if let Some(extended) = extended(templar, control, items, index) {

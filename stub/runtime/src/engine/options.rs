@@ -19,6 +19,9 @@ pub struct Options {
     pub start_at_task: Option<String>,
     /// Variables that win over all others, the plan's own extra variables among them.
     pub extra_vars: Map,
+    /// What the inventory says of this host, where the plan does not know it: a `localhost` that no source has is in no
+    /// group, and has variables all the same.
+    pub own_vars: Map,
     /// How many `-v`.
     pub verbosity: u8,
     /// Run handlers even where a task failed.

@@ -24,7 +24,40 @@ pub(crate) fn failed(message: &str) -> Map {
     map.insert("failed".into(), true.into());
     map.insert("msg".into(), message.into());
     map.insert("changed".into(), false.into());
+    explain(&mut map);
     map
+}
+
+/// What Ansible says of a failure's origin where it keeps no traceback.
+const NO_TRACEBACK: &str = "(traceback unavailable)";
+
+/// Every failure has an `exception`; one that a condition has taken back keeps it under another name.
+pub(crate) fn explain(map: &mut Map) {
+    if is(map, "failed") {
+        map.entry("exception".into())
+            .or_insert_with(|| NO_TRACEBACK.into());
+    } else if let Some(exception) = map.shift_remove("exception") {
+        map.insert("failed_when_suppressed_exception".into(), exception);
+    }
+}
+
+/// What events tell of a result: an `exception` that says nothing is left out.
+pub(crate) fn told(map: &Map) -> Map {
+    let silent = |map: &Map| map.get("exception").and_then(Value::as_str) == Some(NO_TRACEBACK);
+    let mut told = map.clone();
+    if silent(map) {
+        told.shift_remove("exception");
+    }
+    if let Some(Value::List(results)) = told.get_mut("results") {
+        for result in results {
+            if let Value::Map(one) = result
+                && silent(one)
+            {
+                one.shift_remove("exception");
+            }
+        }
+    }
+    told
 }
 
 /// The result of a module on a host that cannot be reached.
@@ -60,6 +93,9 @@ pub(crate) fn of_module(result: ModuleResult) -> Map {
             let split: Vec<Value> = split_lines(text).map(Value::from).collect();
             map.insert(lines.into(), Value::List(split));
         }
+    }
+    if is(&map, "failed") {
+        explain(&mut map);
     }
     map
 }

@@ -214,7 +214,7 @@ impl<'r> Run<'r> {
         Value::Map(if no_log {
             result::censored(map)
         } else {
-            map.clone()
+            result::told(map)
         })
     }
 

@@ -18,6 +18,11 @@ use crate::timing;
 /// See the module's page in Ansible's documentation.
 pub(super) struct Command;
 
+static OWN_ARGS: &[Arg] = &[
+    Arg::new("expand_argument_vars", Kind::Bool, "Whether `$NAME` and `~` in arguments are expanded.")
+        .default(Default::Bool(true)),
+];
+
 static ARGS: &[Arg] = &[
     Arg::new("_raw_params", Kind::Str, "The command, in free form."),
     Arg::new("cmd", Kind::Str, "The command, as text that is split at spaces."),
@@ -30,8 +35,6 @@ static ARGS: &[Arg] = &[
     Arg::new("stdin_add_newline", Kind::Bool, "Whether a line end is added to `stdin`.")
         .default(Default::Bool(true)),
     Arg::new("strip_empty_ends", Kind::Bool, "Whether empty lines at the end of the outputs are cut off.")
-        .default(Default::Bool(true)),
-    Arg::new("expand_argument_vars", Kind::Bool, "Whether `$NAME` and `~` in arguments are expanded.")
         .default(Default::Bool(true)),
     Arg::new("_uses_shell", Kind::Bool, "Whether the command goes through a shell; `shell` sets it.")
         .default(Default::Bool(false)),
@@ -46,7 +49,7 @@ static SPEC: Spec = Spec {
     name: "command",
     collection: "ansible.builtin",
     summary: "Runs a program without a shell.",
-    args: &[ARGS],
+    args: &[ARGS, OWN_ARGS],
     free_form: Some("_raw_params"),
     open: false,
     rules: RULES,

@@ -2,9 +2,10 @@
 
 use rustle_formats::Value;
 
-use crate::args::Args;
+use crate::args::{Args, type_of};
 use crate::context::Context;
 use crate::modules::Module;
+use crate::report::python_str;
 use crate::outcome::{Failure, ModuleResult, Outcome};
 use crate::spec::{Arg, Default, Kind, Place, Reach, Rule, Spec, Support};
 
@@ -17,7 +18,7 @@ static SPEC: Spec = Spec {
     summary: "Prints a message or the value of an expression.",
     args: &[&[
         Arg::new("msg", Kind::Raw, "What is printed. Default: Hello world!"),
-        Arg::new("var", Kind::Str, "The variable or expression that is printed."),
+        Arg::new("var", Kind::Raw, "The variable or expression that is printed."),
         Arg::new("verbosity", Kind::Int, "How many -v it takes to print it.")
             .default(Default::Int(0)),
     ]],
@@ -43,21 +44,32 @@ impl Module for Debug {
             };
             return Ok(outcome);
         }
-        let Some(var) = args.str("var") else {
-            let message = args.get("msg").cloned();
-            return Ok(Outcome::ok().with("msg", message.unwrap_or_else(|| "Hello world!".into())));
+        let var = match args.get("var") {
+            Some(Value::Str(var) | Value::Unsafe(var)) => var,
+            None | Some(Value::Null) => {
+                let message = args.get("msg").cloned();
+                let message = message.unwrap_or_else(|| "Hello world!".into());
+                return Ok(Outcome::ok().with("msg", message));
+            }
+            Some(other) => {
+                return Err(Failure::new(format!(
+                    "argument 'var' is of type {} and we were unable to convert to _check_type_str_no_conversion: '{}' is not a string and conversion is not allowed",
+                    type_of(other),
+                    python_str(other)
+                )));
+            }
         };
         let variables = ctx
             .variables
             .ok_or_else(|| Failure::new("debug has no variables here"))?;
-        let value = match variables.eval(var) {
-            Ok(value) => value,
-            // What is undefined is printed as such, and is no failure.
-            Err(message) => {
-                ctx.warn(format!("Encountered 1 template error.\nerror 1 - {message}"));
-                Value::Str(format!("<< error 1 - {message} >>"))
-            }
-        };
+        let (value, warning) = variables.show(var).map_err(|message| {
+            Failure::new(format!(
+                "Task failed: Error while resolving `var` expression: {message}"
+            ))
+        })?;
+        if let Some(warning) = warning {
+            ctx.warn(warning);
+        }
         Ok(Outcome::ok().with(var, value))
     }
 }

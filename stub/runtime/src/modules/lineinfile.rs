@@ -125,10 +125,14 @@ impl Module for LineInFile {
                 "one of line, search_string, or regexp is required with state=absent",
             ));
         }
-        for name in ["regexp", "search_string"] {
+        let hint = " If this is desired, use '^' to match every line in the file and avoid this warning.";
+        for (name, what, hint) in [
+            ("regexp", "regular expression", hint),
+            ("search_string", "search string", ""),
+        ] {
             if args.str(name) == Some("") {
                 ctx.warn(format!(
-                    "The {name} is an empty string, which will match every line in the file. This may have unintended consequences, such as replacing the last line in the file rather than appending."
+                    "The {what} is an empty string, which will match every line in the file. This may have unintended consequences, such as replacing the last line in the file rather than appending.{hint}"
                 ));
             }
         }

@@ -56,6 +56,14 @@ impl Module for Tempfile {
             outcome.skipped = true;
             return Ok(outcome);
         }
+        for part in ["prefix", "suffix"] {
+            let text = args.text(part);
+            if text.contains('/') {
+                return Err(Failure::new(format!(
+                    "{part} must be a valid file name component, got '{text}'"
+                )));
+            }
+        }
         let folder = paths::arg(args, "path", ctx).unwrap_or_else(|| default_folder(ctx));
         let made = make(args, &folder).map_err(|e| {
             let example = folder.join(args.text("prefix"));

@@ -84,9 +84,15 @@ fn chain(sentence: &str, causes: &[Cause], excerpts: Option<&dyn Excerpts>) -> S
 }
 
 /// What is wrong with a loop's items is told without any "Task failed".
-const OF_LOOPS: [&str; 2] = ["The `loop` value must ", "The lookup plugin '"];
+const OF_LOOPS: [&str; 3] = [
+    "The `loop` value must ",
+    "The lookup plugin '",
+    "Error rendering template: ",
+];
 /// How the sentences begin that the engine's own modules say of their arguments.
-const OF_ARGUMENTS: [&str; 4] = [
+const OF_ARGUMENTS: [&str; 6] = [
+    "This action (",
+    "argument 'var' is of type ",
     "parameters are mutually exclusive: ",
     "missing required arguments: ",
     "Unsupported parameters for (",
@@ -130,7 +136,7 @@ fn sentence(result: &Value, module: &str) -> (String, Option<String>) {
         return (msg, None);
     }
     let here = modules::find(module).is_some_and(|m| m.spec().place == Place::Engine);
-    if here && is_early(&msg) {
+    if msg.starts_with("This action (") || (here && is_early(&msg)) {
         return (format!("Task failed: {msg}"), None);
     }
     // A module that failed says why, and its command, if it ran one, ended badly: else a condition made it a failure.

@@ -24,6 +24,6 @@ pub use lookups::CONTROLLER as CONTROLLER_LOOKUPS;
 pub(crate) use lookups::NAMES as LOOKUPS;
 pub(crate) use magic::NAMES as MAGIC_NAMES;
 pub(crate) use names::is_variable_name;
-pub(crate) use scope::{TaskScope, TaskVars};
+pub(crate) use scope::{TaskScope, TaskVars, untagged};
 pub(crate) use store::{PlayVars, Store, inventory_of};
 pub(crate) use templar::{Templar, Templates, apply_options};

@@ -37,6 +37,8 @@ pub(crate) struct TaskVars<'a, 'r> {
     scope: TaskScope<'a, 'r>,
     /// The loop's variables and the task's own result: data, and stronger than everything.
     top: RefCell<Map>,
+    /// The variable among them whose text may be a template, unless it is [`Value::Unsafe`].
+    item: RefCell<String>,
     /// What a template file knows of itself while it is rendered. Its moments are expressions.
     file: RefCell<Map>,
 }
@@ -45,6 +47,7 @@ impl<'a, 'r> TaskVars<'a, 'r> {
     pub(crate) fn new(scope: TaskScope<'a, 'r>) -> TaskVars<'a, 'r> {
         TaskVars {
             top: RefCell::default(),
+            item: RefCell::default(),
             file: RefCell::default(),
             scope,
         }
@@ -58,7 +61,17 @@ impl<'a, 'r> TaskVars<'a, 'r> {
 
     /// The variables that [`TaskVars::set_top`] set.
     pub(crate) fn top(&self) -> Map {
-        self.top.borrow().clone()
+        let mut top = self.top.borrow().clone();
+        if let Some(item) = top.get_mut(self.item.borrow().as_str()) {
+            *item = untagged(item);
+        }
+        top
+    }
+
+    /// Sets the item of a loop, in which [`Value::Unsafe`] is what is no template.
+    pub(crate) fn set_item(&self, name: &str, item: Value) {
+        name.clone_into(&mut self.item.borrow_mut());
+        self.set_top(name, item);
     }
 
     /// Sets a variable of the loop, or the result while conditions look at it.
@@ -96,7 +109,7 @@ impl<'a, 'r> TaskVars<'a, 'r> {
             return Enough(());
         }
         if let Some(value) = self.top.borrow().get(name) {
-            look(value, false, None)?;
+            look(value, *self.item.borrow() == name, None)?;
             return Enough(());
         }
         let store = self.scope.store;
@@ -417,6 +430,20 @@ impl Scope for TaskVars<'_, '_> {
 }
 
 /// Whether the text of a sealed secret belongs somewhere into a value.
+/// A value in which nothing tells any more what may be a template.
+pub(crate) fn untagged(value: &Value) -> Value {
+    match value {
+        Value::Unsafe(text) => Value::Str(text.clone()),
+        Value::List(list) => Value::List(list.iter().map(untagged).collect()),
+        Value::Map(map) => Value::Map(map.iter().map(|(k, v)| (k.clone(), untagged(v))).collect()),
+        Value::Pairs(pairs) => {
+            let pairs = pairs.iter().map(|(k, v)| (untagged(k), untagged(v)));
+            Value::Pairs(pairs.collect())
+        }
+        other => other.clone(),
+    }
+}
+
 fn holds_secret(value: &Value) -> bool {
     match value {
         Value::Secret(_) => true,

@@ -93,7 +93,8 @@ impl<'r> Store<'r> {
         driver: &'r dyn Driver,
     ) -> Store<'r> {
         let groups = Groups::of(plan);
-        let inventory = inventory_of(plan, &groups, host);
+        let mut inventory = inventory_of(plan, &groups, host);
+        inventory.extend(options.own_vars.clone());
         let mut extra = plan.extra_vars.clone();
         lay(&mut extra, &options.extra_vars, merges(plan));
         Store {

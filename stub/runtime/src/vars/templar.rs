@@ -23,12 +23,15 @@ use crate::engine::{Driver, Frame, is_include};
 pub(crate) struct TemplateError {
     /// The sentence, in Ansible's words.
     pub message: String,
+    /// Whether it is that something is undefined.
+    pub undefined: bool,
 }
 
 impl From<Error> for TemplateError {
     fn from(error: Error) -> TemplateError {
         TemplateError {
             message: error.message().to_owned(),
+            undefined: error.is_undefined(),
         }
     }
 }
@@ -36,18 +39,26 @@ impl From<Error> for TemplateError {
 /// The error of a text that is a `kind`. Ansible finds unknown filters and tests while it reads the text, before it
 /// evaluates anything.
 fn in_text(kind: &str) -> impl Fn(Error) -> TemplateError {
-    move |error| match error.kind() {
-        ErrorKind::UnknownFilter(_) | ErrorKind::UnknownTest(_) => {
-            let message = error.message();
-            let message = message
-                .strip_prefix("Error while evaluating conditional: ")
-                .unwrap_or(message);
-            TemplateError {
-                message: format!("Syntax error in {kind}: {message}"),
-            }
+    move |error| {
+        let message = error.message();
+        let message = message
+            .strip_prefix("Error while evaluating conditional: ")
+            .unwrap_or(message);
+        let begins = match error.kind() {
+            ErrorKind::UnknownFilter(_) | ErrorKind::UnknownTest(_) => "Syntax error in",
+            ErrorKind::Type | ErrorKind::Value if !names_a_plugin(message) => "Error rendering",
+            _ => return error.into(),
+        };
+        TemplateError {
+            message: format!("{begins} {kind}: {message}"),
+            undefined: false,
         }
-        _ => error.into(),
     }
+}
+
+/// Whether a sentence is about a filter, a test or a lookup that failed.
+fn names_a_plugin(message: &str) -> bool {
+    message.starts_with("The ") && message.contains(" plugin '")
 }
 
 /// What all templating of a run shares: parsed templates, lookups, the other hosts' variables.
@@ -188,9 +199,21 @@ impl<'t, 'r> Templar<'t, 'r> {
         Ok(Some(rendered.to_formats()?))
     }
 
-    /// The items that a lookup makes of terms (`with_NAME`).
+    /// As [`Templar::value`], with text that a template made, and no playbook wrote, as [`Value::Unsafe`].
+    pub(crate) fn tagged(&self, value: &Value) -> Result<Option<Value>, TemplateError> {
+        let raw = self.vars.convert(value, true)?;
+        let rendered = self
+            .with(|inner| inner.template_value(&raw))
+            .map_err(in_text("template"))?;
+        if matches!(rendered, Rendered::Omit) {
+            return Ok(None);
+        }
+        Ok(Some(rendered.to_formats_keeping_trust()?))
+    }
+
+    /// The items that a lookup makes of terms (`with_NAME`), both as [`Templar::tagged`] gives them.
     pub(crate) fn lookup(&self, name: &str, terms: &Value) -> Result<Value, TemplateError> {
-        let terms = match Rendered::from_formats(terms, false) {
+        let terms = match Rendered::from_formats(terms, true) {
             Rendered::List(list) => list.to_vec(),
             one => vec![one],
         };
@@ -198,7 +221,7 @@ impl<'t, 'r> Templar<'t, 'r> {
         templates.beside.set(Some(templates.kind.get()));
         let found = self.with(|inner| inner.lookup(name, terms.clone()));
         templates.beside.set(None);
-        Ok(found?.to_formats()?)
+        Ok(found?.to_formats_keeping_trust()?)
     }
 
     /// Evaluates an expression.
@@ -207,6 +230,25 @@ impl<'t, 'r> Templar<'t, 'r> {
             .with(|inner| inner.eval_expr(text))
             .map_err(in_text("expression"))?;
         Ok(rendered.to_formats()?)
+    }
+
+    /// The value of `debug`'s `var`, where it must be an expression that may be evaluated: `None` where it is omitted.
+    ///
+    /// # Errors
+    /// Where it cannot be templated, or gives text that nobody trusts.
+    pub(crate) fn expression_text(&self, written: &Value) -> Result<Option<Value>, TemplateError> {
+        let raw = self.vars.convert(written, true)?;
+        let rendered = self
+            .with(|inner| inner.template_value(&raw))
+            .map_err(in_text("template"))?;
+        match &rendered {
+            Rendered::Omit => Ok(None),
+            Rendered::Str(text) if !text.is_trusted() => Err(TemplateError {
+                message: UNTRUSTED.into(),
+                undefined: false,
+            }),
+            other => Ok(Some(other.to_formats()?)),
+        }
     }
 
     /// Evaluates one condition.
@@ -221,9 +263,11 @@ impl<'t, 'r> Templar<'t, 'r> {
             }
             Value::Unsafe(_) => Err(TemplateError {
                 message: UNTRUSTED.into(),
+                undefined: false,
             }),
             _ => Err(TemplateError {
                 message: "Conditional expressions must be strings.".into(),
+                undefined: false,
             }),
         }
     }
@@ -316,8 +360,24 @@ pub(crate) fn apply_options(given: &Map, options: &mut FileOptions) -> Result<()
 }
 
 impl Variables for Templar<'_, '_> {
-    fn eval(&self, expression: &str) -> Result<Value, String> {
-        self.expression(expression).map_err(|e| e.message)
+    fn show(&self, expression: &str) -> Result<(Value, Option<String>), String> {
+        let value = self.with(|inner| inner.eval_expr(expression));
+        match value {
+            Ok(value) => {
+                let value = value.to_formats().map_err(|e| e.message().to_owned())?;
+                Ok((value, None))
+            }
+            Err(e) if *e.kind() == ErrorKind::Omitted => Ok((
+                "<<Omit>>".into(),
+                Some("The result of the `var` expression could not be omitted; a placeholder was used instead.".into()),
+            )),
+            Err(e) if e.is_undefined() => {
+                let why = e.message();
+                let warning = format!("Encountered 1 template error.\nerror 1 - {why}");
+                Ok((format!("<< error 1 - {why} >>").into(), Some(warning)))
+            }
+            Err(e) => Err(in_text("expression")(e).message),
+        }
     }
 
     fn get(&self, name: &str) -> Result<Option<Value>, String> {

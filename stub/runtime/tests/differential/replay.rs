@@ -359,7 +359,7 @@ pub(crate) fn backup_names(text: &str) -> String {
 struct Fake(Map);
 
 impl Variables for Fake {
-    fn eval(&self, expression: &str) -> Result<rustle_formats::Value, String> {
+    fn show(&self, expression: &str) -> Result<(rustle_formats::Value, Option<String>), String> {
         Err(format!("no templates here: {expression}"))
     }
     fn get(&self, name: &str) -> Result<Option<rustle_formats::Value>, String> {

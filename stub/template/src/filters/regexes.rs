@@ -4,7 +4,7 @@ use super::{Filter, filter};
 use crate::Error;
 use crate::eval::{Args, Given, Interp};
 use crate::text::{Pattern, escape, expand};
-use crate::value::{Value, to_text};
+use crate::value::{Value, repr, to_text};
 
 pub(super) const TABLE: &[Filter] = &[
     filter("regex_escape", regex_escape),
@@ -42,7 +42,8 @@ fn regex_replace(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, 
         mandatory,
     ] = args.bind("regex_replace", names, 0)?;
     let text = to_text(&value)?;
-    let pattern = Pattern::new(&pattern.text_or("")?, &flags(ignorecase, multiline)?)?;
+    let written = pattern.text_or("")?;
+    let pattern = Pattern::new(&written, &flags(ignorecase, multiline)?)?;
     let replacement = replacement.text_or("")?;
     let limit = match usize::try_from(count.int_or(0)?) {
         Ok(0) | Err(_) => usize::MAX,
@@ -66,8 +67,11 @@ fn regex_replace(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, 
     out.push_str(&text[last..]);
     let wanted = usize::try_from(mandatory.int_or(0)?).unwrap_or(0);
     if wanted > 0 && done != wanted {
+        // Ansible names the limit in place of what it found.
         return Err(Error::value(format!(
-            "regex_replace: expected {wanted} replacements, but {done} were made"
+            "'{written}' should match {wanted} times, but matches {} times in {}",
+            if limit == usize::MAX { 0 } else { limit },
+            repr(&value)?
         )));
     }
     Ok(Value::from(out))

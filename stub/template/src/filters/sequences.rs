@@ -306,11 +306,14 @@ fn groupby(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, E
 
 fn unique(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Error> {
     let [case, attribute] = args.bind("unique", ["case_sensitive", "attribute"], 0)?;
+    // What cannot be a key is compared one by one, which Ansible does only with the plain filter.
+    let fussy = matches!(case, Some(Value::Bool(false)));
     let case = case.truth_or(false)?;
     let attribute = attribute
         .filter(|a| !matches!(a, Value::None))
         .map(|a| Attribute::new(&a))
         .transpose()?;
+    let fussy = fussy || attribute.is_some();
     let mut seen = Seen::default();
     let mut kept = Vec::new();
     for item in iterate(&value)? {
@@ -318,7 +321,14 @@ fn unique(interp: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, Er
             Some(attribute) => attribute.get(interp, &item)?,
             None => item.clone(),
         };
-        if seen.add(fold_case(key.strict()?, case))? {
+        let key = fold_case(key.strict()?, case);
+        if fussy && Key::new(key.clone()).is_err() {
+            return Err(Error::type_error(format!(
+                "Jinja2's unique filter failed and we cannot fall back to Ansible's version as it does not support the parameters supplied: unhashable type: '{}'",
+                key.type_name()
+            )));
+        }
+        if seen.add(key)? {
             kept.push(item);
         }
     }

@@ -216,7 +216,7 @@ fn without(entry: &Value, path: &str) -> Value {
 }
 
 fn subelements(terms: &[Value]) -> Result<Vec<Value>, Error> {
-    let [list, path, flags @ ..] = terms else {
+    let ([list, path, flags @ ..], true) = (terms, terms.len() < 4) else {
         return Err(Error::value(
             "subelements lookup expects a list of two or three items,",
         ));
@@ -232,7 +232,7 @@ fn subelements(terms: &[Value]) -> Result<Vec<Value>, Error> {
         && !matches!(flags, Value::Dict(_))
     {
         return Err(Error::value(
-            "the optional third item must be a dict with flags skip_missing",
+            "subelements lookup expects a list of two or three items, the optional third item must be a dict with flags skip_missing",
         ));
     }
     let skip_missing = match flags.first() {
@@ -242,6 +242,14 @@ fn subelements(terms: &[Value]) -> Result<Vec<Value>, Error> {
         _ => false,
     };
     let entries = match list {
+        // The result of a task that was not done.
+        Value::Dict(dict)
+            if dict
+                .get_str("skipped")
+                .is_some_and(|v| filters::truth_of(&v) == Some(true)) =>
+        {
+            Vec::new()
+        }
         Value::Dict(dict) => dict.values(),
         other => iterate(other)?,
     };

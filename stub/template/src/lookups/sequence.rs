@@ -14,7 +14,7 @@ struct Sequence {
 
 pub(super) fn run(args: &Args) -> Result<Vec<Value>, Error> {
     let mut results = Vec::new();
-    if args.positional.is_empty() {
+    if args.positional.is_empty() && !args.keywords.is_empty() {
         let mut sequence = Sequence::new();
         sequence.options(args)?;
         sequence.generate(&mut results)?;
@@ -117,9 +117,11 @@ impl Sequence {
                 ));
             }
             (Some(0), None) => return Ok(()),
+            // Ansible reckons so backwards too, and comes out beyond the count.
             (Some(count), None) => self
                 .start
-                .saturating_add(count.saturating_sub(1).saturating_mul(self.stride)),
+                .saturating_add(count.saturating_mul(self.stride))
+                .saturating_sub(1),
             (None, Some(end)) => end,
         };
         if self.stride == 0 {

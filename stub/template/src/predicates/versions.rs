@@ -61,7 +61,7 @@ fn version(_: &mut Interp<'_>, value: &Value, args: Args) -> Result<bool, Error>
         ">=" | "ge" => order != Ordering::Less,
         other => {
             return Err(Error::value(format!(
-                "Invalid operator type ({other}). Must be one of ==, =, eq, !=, <>, ne, <, lt, <=, le, >, gt, >=, ge"
+                "Invalid operator type ({other}). Must be one of '==', '=', 'eq', '<', 'lt', '<=', 'le', '>', 'gt', '>=', 'ge', '!=', '<>', 'ne'"
             )));
         }
     })

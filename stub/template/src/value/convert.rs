@@ -6,7 +6,6 @@ use rustle_formats::Value as Data;
 use serde_json::Value as Json;
 
 use super::containers::MAX_DATA_DEPTH;
-use super::text::looks_like_template;
 use super::{BigInt, Dict, Key, List, Str, Value, repr};
 use crate::{Error, ErrorKind, Undefined};
 
@@ -53,8 +52,8 @@ impl Value {
         to_formats(self, false, 0)
     }
 
-    /// The value as data that keeps the difference between templates and text that only looks like one, for
-    /// variables that are stored and read again.
+    /// The value as data that keeps the difference between what the playbook wrote and text that came out of a template,
+    /// for variables that are stored and read again.
     pub fn to_formats_keeping_trust(&self) -> Result<Data, Error> {
         to_formats(self, true, 0)
     }
@@ -127,9 +126,7 @@ fn to_formats(value: &Value, keep_trust: bool, depth: usize) -> Result<Data, Err
         // Data has no larger integers: digits are better than a rounded number.
         Value::Big(b) => Data::Str(b.to_string()),
         Value::Float(f) => Data::Float(*f),
-        Value::Str(s) if keep_trust && !s.is_trusted() && looks_like_template(s) => {
-            Data::Unsafe(s.as_str().to_owned())
-        }
+        Value::Str(s) if keep_trust && !s.is_trusted() => Data::Unsafe(s.as_str().to_owned()),
         Value::Str(s) => Data::Str(s.as_str().to_owned()),
         Value::Bytes(bytes) => Data::Str(String::from_utf8_lossy(bytes).into_owned()),
         Value::List(list) => all(&list.to_vec())?,

@@ -42,7 +42,14 @@ pub(super) fn touch(task: &Task<'_>) -> ModuleResult {
         changed = true;
     }
     let mut diff = task.diff(State::Touch);
-    changed |= task.dress(&task.path, Some(&mut diff))?;
+    changed |= task
+        .dress(&task.path, Some(&mut diff))
+        .inspect_err(|_| {
+            // What was made for this does not stay behind.
+            if task.before == State::Absent {
+                let _ = std::fs::remove_file(&task.path);
+            }
+        })?;
     Ok(task.done("dest", changed, diff))
 }
 
