@@ -215,10 +215,9 @@ impl Reader<'_> {
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
         // A complex number becomes text.
-        if let Some(rest) = self.rest.strip_prefix(['j', 'J']) {
-            self.rest = rest;
+        if let Some(number) = word.strip_suffix(['j', 'J']) {
             let sign = if negative { "-" } else { "" };
-            let number: f64 = word.parse().ok()?;
+            let number: f64 = number.parse().ok()?;
             return Some(Node::text(format!("{sign}{number}j"), self.at));
         }
         // `1_000` is a number, `1__0` and `_1` are not.
