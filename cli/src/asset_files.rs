@@ -83,6 +83,10 @@ pub(crate) fn collect(input: &PlanInput, search: &Search) -> Result<Vec<AssetSou
     let mut found: BTreeMap<Vec<u8>, AssetSource> = BTreeMap::new();
     let mut problems: Vec<Noted> = Vec::new();
     for (i, spec) in plan.assets.iter().enumerate() {
+        if crate::carried::is_bundled(&spec.name) {
+            // They lie in one archive with what they import.
+            continue;
+        }
         match declared(spec, search) {
             Ok(source) => {
                 found.insert(source.name.clone(), source);

@@ -45,6 +45,13 @@ fn shared(loaded: &Loaded, limit: Option<&str>, config: &Config) -> Map {
     if let Some(limit) = limit {
         put("ansible_limit", limit.into());
     }
+    // Where nobody says so, each machine's own Python runs modules.
+    if let Some(python) = config
+        .text("INTERPRETER_PYTHON")
+        .filter(|p| !p.starts_with("auto"))
+    {
+        put("ansible_python_interpreter", python.into());
+    }
     if let Some(python) = python(config) {
         put("ansible_playbook_python", python.into());
     }

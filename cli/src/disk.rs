@@ -119,6 +119,8 @@ pub(crate) struct Installation {
     pub(crate) routing: Option<PathBuf>,
     /// The folder that contains the `ansible_collections` of the Python package `ansible`.
     pub(crate) collections: Option<PathBuf>,
+    /// The folder of the Python package `ansible` itself (ansible-core).
+    pub(crate) package: Option<PathBuf>,
 }
 
 /// The installation whose `ansible-playbook` is the first in `PATH`.
@@ -149,6 +151,7 @@ pub(crate) fn installation(search: Option<&str>) -> Installation {
     };
     Installation {
         routing: Some(routing(folder)),
+        package: Some(folder.join("ansible")),
         collections: Some(folder.clone())
             .filter(|folder| folder.join("ansible_collections").is_dir()),
     }

@@ -4,6 +4,7 @@
 //! libraries become messages and exit codes in `failure`.
 
 mod asset_files;
+mod carried;
 mod checks;
 mod commands;
 mod console;

@@ -12,6 +12,7 @@ use rustle_playbook::Problem;
 use rustle_playbook::play::Reader;
 use rustle_playbook::vault::{DEFAULT_ID, Vault, is_encrypted};
 
+use crate::carried::{self, PythonModulesOption, Refusals};
 use crate::console::Console;
 use crate::diagnostic::Diagnostic;
 use crate::disk::Disk;
@@ -36,6 +37,8 @@ pub(crate) struct SourceOptions {
     /// Variables: key=value, YAML, JSON, or @FILE. May be given several times.
     #[arg(short, long, value_name = "VARS")]
     extra_vars: Vec<String>,
+    #[command(flatten)]
+    python: PythonModulesOption,
     #[command(flatten)]
     vault: VaultOptions,
 }
@@ -72,6 +75,8 @@ pub(crate) struct Made {
     pub(crate) facts: IndexMap<String, ArchitectureFacts>,
     /// The ciphertexts of its secrets by name.
     pub(crate) ciphertexts: IndexMap<String, String>,
+    /// Modules that cannot come with the plan.
+    pub(crate) refusals: Refusals,
     /// What is wrong or not supported, with its place.
     pub(crate) problems: Vec<Wrong>,
 }
@@ -166,6 +171,7 @@ fn of_document(mut document: serde_json::Value) -> Result<Made, Failure> {
         patterns,
         facts,
         ciphertexts,
+        refusals: Refusals::new(),
         problems: Vec::new(),
     })
 }
@@ -254,8 +260,12 @@ pub(crate) fn planned(
     });
     surroundings.say(console, &planned.warnings);
     let Planned {
-        mut plan, secrets, ..
+        mut plan,
+        secrets,
+        modules,
+        ..
     } = planned;
+    let refusals = carried::declare(&mut plan, &modules, options.python.python_modules)?;
     for play in &mut plan.plays {
         // A play without hosts has a name that no host has.
         play.hosts.retain(|host| plan.hosts.contains_key(host));
@@ -275,6 +285,7 @@ pub(crate) fn planned(
         plan,
         facts: IndexMap::new(),
         ciphertexts,
+        refusals,
         problems: problems
             .iter()
             .map(|problem| Wrong {

@@ -139,6 +139,7 @@ pub(crate) fn options(surroundings: &Surroundings, extra: &Variables) -> Options
             .iter()
             .map(|(k, v)| (k.clone(), v.clone()))
             .collect(),
+        builtin_plugins: installed.package,
         extra_vars: extra.to_mapping().into_iter().collect(),
         ..Options::default()
     }

@@ -54,6 +54,7 @@ impl Lowering<'_> {
         let mut out: Task = self.build(fields, task.at);
         out.id = self.task_id();
         out.module = module_of(&task.action);
+        self.note_module(&out.module, &task.action.module, site);
         if out.name.is_empty() && out.module != task.action.name {
             // A task without a name is called by its module, as it was written.
             out.name.clone_from(&task.action.name);

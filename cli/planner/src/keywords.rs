@@ -52,8 +52,31 @@ impl Lowering<'_> {
                 if value == Value::Null {
                     return Json::Null;
                 }
+                if written.keyword.name == "module_defaults" {
+                    self.note_groups(&value);
+                }
                 json(&value)
             }
+        }
+    }
+
+    /// Lets the plan say which modules the groups have that `module_defaults` names.
+    fn note_groups(&mut self, defaults: &Value) {
+        match defaults {
+            Value::List(list) => list.iter().for_each(|one| self.note_groups(one)),
+            Value::Map(map) => {
+                for group in map.keys().filter_map(|name| name.strip_prefix("group/")) {
+                    if self.plan.action_groups.contains_key(group) {
+                        continue;
+                    }
+                    let modules = self.request.reader.action_group(group, self.request.path);
+                    // One that is not known is told by the check of the plan.
+                    if !modules.is_empty() {
+                        self.plan.action_groups.insert(group.to_owned(), modules);
+                    }
+                }
+            }
+            _ => {}
         }
     }
 

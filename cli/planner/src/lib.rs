@@ -68,8 +68,21 @@ pub struct Planned {
     pub plan: ExecutionPlan,
     /// The texts of its secrets by name. The plan's `secrets` say which hosts receive them.
     pub secrets: IndexMap<String, Zeroizing<String>>,
+    /// The files of the modules that tasks name, by the name that the plan has for them, as far as there are any.
+    pub modules: IndexMap<String, ModuleFiles>,
     /// What Ansible warns of.
     pub warnings: Vec<Problem>,
+}
+
+/// What lies on the controller of a module.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModuleFiles {
+    /// The module, in whatever language. Its path is absolute.
+    pub module: Option<PathBuf>,
+    /// Its part that runs on the controller. Its path is absolute.
+    pub action: Option<PathBuf>,
+    /// Whether it lies in no collection: beside the playbook, in a role, on the module path.
+    pub in_library: bool,
 }
 
 /// Makes the plan.

@@ -5,11 +5,12 @@ use std::path::{Component, Path, PathBuf};
 
 use indexmap::IndexMap;
 use rustle_formats::plan::{ExecutionPlan, PLAN_VERSION, Source};
+use rustle_playbook::play::{PluginFile, Site};
 use rustle_playbook::{FileId, Position, Problem};
 use zeroize::Zeroizing;
 
 use crate::vaulted::{VaultedFiles, specs};
-use crate::{Planned, Request};
+use crate::{ModuleFiles, Planned, Request};
 
 /// A plan in the making.
 pub(crate) struct Lowering<'a> {
@@ -22,6 +23,8 @@ pub(crate) struct Lowering<'a> {
     pub(crate) role_paths: IndexMap<String, PathBuf>,
     /// Files that may be included and are no files of tasks.
     pub(crate) no_tasks: HashSet<PathBuf>,
+    /// The files of modules, by the name that tasks have for them.
+    pub(crate) modules: IndexMap<String, ModuleFiles>,
     /// Which files were vaulted as a whole.
     pub(crate) vaulted: VaultedFiles,
     /// The playbook's folder, absolute.
@@ -50,6 +53,7 @@ pub(crate) fn run(request: Request<'_>) -> (Planned, Vec<Problem>) {
         warnings: Vec::new(),
         role_paths: IndexMap::new(),
         no_tasks: HashSet::new(),
+        modules: IndexMap::new(),
         vaulted: VaultedFiles::default(),
         base,
         files: HashMap::new(),
@@ -65,6 +69,7 @@ pub(crate) fn run(request: Request<'_>) -> (Planned, Vec<Problem>) {
     let planned = Planned {
         plan: lowering.plan,
         secrets: lowering.secrets,
+        modules: lowering.modules,
         warnings: lowering.warnings,
     };
     (planned, lowering.problems)
@@ -76,6 +81,23 @@ impl Lowering<'_> {
         let path = absolute(&self.request.directory, path);
         let name = path.strip_prefix(&self.base).unwrap_or(&path);
         name.to_string_lossy().into_owned()
+    }
+
+    /// Takes note of the files of a module. `name`: the plan's name for it; `full`: as the reader resolved it.
+    pub(crate) fn note_module(&mut self, name: &str, full: &str, site: &Site) {
+        if full.contains("{{") || self.modules.contains_key(name) {
+            return;
+        }
+        let find = |kind| {
+            let found = self.request.reader.plugin_file(kind, full, site)?;
+            Some(absolute(&self.request.directory, &found))
+        };
+        let files = ModuleFiles {
+            module: find(PluginFile::Module),
+            action: find(PluginFile::Action),
+            in_library: !full.contains('.'),
+        };
+        self.modules.insert(name.to_owned(), files);
     }
 
     /// A place as a plan has it, with the file's absolute path.

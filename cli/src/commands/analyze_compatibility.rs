@@ -119,7 +119,7 @@ fn findings(parts: &Parts<'_>, decisions: &[Decision], base: &Path) -> Findings 
         };
         let place = format!("{}:{}:{}", file.display(), source.line, source.column);
         let (list, what, suggestion) = match &decision.verdict {
-            Verdict::Native => continue,
+            Verdict::Native | Verdict::Carried { .. } => continue,
             Verdict::Controller { why } if why.starts_with("`delegate_to") => continue,
             Verdict::Controller { why } if why.starts_with("which host `delegate_to") => continue,
             Verdict::Controller { why } => (
@@ -255,13 +255,18 @@ fn text_of(found: &Findings, path: &str) -> String {
     }
     let Counts {
         native,
+        carried,
         controller,
         refused,
     } = found.counts;
-    let all = native + controller + refused;
+    let all = native + carried + controller + refused;
+    let other = match carried {
+        0 => String::new(),
+        n => format!("{n} in other languages, "),
+    };
     let _ = writeln!(
         out,
-        "{all} tasks: {native} native, {controller} with the controller, {refused} refused"
+        "{all} tasks: {native} native, {other}{controller} with the controller, {refused} refused"
     );
     out
 }

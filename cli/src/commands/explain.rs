@@ -132,6 +132,7 @@ impl Explain {
             collections_path,
             module_path: config.paths("DEFAULT_MODULE_PATH"),
             builtin_routing: installed.routing,
+            builtin_plugins: installed.package,
             ..Options::default()
         };
         let disk = Disk::new(vault.clone());

@@ -24,8 +24,11 @@ use rustle_runtime::check::{CheckOptions, Problem, Severity, check};
 use rustle_runtime::flavour::Needs;
 use zeroize::Zeroizing;
 
+use playbook::PackInput;
+
 use super::{Output, bytes};
 use crate::asset_files::{self, Search};
+use crate::carried::Refusals;
 use crate::checks;
 use crate::console::{Console, print};
 use crate::diagnostic::{Diagnostic, Level};
@@ -169,13 +172,22 @@ impl Pack {
         // Unpacking the runner takes as long as reading and checking a thousand tasks: it is begun as if the smaller did.
         let (mut input, of, assets, runners) = std::thread::scope(|scope| {
             let runners = scope.spawn(|| self.runners(self.flavour.at_least()));
-            let (input, of) = self.input(console)?;
+            let PackInput {
+                plan: input,
+                of,
+                bundle,
+                refusals,
+            } = self.input(console)?;
             let search = Search::new(&input, &self.asset_root);
             let templates = RefCell::new(Needs::default());
-            failures.extend(self.check(&input, &search, &templates, console).err());
+            failures.extend(
+                self.check(&input, &search, &templates, &refusals, console)
+                    .err(),
+            );
             failures.extend(seal::check(&input).err());
             let assets = asset_files::collect(&input, &search);
-            let assets = assets.map_err(|f| failures.push(f)).unwrap_or_default();
+            let mut assets = assets.map_err(|f| failures.push(f)).unwrap_or_default();
+            assets.extend(bundle);
             let runners = runners.join().unwrap_or_else(|p| resume_unwind(p));
             let name = flavour::name(templates.into_inner(), input.plan(), &assets);
             let runners = self.sufficient(runners, name);
@@ -242,6 +254,7 @@ impl Pack {
         input: &PlanInput,
         search: &Search,
         needs: &RefCell<Needs>,
+        refusals: &Refusals,
         console: &Console,
     ) -> Result<(), Failure> {
         let options = CheckOptions {
@@ -253,6 +266,7 @@ impl Pack {
                 needs.borrow_mut().look(text.as_bytes());
                 Some(text)
             }),
+            missing: Some(&|name| refusals.get(name).cloned()),
             plugin: None,
         };
         let (errors, warnings): (Vec<Problem>, Vec<Problem>) = check(input.plan(), &options)

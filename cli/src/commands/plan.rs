@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
-use rustle_formats::plan::StaticFile;
+use rustle_formats::plan::{Carried, StaticFile, carried};
 use rustle_planner::decide::{
     Counts, Decision, Deploying, Knowledge, Module, Strategy, Verdict, decide, deploy, explain,
     target_of,
@@ -230,10 +230,14 @@ pub(super) fn judge(made: &mut Made) -> Judged {
             })
             .collect()
     };
+    let ways: HashMap<&str, &'static str> = carried(plan).map(|m| (m.name, way(m))).collect();
     let (refused, warnings) = refused(made, &input);
     let warnings = checks::diagnostics(&input, warnings.into_iter().map(Into::into).collect());
     let knowledge = Knowledge {
-        module: &module,
+        module: &|name| match ways.get(name) {
+            Some(how) => Module::Carried(how),
+            None => module(name),
+        },
         controller_lookups: CONTROLLER_LOOKUPS,
         templates: &templates,
         refused,
@@ -271,6 +275,7 @@ fn refused(made: &Made, input: &PlanInput) -> (HashMap<String, Refusal>, Vec<Pro
     let options = CheckOptions {
         attached: true,
         as_reached: true,
+        missing: Some(&|name| made.refusals.get(name).cloned()),
         ..CheckOptions::default()
     };
     let mut out = HashMap::new();
@@ -310,6 +315,14 @@ fn refused(made: &Made, input: &PlanInput) -> (HashMap<String, Refusal>, Vec<Pro
         }
     }
     (out, warnings)
+}
+
+/// How a module that comes with the plan is run.
+fn way(module: Carried<'_>) -> &'static str {
+    match module.import {
+        Some(_) => "by its Python",
+        None => "by a program or script of its own",
+    }
 }
 
 /// What the runtime has of a module.

@@ -85,6 +85,10 @@ pub struct Context<'a> {
     pub deadline: Option<Instant>,
     /// A private folder for temporary files, 0700, writable by the user that the module runs as.
     pub work_dir: &'a Path,
+    /// Whether that folder lives as long as the run: what is left there serves later tasks.
+    pub lasting: bool,
+    /// Whether nothing of the arguments may be logged (`no_log`).
+    pub no_log: bool,
     /// The user's home, for `~`.
     pub home: Option<&'a Path>,
     /// What an atomic play has staged, or stages now.

@@ -7,6 +7,8 @@ pub mod accounts;
 pub mod args;
 pub mod assets;
 mod r#become;
+#[cfg(feature = "full")]
+mod carried;
 pub mod check;
 pub mod context;
 pub mod engine;

@@ -59,6 +59,8 @@ impl Trial {
             variables: None,
             deadline: self.timeout.map(|t| Instant::now() + t),
             work_dir: self.work.path(),
+            lasting: false,
+            no_log: false,
             home: Some(Path::new("/root")),
             staging: None,
             cancelled: &|| false,

@@ -45,6 +45,8 @@ fn run(module: &str, raw: &Map, work: &Path, check: bool) -> Outcome {
         variables: None,
         deadline: None,
         work_dir: work,
+        lasting: false,
+        no_log: false,
         home: None,
         staging: None,
         cancelled: &|| false,

@@ -18,7 +18,7 @@ impl Coordinator<'_> {
     pub(super) fn delegate(&mut self, member: usize, id: u64, action: Action) {
         let host = action.delegate_to.clone();
         let way = self.roster.way(&host, None);
-        let artifact = (self.fleet.pack)(plan_of(action));
+        let artifact = (self.fleet.pack)(plan_of(action, self.fleet.plan));
         let (way, artifact) = match (way, artifact) {
             (Ok(way), Ok(artifact)) => (way, artifact),
             (Err(why), _) => return self.reply(member, id, unreachable(&why)),
@@ -100,7 +100,7 @@ fn unreachable(why: &str) -> Map {
 }
 
 /// The plan of one task, with nothing in it that would be taken for a template.
-fn plan_of(action: Action) -> ExecutionPlan {
+fn plan_of(action: Action, of: &ExecutionPlan) -> ExecutionPlan {
     let (check, diff) = (action.check, action.diff);
     let mut task = Task {
         id: action.task.clone(),
@@ -129,6 +129,8 @@ fn plan_of(action: Action) -> ExecutionPlan {
     }
     let mut plan = ExecutionPlan {
         version: PLAN_VERSION,
+        // The modules that came with the plan are there, too.
+        assets: of.assets.clone(),
         ..ExecutionPlan::default()
     };
     plan.hosts

@@ -56,6 +56,14 @@ impl DiskFiles {
         }
     }
 
+    /// Also these, which come before what lies where their names point.
+    #[must_use]
+    pub fn with(mut self, sources: Vec<AssetSource>) -> DiskFiles {
+        let sources = sources.into_iter().map(|s| (s.name, s.from));
+        self.named.extend(sources);
+        self
+    }
+
     /// Gives the plain contents of files that are vaulted, as Ansible does on their way to a target.
     #[must_use]
     pub fn opening(

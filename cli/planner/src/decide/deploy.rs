@@ -136,7 +136,7 @@ fn one(
         })
         .collect();
     let theirs = || decisions.iter().filter(|d| plays.contains(&d.play));
-    let native: Vec<&Decision> = theirs().filter(|d| d.verdict == Verdict::Native).collect();
+    let native: Vec<&Decision> = theirs().filter(|d| d.verdict.is_alone()).collect();
     let ids: IndexSet<&str> = native.iter().map(|d| d.task.as_str()).collect();
     let modules: BTreeSet<&str> = native.iter().map(|d| d.module.as_str()).collect();
     let mut files: Vec<StaticFile> = Vec::new();
@@ -157,7 +157,7 @@ fn one(
         binary_name: format!("rustle-{target}"),
         modules: modules.into_iter().map(str::to_owned).collect(),
         execution_mode: Some(
-            if theirs().all(|d| d.verdict == Verdict::Native) {
+            if theirs().all(|d| d.verdict.is_alone()) {
                 "Standalone"
             } else {
                 "Hybrid"

@@ -13,6 +13,8 @@ use super::{Decision, Verdict};
 pub struct Counts {
     /// On their targets.
     pub native: usize,
+    /// On their targets, by modules in other languages.
+    pub carried: usize,
     /// With the controller's help.
     pub controller: usize,
     /// Nowhere.
@@ -26,6 +28,7 @@ impl Counts {
         for decision in decisions {
             match decision.verdict {
                 Verdict::Native => out.native += 1,
+                Verdict::Carried { .. } => out.carried += 1,
                 Verdict::Controller { .. } => out.controller += 1,
                 Verdict::Refused { .. } => out.refused += 1,
             }
@@ -93,9 +96,13 @@ pub fn explain(
             n as f64 * 100.0 / all as f64
         }
     };
+    let carried = match counts.carried {
+        0 => String::new(),
+        n => format!("{n} in other languages ({:.1} %), ", share(n)),
+    };
     let _ = writeln!(
         out,
-        "\n{all} tasks: {} native ({:.1} %), {} with the controller ({:.1} %), {} refused ({:.1} %)",
+        "\n{all} tasks: {} native ({:.1} %), {carried}{} with the controller ({:.1} %), {} refused ({:.1} %)",
         counts.native,
         share(counts.native),
         counts.controller,
@@ -119,6 +126,7 @@ fn line(out: &mut String, decision: &Decision, beside: &dyn Fn(&str) -> String) 
     );
     let _ = match &decision.verdict {
         Verdict::Native => writeln!(out, "native on the target"),
+        Verdict::Carried { how } => writeln!(out, "on the target, {how}"),
         Verdict::Controller { why } => writeln!(out, "needs the controller: {why}"),
         Verdict::Refused { why, rewrite } => {
             let rewrite = rewrite

@@ -24,6 +24,8 @@ pub enum Module {
         /// Whether effects and observations stay on the host.
         local: bool,
     },
+    /// It comes with the plan, in another language: how it is run there, as part of a sentence.
+    Carried(&'static str),
     /// It is a part of the engine: `meta`, `include_tasks`, `include_role`.
     Flow,
     /// Only the controller can do it, and why.
@@ -55,6 +57,11 @@ pub struct Knowledge<'a> {
 pub enum Verdict {
     /// On the target, without anybody's help.
     Native,
+    /// On the target, without anybody's help, by a module in another language that comes with the plan.
+    Carried {
+        /// How it is run there, as part of a sentence.
+        how: &'static str,
+    },
     /// With the controller's help.
     Controller {
         /// Why, as part of a sentence.
@@ -67,6 +74,13 @@ pub enum Verdict {
         /// What may help.
         rewrite: Option<String>,
     },
+}
+
+impl Verdict {
+    /// Whether the target does it without anybody's help.
+    pub fn is_alone(&self) -> bool {
+        matches!(self, Verdict::Native | Verdict::Carried { .. })
+    }
 }
 
 /// The decision about one task of a play.

@@ -256,7 +256,11 @@ impl<'p, 'k> Walk<'p, 'k> {
             .or_else(|| together(task, around, play))
             .or_else(|| question(task))
             .or_else(|| self.texts(task));
-        why.map_or(Verdict::Native, |why| Verdict::Controller { why })
+        match (why, module) {
+            (Some(why), _) => Verdict::Controller { why },
+            (None, Module::Carried(how)) => Verdict::Carried { how },
+            (None, _) => Verdict::Native,
+        }
     }
 
     /// What the task's own texts, and the templates that it names, ask for.

@@ -8,7 +8,7 @@ mod vaulted;
 use indexmap::IndexMap;
 use rustle_formats::Map;
 use rustle_formats::plan::{
-    ExecutionPlan, GroupPlan, HostPlan, Item, PLAN_VERSION, PlayPlan, RolePlan,
+    AssetSpec, ExecutionPlan, GroupPlan, HostPlan, Item, PLAN_VERSION, PlayPlan, RolePlan,
 };
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -52,6 +52,8 @@ pub struct Document<I: Default> {
     pub task_files: IndexMap<String, Vec<Item>>,
     /// Modules by group, for `module_defaults`.
     pub action_groups: IndexMap<String, Vec<String>>,
+    /// Modules that come with the plan.
+    pub assets: Vec<AssetSpec>,
 }
 
 /// Where a parsed playbook comes from.
@@ -140,6 +142,7 @@ impl ParsedPlaybook {
             roles: plan.roles,
             task_files: plan.task_files,
             action_groups: plan.action_groups,
+            assets: plan.assets,
         }
     }
 }
@@ -158,6 +161,7 @@ impl<I: Default> Document<I> {
             roles: self.roles,
             task_files: self.task_files,
             action_groups: self.action_groups,
+            assets: self.assets,
         }
     }
 }
@@ -204,6 +208,7 @@ impl EnrichedPlaybook {
             roles: self.roles,
             task_files: self.task_files,
             action_groups: self.action_groups,
+            assets: self.assets,
             ..ExecutionPlan::default()
         };
         plan.metadata.name = Some(self.metadata.file_path);

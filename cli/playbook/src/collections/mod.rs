@@ -1,14 +1,16 @@
 //! Collections: where they are installed, what is in them, and what their `meta/runtime.yml` redirects.
 
 mod builtin;
+pub(crate) mod plugins;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use builtin::BUILTIN;
+use plugins::PluginFile;
 
 use crate::play::{Action, Reader, Scope, text_of};
 use crate::problem::Problem;
@@ -24,8 +26,10 @@ pub(crate) struct Collections {
     modules: RefCell<HashMap<(PathBuf, String), bool>>,
     /// The names in folders of plug-ins: asking for each task's module in every place would be most of the reading.
     listed: RefCell<HashMap<OsString, Rc<HashSet<String>>>>,
-    /// Of a playbook's or a role's folder, the folders of modules and actions in it that have something in them.
-    libraries: RefCell<HashMap<OsString, Rc<[PathBuf]>>>,
+    /// Of a playbook's or a role's folder, the folders of plug-ins in it that have something in them.
+    libraries: RefCell<HashMap<OsString, plugins::Libraries>>,
+    /// Those of the roles that were met: what lies in one's `library` is there for all that comes after.
+    met: RefCell<Vec<(PluginFile, PathBuf)>>,
 }
 
 /// What a collection's `plugin_routing` says of a module.
@@ -36,6 +40,17 @@ enum Route {
 }
 
 impl Collections {
+    /// Takes note of a role, whose modules may be used from now on.
+    pub(crate) fn meet(&self, reader: &Reader<'_>, role: &Path) {
+        let libraries = plugins::libraries(reader, role);
+        let mut met = self.met.borrow_mut();
+        for library in libraries.iter() {
+            if !met.contains(library) {
+                met.push(library.clone());
+            }
+        }
+    }
+
     /// The folder of an installed collection.
     fn folder(&self, reader: &Reader<'_>, collection: &str, scope: &Scope) -> Option<PathBuf> {
         if let Some(known) = self.folders.borrow().get(collection) {
@@ -354,66 +369,14 @@ fn full_name(reader: &Reader<'_>, name: &str, scope: &Scope) -> String {
 
 /// Whether a file is a plug-in, whatever its language.
 fn is_plugin(reader: &Reader<'_>, base: &Path) -> bool {
-    match (base.parent(), base.file_name().and_then(OsStr::to_str)) {
-        (Some(folder), Some(name)) => has_plugin(reader, folder, name),
-        _ => false,
-    }
-}
-
-/// Whether a folder has a plug-in of this name.
-fn has_plugin(reader: &Reader<'_>, folder: &Path, name: &str) -> bool {
-    const EXTENSIONS: &[&str] = &["", ".py", ".ps1", ".yml", ".yaml", ".sh", ".pl", ".rb"];
-    let fits = |file: &&String| {
-        let extension = file.strip_prefix(name);
-        extension.is_some_and(|e| EXTENSIONS.contains(&e))
-    };
-    listed(reader, folder)
-        .iter()
-        .filter(fits)
-        .any(|file| reader.files.is_file(&folder.join(file)))
-}
-
-/// The names in a folder of plug-ins. Most such folders do not exist.
-fn listed(reader: &Reader<'_>, folder: &Path) -> Rc<HashSet<String>> {
-    // The texts of paths are hashed faster than paths.
-    let text = folder.as_os_str();
-    if let Some(known) = reader.collections.listed.borrow().get(text) {
-        return Rc::clone(known);
-    }
-    let names: Rc<HashSet<String>> = Rc::new(reader.files.names(folder).into_iter().collect());
-    let mut listed = reader.collections.listed.borrow_mut();
-    listed.insert(text.to_owned(), Rc::clone(&names));
-    names
+    plugins::of_base(reader, base, PluginFile::Module).is_some()
 }
 
 /// Whether a module is in a `library` or an action in an `action_plugins`, next to the playbook or in the role.
 fn library(reader: &Reader<'_>, name: &str, scope: &Scope) -> bool {
-    let role = scope.role.as_ref().map(|role| role.path.as_path());
-    let own = [Some(scope.playbook_dir.as_path()), role]
+    [PluginFile::Module, PluginFile::Action]
         .into_iter()
-        .flatten()
-        .any(|folder| {
-            let libraries = libraries(reader, folder);
-            libraries.iter().any(|at| has_plugin(reader, at, name))
-        });
-    let mut others = reader.options.module_path.iter();
-    own || others.any(|folder| has_plugin(reader, folder, name))
-}
-
-/// The folders of modules and actions in a folder, without those that are empty or do not exist.
-fn libraries(reader: &Reader<'_>, folder: &Path) -> Rc<[PathBuf]> {
-    let text = folder.as_os_str();
-    if let Some(known) = reader.collections.libraries.borrow().get(text) {
-        return Rc::clone(known);
-    }
-    let found: Rc<[PathBuf]> = ["library", "action_plugins"]
-        .map(|name| folder.join(name))
-        .into_iter()
-        .filter(|path| !listed(reader, path).is_empty())
-        .collect();
-    let mut libraries = reader.collections.libraries.borrow_mut();
-    libraries.insert(text.to_owned(), Rc::clone(&found));
-    found
+        .any(|kind| plugins::beside(reader, kind, name, scope).is_some())
 }
 
 fn removed(name: &str, why: &str) -> Problem {

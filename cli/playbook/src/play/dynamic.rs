@@ -8,6 +8,7 @@ use super::keywords::Keywords;
 use super::model::{Entry, RoleUse};
 use super::plays::role_folders;
 use super::reader::{Reader, Scope};
+use crate::collections::plugins::PluginFile;
 use crate::files::{Kind, parent};
 use crate::problem::Problem;
 use crate::roles::{From, Role};
@@ -146,6 +147,12 @@ impl Reader<'_> {
             node.kind()
         ))
         .at(node.at))
+    }
+
+    /// The file of the module or action plugin that a task at `site` means by a full name, or by the short name of one that
+    /// lies in no collection.
+    pub fn plugin_file(&self, kind: PluginFile, name: &str, site: &Site) -> Option<PathBuf> {
+        crate::collections::plugins::file(self, kind, name, &site.scope())
     }
 
     /// Whether there is a file at the path.

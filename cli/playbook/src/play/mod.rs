@@ -14,6 +14,7 @@ mod reader;
 mod split;
 mod tags;
 
+pub use crate::collections::plugins::PluginFile;
 pub use dynamic::Site;
 pub use keywords::{KEYWORDS, Keyword, Keywords, Kind, Place, Templating, Written, find};
 pub use model::{

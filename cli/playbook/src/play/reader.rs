@@ -36,6 +36,8 @@ pub struct Options {
     pub builtin_routing: Option<PathBuf>,
     /// The environment, by which names of strategies and files may be templated.
     pub environment: HashMap<String, String>,
+    /// The folder of the Python package `ansible`, if it is installed: it has the modules of ansible.builtin.
+    pub builtin_plugins: Option<PathBuf>,
     /// `--extra-vars`, by which the names of static imports may be templated.
     pub extra_vars: Vec<Arc<Mapping>>,
 }

@@ -84,6 +84,7 @@ impl Reader<'_> {
         scope: &Scope,
     ) -> Result<Arc<RoleUse>, Problem> {
         let (path, collection) = self.find_role(name, node, scope)?;
+        self.collections.meet(self, &path);
         let meta = self.role_part(&path, "meta", None, node)?.pop();
         let meta_map = meta
             .as_ref()

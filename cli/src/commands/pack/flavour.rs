@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rustle_formats::plan::ExecutionPlan;
+use rustle_formats::plan::{ExecutionPlan, carried};
 use rustle_packer::{AssetFrom, AssetSource, Flavour};
 use rustle_runtime::flavour::Needs;
 
@@ -54,6 +54,9 @@ pub(super) fn name(
 ) -> Option<&'static str> {
     // What cannot be written as JSON cannot be packed either, and is refused there.
     let _ = serde_json::to_writer(Words(&mut needs), plan);
+    if carried(plan).next().is_some() {
+        return Some("modules in other languages");
+    }
     for asset in assets.iter().filter(|a| is_read_by_engine(&a.name)) {
         match &asset.from {
             AssetFrom::Path(path) => look_below(&mut needs, path),

@@ -5,12 +5,14 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
+use rustle_packer::AssetSource;
 use rustle_planner::{Planned, Request, plan};
 use rustle_playbook::Problem;
 use rustle_playbook::play::Reader;
 use rustle_playbook::vault;
 
 use super::Pack;
+use crate::carried::{self, PythonModulesOption, Refusals};
 use crate::console::Console;
 use crate::disk::Disk;
 use crate::exit::Exit;
@@ -43,7 +45,21 @@ pub(super) struct PlaybookOptions {
     #[arg(short, long, value_name = "VARS")]
     extra_vars: Vec<String>,
     #[command(flatten)]
+    python: PythonModulesOption,
+    #[command(flatten)]
     vault: VaultOptions,
+}
+
+/// What is packed.
+pub(super) struct PackInput {
+    /// The plan.
+    pub(super) plan: PlanInput,
+    /// The playbook that it was made from, if it was made now.
+    pub(super) of: Option<PackedPlaybook>,
+    /// The plan's modules in Python.
+    pub(super) bundle: Option<AssetSource>,
+    /// Modules that cannot come with the plan.
+    pub(super) refusals: Refusals,
 }
 
 /// A playbook as it is packed.
@@ -70,12 +86,9 @@ impl PlaybookOptions {
 
 impl Pack {
     /// What is packed: a plan as it stands, or the plan of a playbook.
-    pub(super) fn input(
-        &self,
-        console: &Console,
-    ) -> Result<(PlanInput, Option<PackedPlaybook>), Failure> {
+    pub(super) fn input(&self, console: &Console) -> Result<PackInput, Failure> {
         if is_playbook(&self.plan) {
-            return self.planned(console).map(|(plan, of)| (plan, Some(of)));
+            return self.planned(console);
         }
         if let Some(option) = self.playbook.first_given() {
             return Err(Failure::text(
@@ -93,10 +106,24 @@ impl Pack {
             let vault = self.playbook.vault.vault(&surroundings, console, false)?;
             input.open(|text| source::opened(&vault, text))?;
         }
-        Ok((input, None))
+        let bundled = input
+            .plan()
+            .assets
+            .iter()
+            .any(|a| carried::is_bundled(&a.name));
+        let bundle = match bundled {
+            true => carried::bundle(input.plan(), &Surroundings::load(console)?)?,
+            false => None,
+        };
+        Ok(PackInput {
+            plan: input,
+            of: None,
+            bundle,
+            refusals: Refusals::new(),
+        })
     }
 
-    fn planned(&self, console: &Console) -> Result<(PlanInput, PackedPlaybook), Failure> {
+    fn planned(&self, console: &Console) -> Result<PackInput, Failure> {
         let options = &self.playbook;
         let surroundings = Surroundings::load(console)?;
         let disk = Disk::new(options.vault.vault(&surroundings, console, false)?);
@@ -130,8 +157,9 @@ impl Pack {
         }
         source::refuse_prompts(&parts, &targets.extra).map_err(one)?;
         let Planned {
-            plan,
+            mut plan,
             secrets,
+            modules,
             warnings,
         } = plan(Request {
             playbook: &playbook,
@@ -150,6 +178,8 @@ impl Pack {
         })
         .map_err(refuse)?;
         surroundings.say(console, &warnings);
+        let refusals = carried::declare(&mut plan, &modules, options.python.python_modules)?;
+        let bundle = carried::bundle(&plan, &surroundings)?;
         let folder = match self.plan.parent() {
             Some(folder) if folder != Path::new("") => folder.to_owned(),
             _ => PathBuf::from("."),
@@ -158,7 +188,13 @@ impl Pack {
         input.given = secrets;
         drop(reader);
         let vault = disk.vault;
-        Ok((input, PackedPlaybook { hosts, vault }))
+        let of = PackedPlaybook { hosts, vault };
+        Ok(PackInput {
+            plan: input,
+            of: Some(of),
+            bundle,
+            refusals,
+        })
     }
 }
 

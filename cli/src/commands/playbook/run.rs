@@ -21,6 +21,7 @@ use super::PlaybookCommand;
 use super::causes::Lines;
 use super::roster::{self, Roster};
 use super::{plugins, prompts, several};
+use crate::carried::{self, PythonModulesOption, Refusals};
 use crate::checks;
 use crate::console::Console;
 use crate::exit::Exit;
@@ -70,6 +71,8 @@ pub(crate) struct RunOptions {
     /// Forget the facts of earlier runs (`fact_caching`) before this one.
     #[arg(long)]
     pub(crate) flush_cache: bool,
+    #[command(flatten)]
+    pub(crate) python: PythonModulesOption,
 }
 
 impl PlaybookCommand {
@@ -137,9 +140,13 @@ impl PlaybookCommand {
         console: &Console,
     ) -> Result<u8, Failure> {
         let Planned {
-            mut plan, secrets, ..
+            mut plan,
+            secrets,
+            modules,
+            ..
         } = planned;
         self.fact_cache(parts, &mut roster, console);
+        let refusals = carried::declare(&mut plan, &modules, self.running.python.python_modules)?;
         for play in &mut plan.plays {
             let wants = &self.running;
             if wants.become_ && play.become_.is_none() {
@@ -157,7 +164,8 @@ impl PlaybookCommand {
         let base = plan.base_dir.clone().unwrap_or_default();
         let input = PlanInput::planned(parts.path.display().to_string(), ".".into(), plan);
         let controller = plugins::controller(parts, input.plan(), console)?;
-        self.check_plan(&input, &controller, console)?;
+        self.check_plan(&input, &controller, &refusals, console)?;
+        let carried = carried::sources(input.plan(), parts.surroundings)?;
         let work = tempfile::Builder::new()
             .prefix(".rustle-run-")
             .tempdir()
@@ -190,7 +198,7 @@ impl PlaybookCommand {
                     emit: &emit,
                     stop,
                     options: self.engine_options(parts.surroundings, console),
-                    files: DiskFiles::at(base.into(), home),
+                    files: DiskFiles::at(base.into(), home).with(carried),
                     controller: &controller,
                 },
                 &mut roster,
@@ -203,7 +211,9 @@ impl PlaybookCommand {
             plan: input.plan(),
             host: host.clone(),
             options,
-            files: DiskFiles::at(base.into(), home).opening(parts.disk.opener()),
+            files: DiskFiles::at(base.into(), home)
+                .with(carried)
+                .opening(parts.disk.opener()),
             controller: Some(&controller),
             secrets,
             machine: Machine {
@@ -240,6 +250,7 @@ impl PlaybookCommand {
         &self,
         input: &PlanInput,
         controller: &OnController<'_>,
+        refusals: &Refusals,
         console: &Console,
     ) -> Result<(), Failure> {
         // What is undefined fails where it is used, as under Ansible: a task may never come to it.
@@ -248,6 +259,7 @@ impl PlaybookCommand {
             attached: true,
             as_reached: true,
             template_text: None,
+            missing: Some(&|name| refusals.get(name).cloned()),
             plugin: Some(&|kind, name| controller.knows(kind, name)),
         };
         let problems = check(input.plan(), &options);

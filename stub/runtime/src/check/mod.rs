@@ -136,6 +136,9 @@ pub type TextOf<'a> = dyn Fn(&AssetRequest) -> Option<String> + 'a;
 /// Whether there is a plugin: of which kind, and of which name.
 pub type HasPlugin<'a> = dyn Fn(&str, &str) -> bool + 'a;
 
+/// Why there is no module of a name, and what may help.
+pub type Missing<'a> = dyn Fn(&str) -> Option<(String, Option<String>)> + 'a;
+
 /// What the check may take for granted.
 #[derive(Default)]
 pub struct CheckOptions<'a> {
@@ -148,6 +151,8 @@ pub struct CheckOptions<'a> {
     pub as_reached: bool,
     /// The text of a template file that a task names, where the caller has it.
     pub template_text: Option<&'a TextOf<'a>>,
+    /// Why a module that the runner has not cannot come with the plan, where the caller knows.
+    pub missing: Option<&'a Missing<'a>>,
     /// Whether the controller has a `filter`, `test` or `lookup` (the first argument) of a name (the second).
     pub plugin: Option<&'a HasPlugin<'a>>,
 }
@@ -159,7 +164,7 @@ pub fn check(plan: &ExecutionPlan, options: &CheckOptions<'_>) -> Vec<Problem> {
     defined.open |= options.as_reached;
     defined.attached = options.attached;
     let mut out = Vec::new();
-    modules::check(plan, &tree, options.as_reached, &mut out);
+    modules::check(plan, &tree, options, &mut out);
     keywords::check(plan, &tree, &mut out);
     handlers::check(plan, &tree, &mut out);
     includes::check(plan, &tree, &mut out);

@@ -1,10 +1,12 @@
 //! Modules exist, and their arguments are those that their SPECs declare.
 
-use rustle_formats::plan::{ARGS_TEMPLATE, ExecutionPlan};
+use std::collections::HashSet;
+
+use rustle_formats::plan::{ARGS_TEMPLATE, ExecutionPlan, carried};
 use rustle_formats::{Map, Value, nearest};
 
 use super::places::Tree;
-use super::{Placed, Problem, Severity, did_you_mean, escaped, offline};
+use super::{CheckOptions, Missing, Placed, Problem, Severity, did_you_mean, escaped, offline};
 use crate::args::{ArgError, Args, Moment};
 use crate::engine::{
     Frame, META_ACTIONS, is_include, is_meta, meta_action, name_free_form, with_defaults,
@@ -17,12 +19,16 @@ use crate::vars::is_variable_name;
 pub(super) fn check(
     plan: &ExecutionPlan,
     tree: &Tree<'_>,
-    as_reached: bool,
+    options: &CheckOptions<'_>,
     out: &mut Vec<Problem>,
 ) {
+    let as_reached = options.as_reached;
+    let carried: HashSet<&str> = carried(plan).map(|module| module.name).collect();
     for placed in &tree.tasks {
         let task = placed.task;
-        if task.module.is_empty() {
+        if carried.contains(task.module.as_str()) {
+            // It says itself what is wrong with its arguments.
+        } else if task.module.is_empty() {
             out.push(Problem::of(placed, "", "the task has no module"));
         } else if is_meta(&task.module) {
             check_meta(placed, out);
@@ -33,7 +39,7 @@ pub(super) fn check(
         } else if as_reached && task.module.contains("{{") {
             // The run knows which one it is.
         } else if !is_include(&task.module) {
-            let mut problem = unknown(placed);
+            let mut problem = unknown(placed, options.missing);
             // Behind a condition it may never be reached, as what is for another distribution.
             let frame = || tree.frame(plan, placed);
             if as_reached && frame().is_some_and(|f| f.when().next().is_some()) {
@@ -45,7 +51,7 @@ pub(super) fn check(
     check_defaults(plan, tree, out);
 }
 
-fn unknown(placed: &Placed<'_>) -> Problem {
+fn unknown(placed: &Placed<'_>, missing: Option<&Missing<'_>>) -> Problem {
     let module = &placed.task.module;
     let problem = |message: String| Problem::of(placed, "/module", message).refused();
     if module.contains("{{") {
@@ -56,6 +62,9 @@ fn unknown(placed: &Placed<'_>) -> Problem {
         return problem(format!(
             "an artifact cannot run the module `{module}`: {why}"
         ));
+    }
+    if let Some((message, hint)) = missing.and_then(|why| why(module)) {
+        return problem(message).hint(hint);
     }
     let names: Vec<&str> = MODULES
         .iter()
@@ -214,7 +223,11 @@ fn named_defaults(
                         "name each module, or list the group in `action_groups`".into(),
                     )));
                 }
-            } else if !name.contains("{{") && find(name).is_none() && !is_meta(name) {
+            } else if !name.contains("{{")
+                && find(name).is_none()
+                && !is_meta(name)
+                && carried(plan).all(|m| m.name != *name)
+            {
                 let names: Vec<&str> = MODULES.iter().map(|m| m.spec().name).collect();
                 let message = format!("`module_defaults` for the unknown module `{name}`");
                 out.push(

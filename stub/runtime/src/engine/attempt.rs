@@ -11,7 +11,6 @@ use super::runner::{Abort, Run};
 use super::task::Ended;
 use super::{Frame, includes, invoke, result};
 use crate::args::text;
-use crate::modules;
 use crate::spec::Spec;
 use crate::vars::Templar;
 
@@ -71,7 +70,10 @@ pub(crate) fn once<'r>(
         ));
     }
     let chosen = module_of(frame, templar)?;
-    if let Some(name) = chosen.as_ref().filter(|name| modules::find(name).is_none()) {
+    if let Some(name) = chosen
+        .as_ref()
+        .filter(|name| play.run.store.module(name).is_none())
+    {
         let message = format!("Cannot resolve '{name}' to an action or module.");
         return Ok(ended(result::task_failed(&message), None));
     }
@@ -119,7 +121,7 @@ pub(crate) fn module_of(
 
 /// The task's templated arguments, on top of the defaults for its module.
 pub(crate) fn arguments(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Result<Map, String> {
-    let module = modules::find(&frame.task.module);
+    let module = templar.vars().store().module(&frame.task.module);
     let full_name = module.map_or_else(|| frame.task.module.clone(), |m| m.spec().full_name());
     let resolve = |name: &str, value: &Value| -> Result<Option<Value>, String> {
         if module.is_some_and(|m| m.spec().arg(name).is_some_and(|a| a.raw)) {

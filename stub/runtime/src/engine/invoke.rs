@@ -43,7 +43,7 @@ pub(crate) struct Ready<'c> {
 /// Runs the module and gives the result as Ansible shapes it.
 pub(crate) fn invoke(call: &Call<'_, '_, '_>) -> Result<Map, Abort> {
     let name = &call.frame.task.module;
-    let Some(module) = modules::find(name) else {
+    let Some(module) = call.play.run.store.module(name) else {
         return Ok(result::task_failed(&format!(
             "couldn't resolve module/action '{name}'. This often indicates a misspelling, missing collection, or incorrect module path."
         )));
@@ -161,7 +161,11 @@ fn action(call: &Call<'_, '_, '_>, module: &dyn Module, host: &str) -> Action {
     Action {
         task: call.frame.task.id.clone(),
         delegate_to: host.to_owned(),
-        module: module.spec().full_name(),
+        // One that came with the plan has there the name that it has here.
+        module: match modules::find(&call.frame.task.module) {
+            Some(own) if std::ptr::eq(own.spec(), module.spec()) => own.spec().full_name(),
+            _ => call.frame.task.module.clone(),
+        },
         args: call.args.clone(),
         vars: match module.spec().name {
             "template" => call.templar.vars().data(),
@@ -339,6 +343,8 @@ pub(crate) fn module(
         variables: Some(call.templar),
         deadline: ready.deadline,
         work_dir: folder.unwrap_or(&machine.work_dir),
+        lasting: folder.is_none(),
+        no_log: call.no_log,
         home: home.as_deref(),
         staging: call.play.staging.as_ref(),
         cancelled: &cancelled,

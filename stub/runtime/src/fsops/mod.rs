@@ -16,6 +16,7 @@ pub(crate) mod install;
 pub(crate) mod mode;
 pub(crate) mod owners;
 pub(crate) mod paths;
+pub(crate) mod private;
 pub(crate) mod selinux;
 pub(crate) mod staging;
 pub(crate) mod times;

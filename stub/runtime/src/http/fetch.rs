@@ -74,6 +74,8 @@ pub fn fetch(wanted: &Fetch, environment: &IndexMap<String, String>) -> Result<V
         variables: None,
         deadline: None,
         work_dir: Path::new("/nonexistent"),
+        lasting: false,
+        no_log: false,
         home: home.as_deref(),
         staging: None,
         cancelled: &|| false,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::args::Args;
 use crate::assets::AssetKind;
 use crate::context::Context;
+use crate::fsops::private::PrivateFolder;
 use crate::modules::{Module, raw};
 use crate::outcome::{Failure, ModuleResult, Outcome};
 use crate::process::{Run, RunError, expand, split};
@@ -97,7 +98,7 @@ fn guarded(args: &Args, ctx: &Context<'_>) -> Option<Outcome> {
 
 /// The script in the work folder; gone when dropped.
 struct Unpacked {
-    dir: PathBuf,
+    _folder: PrivateFolder,
     path: PathBuf,
 }
 
@@ -105,8 +106,8 @@ impl Unpacked {
     fn new(ctx: &Context<'_>, asset: &[u8], name: &str) -> Result<Unpacked, Failure> {
         let cannot = |e: std::io::Error| Failure::new(format!("cannot unpack the script {name}: {e}"));
         let base = Path::new(name).file_name().unwrap_or(name.as_ref());
-        let dir = private_folder(ctx.work_dir).map_err(cannot)?;
-        let unpacked = Unpacked { path: dir.join(base), dir };
+        let folder = PrivateFolder::new(ctx.work_dir, "script").map_err(cannot)?;
+        let unpacked = Unpacked { path: folder.path().join(base), _folder: folder };
         let mut file = std::fs::OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -117,25 +118,6 @@ impl Unpacked {
         file.flush().map_err(cannot)?;
         Ok(unpacked)
     }
-}
-
-impl Drop for Unpacked {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.dir);
-    }
-}
-
-fn private_folder(work: &Path) -> std::io::Result<PathBuf> {
-    use std::os::unix::fs::DirBuilderExt;
-    for number in 0..10_000u32 {
-        let dir = work.join(format!("script-{}-{number}", std::process::id()));
-        match std::fs::DirBuilder::new().mode(0o700).create(&dir) {
-            Ok(()) => return Ok(dir),
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Err(std::io::Error::other("no free name in the work folder"))
 }
 
 fn execute(

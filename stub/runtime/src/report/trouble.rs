@@ -52,7 +52,11 @@ pub fn describe(
         (None, Some(origin)) => format!("[ERROR]: {sentence}\n{origin}\n"),
         (Some(cause), None) => format!("[ERROR]: {sentence}\n\n<<< caused by >>>\n\n{cause}\n"),
         (Some(cause), Some(origin)) => {
-            format!("[ERROR]: {sentence}\n\nTask failed.\n{origin}\n<<< caused by >>>\n\n{cause}\n")
+            let first = match cause.ends_with('\n') {
+                true => "Task failed: Action failed.",
+                false => "Task failed.",
+            };
+            format!("[ERROR]: {sentence}\n\n{first}\n{origin}\n<<< caused by >>>\n\n{cause}\n")
         }
     }
 }
@@ -124,6 +128,7 @@ fn sentence(result: &Value, module: &str) -> (String, Option<String>) {
             "Timeout ",
             "Action '",
             "couldn't resolve module/action",
+            "module (",
         ];
         let again = !unreachable && !alone.iter().any(|a| cause.starts_with(a));
         let cause = again.then(|| cause.to_owned());
@@ -134,6 +139,11 @@ fn sentence(result: &Value, module: &str) -> (String, Option<String>) {
     }
     if OF_LOOPS.iter().any(|l| msg.starts_with(l)) {
         return (msg, None);
+    }
+    // What a module has printed is no result: the caller could not do its part.
+    if msg.starts_with("Module result deserialization failed") {
+        let cause = format!("{msg} See stdout/stderr for the returned output.\n");
+        return (format!("Task failed: Action failed: {msg}"), Some(cause));
     }
     let here = modules::find(module).is_some_and(|m| m.spec().place == Place::Engine);
     if msg.starts_with("This action (") || (here && is_early(&msg)) {

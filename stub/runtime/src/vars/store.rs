@@ -23,6 +23,8 @@ pub(crate) struct Store<'r> {
     pub host: &'r str,
     pub options: &'r Options,
     pub driver: &'r dyn Driver,
+    #[cfg(feature = "full")]
+    carried: crate::carried::CarriedModules,
     pub groups: RefCell<Groups>,
     pub inventory: RefCell<Map>,
     pub extra: Map,
@@ -102,6 +104,8 @@ impl<'r> Store<'r> {
             host,
             options,
             driver,
+            #[cfg(feature = "full")]
+            carried: crate::carried::CarriedModules::of(plan),
             groups: RefCell::new(groups),
             inventory: RefCell::new(inventory),
             extra,
@@ -135,6 +139,15 @@ impl<'r> Store<'r> {
     /// Whether mappings of several layers are merged.
     pub(super) fn merges(&self) -> bool {
         merges(self.plan)
+    }
+
+    /// The module of this name: one that came with the plan, or this program's own.
+    pub(crate) fn module(&self, name: &str) -> Option<&'static dyn crate::modules::Module> {
+        #[cfg(feature = "full")]
+        if let Some(module) = self.carried.find(name) {
+            return Some(module);
+        }
+        crate::modules::find(name)
     }
 
     /// What was made of a variable for templates, if it is still right.

@@ -326,6 +326,8 @@ fn run(
                 variables: Some(&vars),
                 deadline: None,
                 work_dir: work,
+                lasting: false,
+                no_log: false,
                 home: Some(Path::new("/root")),
                 staging: None,
                 cancelled: &|| false,
