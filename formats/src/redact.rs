@@ -225,7 +225,9 @@ impl Redactor {
                 label.iter_mut().for_each(|l| self.value(l));
             }
             EventKind::Notified { handler, .. } => self.string(handler),
-            EventKind::Warning { message, .. } => self.string(message),
+            EventKind::Warning { message, .. } | EventKind::Steered { message, .. } => {
+                self.string(message);
+            }
             EventKind::RunFinished {
                 aborted: Some(why), ..
             } => self.string(why),

@@ -8,7 +8,7 @@ use rustle_template::{Error, LookupCall, Value};
 use crate::arguments::{Asked, asked, terms};
 use crate::{OnController, failed, find};
 
-const OPTIONS: [&str; 10] = [
+const OPTIONS: [&str; 11] = [
     "type",
     "file",
     "section",
@@ -17,6 +17,7 @@ const OPTIONS: [&str; 10] = [
     "default",
     "case_sensitive",
     "allow_none",
+    "allow_no_value",
     "interpolation",
     "overwrite",
 ];
@@ -60,7 +61,8 @@ fn value(text: &str, asked: &Asked, file: &str, out: &mut Vec<Value>) -> Result<
         _ => text.to_owned(),
     };
     let exact = asked.flag("case_sensitive", false)?;
-    let sections = parse(&text, exact, asked.flag("allow_none", false)?).map_err(|why| {
+    let allow_none = asked.flag("allow_none", false)? || asked.flag("allow_no_value", false)?;
+    let sections = parse(&text, exact, allow_none).map_err(|why| {
         failed(match why {
             Trouble::Twice(why) => format!("Duplicate option in '{file}': {why}"),
             Trouble::Other(why) => why,

@@ -17,7 +17,7 @@ use crate::plan::Source;
 use crate::value::Value;
 
 /// The version of the events' shape.
-pub const EVENT_VERSION: u32 = 2;
+pub const EVENT_VERSION: u32 = 3;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -196,6 +196,13 @@ pub enum EventKind {
         aborted: Option<String>,
         /// Milliseconds it took.
         duration_ms: u64,
+    },
+    /// A `meta` task did something.
+    Steered {
+        /// The host.
+        host: String,
+        /// What was done, in Ansible's words.
+        message: String,
     },
 }
 

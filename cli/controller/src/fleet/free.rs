@@ -65,11 +65,24 @@ impl Coordinator<'_> {
             self.members[member].answer(Reply::EndPlay);
             return true;
         }
-        if self.busy(batch, pinned, member) >= forks {
+        if self.busy(batch, pinned, member) >= forks || self.is_throttled(batch, member) {
             return false;
         }
         self.members[member].answer(Reply::Go);
         true
+    }
+
+    /// Whether as many do the task as `throttle` lets.
+    fn is_throttled(&self, batch: &[usize], member: usize) -> bool {
+        let (task, throttle) = match &self.members[member].asked {
+            Some((_, Request::Turn { task, throttle, .. })) if *throttle > 0 => (task, *throttle),
+            _ => return false,
+        };
+        let doing = |m: &&usize| {
+            let host = &self.members[**m];
+            host.standing == Standing::Working && host.task == *task
+        };
+        batch.iter().filter(doing).count() >= throttle as usize
     }
 
     /// How many hosts hold one of the forks.

@@ -138,6 +138,7 @@ impl<'a> Story<'a> {
             EventKind::TaskResult { .. }
                 | EventKind::ItemResult { .. }
                 | EventKind::Included { .. }
+                | EventKind::Steered { .. }
                 | EventKind::Retry { .. }
         );
         let Some(started) = self.tasks.get(&member).filter(|_| about_task) else {

@@ -78,7 +78,19 @@ impl<'p> Frame<'p> {
             return self.task.asset_paths.clone();
         }
         let roles = self.roles().rev().map(|role| role.plan.path.clone());
-        roles.filter(|path| !path.is_empty()).collect()
+        let mut out: Vec<String> = roles.filter(|path| !path.is_empty()).collect();
+        // After the roles comes the folder of the file that the task is written in.
+        let file = self.task.source.as_ref().map(|source| source.file.as_str());
+        let folder = file.and_then(|file| Some(file.rsplit_once('/')?.0));
+        let within = folder.and_then(|folder| {
+            out.iter().find_map(|role| {
+                let at = folder.find(role.as_str())?;
+                let rest = folder[at..].strip_prefix(role.as_str())?;
+                rest.starts_with('/').then(|| folder[at..].to_owned())
+            })
+        });
+        out.extend(within);
+        out
     }
 
     inherited! {

@@ -48,10 +48,18 @@ impl<'r> Handler<'r> {
             let frame = self.frame(play);
             let vars = TaskVars::new(task::scope(play, &frame));
             let templar = Templar::new(&play.run.templates, &vars);
-            let name = templar.value(&Value::Str(self.task.name.clone()));
-            name.ok()
-                .flatten()
-                .map_or_else(String::new, |n| crate::args::text(&n))
+            match templar.value(&Value::Str(self.task.name.clone())) {
+                Ok(name) => name.as_ref().map(crate::args::text).unwrap_or_default(),
+                Err(e) => {
+                    if self.task.listen.is_empty() {
+                        play.run.warn(format!(
+                            "Handler '{}' is unusable because it has no listen topics and the name could not be templated (host-specific variables are not supported in handler names). The error: {}",
+                            self.task.name, e.message
+                        ));
+                    }
+                    String::new()
+                }
+            }
         })
     }
 
@@ -226,10 +234,20 @@ fn unknown(name: &str) -> String {
 /// Runs the handlers that were notified, whatever tags the run was asked for. Those that a handler notifies follow, if
 /// they are written after it; the others wait for the next time.
 pub(crate) fn flush(play: &PlayRun<'_, '_>) -> Result<Flow, Abort> {
+    mark_notified(play);
+    run_marked(play)
+}
+
+/// Marks the handlers that were notified.
+pub(crate) fn mark_notified(play: &PlayRun<'_, '_>) {
     let names = play.notified_names.take();
     for name in &names {
         mark(play, &answering(play, name));
     }
+}
+
+/// Runs the handlers that are marked.
+pub(crate) fn run_marked(play: &PlayRun<'_, '_>) -> Result<Flow, Abort> {
     if !play.handlers.borrow().iter().any(|h| h.notified.get()) {
         return Ok(Flow::Next);
     }

@@ -1,5 +1,6 @@
 //! Calls a module: here, in a child process, in the background, or through the controller.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -65,7 +66,11 @@ pub(crate) fn invoke(call: &Call<'_, '_, '_>) -> Result<Map, Abort> {
     ) {
         return Ok(result::unreachable(why));
     }
-    let args = match Args::check(module.spec(), &call.args, Moment::Running) {
+    let args = match Args::check(
+        module.spec(),
+        &with_environment(call, spec),
+        Moment::Running,
+    ) {
         Ok(args) => args,
         Err(errors) => {
             let message = first_message(module.spec(), &errors);
@@ -89,6 +94,21 @@ pub(crate) fn invoke(call: &Call<'_, '_, '_>) -> Result<Map, Abort> {
     let secrets = secret_values(module, &args);
     result::hide_arguments(&mut map, &secrets);
     Ok(map)
+}
+
+/// The arguments, with the one that Ansible's modules take from the environment where the task does not give it.
+fn with_environment<'c>(call: &'c Call<'_, '_, '_>, spec: &Spec) -> Cow<'c, Map> {
+    const NAME: &str = "unsafe_writes";
+    let mut args = Cow::Borrowed(&call.args);
+    if spec.arg(NAME).is_some() && !args.contains_key(NAME) {
+        let variable = "ANSIBLE_UNSAFE_WRITES";
+        let machine = &call.play.run.store.driver.machine().env;
+        let given = call.keywords.environment.get(variable);
+        if let Some(value) = given.or_else(|| machine.get(variable)) {
+            args.to_mut().insert(NAME.into(), value.as_str().into());
+        }
+    }
+    args
 }
 
 /// The result of a task that another host does, where somebody can do it there.

@@ -81,22 +81,54 @@ pub(crate) fn run<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<Flow,
             }
         }
     }
+    let host = play.run.store.host;
     match action {
         // Handlers that run now are not run once more from within.
         "flush_handlers" if frame.handler => Ok(Flow::Next),
-        "flush_handlers" => handlers::flush(play),
-        "end_play" => play.done(Outcome::EndPlay, Flow::EndPlay),
-        "end_batch" => play.done(Outcome::EndBatch, Flow::EndPlay),
-        "end_host" => play.done(Outcome::EndHost, Flow::EndPlay),
+        "flush_handlers" => {
+            handlers::mark_notified(play);
+            steered(play, &format!("triggered running handlers for {host}"));
+            handlers::run_marked(play)
+        }
+        "end_play" => {
+            steered(play, "ending play");
+            play.done(Outcome::EndPlay, Flow::EndPlay)
+        }
+        "end_batch" => {
+            steered(play, "ending batch");
+            play.done(Outcome::EndBatch, Flow::EndPlay)
+        }
+        "end_host" => {
+            steered(play, &format!("ending play for {host}"));
+            play.done(Outcome::EndHost, Flow::EndPlay)
+        }
         "end_role" => Ok(Flow::EndRole),
-        "clear_host_errors" => play.done(Outcome::ClearErrors, Flow::Next),
-        "refresh_inventory" => play.done(Outcome::RefreshInventory, Flow::Next),
+        "clear_host_errors" => {
+            steered(play, "cleared host errors");
+            play.done(Outcome::ClearErrors, Flow::Next)
+        }
+        "refresh_inventory" => {
+            steered(play, "inventory successfully refreshed");
+            play.done(Outcome::RefreshInventory, Flow::Next)
+        }
         "clear_facts" => {
+            steered(play, "facts cleared");
             play.run.store.clear_facts();
             play.done(Outcome::ClearFacts, Flow::Next)
         }
-        _ => Ok(Flow::Next),
+        _ => {
+            steered(play, &action.replace('_', " "));
+            Ok(Flow::Next)
+        }
     }
+}
+
+/// Tells what a `meta` task did.
+fn steered(play: &PlayRun<'_, '_>, message: &str) {
+    play.run.emit(EventKind::Steered {
+        host: play.run.store.host.to_owned(),
+        message: message.to_owned(),
+    });
 }
 
 /// Tells that a condition kept a `meta` task from doing anything.
@@ -134,6 +166,7 @@ fn skip(play: &PlayRun<'_, '_>, frame: &Frame<'_>, action: &str) {
             )
         }
     };
+    steered(play, &reason);
     let mut result = Map::new();
     result.insert("msg".into(), msg.into());
     result.insert("skip_reason".into(), reason.into());

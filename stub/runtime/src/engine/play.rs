@@ -14,6 +14,7 @@ use super::level::Level;
 use super::runner::{Abort, Run};
 use super::task;
 use super::{Frame, ahead, batches, meta, rehearse, tags, turns};
+use crate::args::text;
 use crate::context::Staging;
 use crate::vars::{PlayVars, TaskScope, TaskVars, Templar};
 
@@ -272,14 +273,13 @@ impl<'r> PlayRun<'_, 'r> {
     }
 
     fn gather(&self, task: &'r Task) -> Result<Flow, Abort> {
-        let options = &self.run.store.options;
         let frame = Frame {
             play: self.play,
             around: Vec::new(),
             task,
             handler: false,
         };
-        if !tags::selected(&frame.tags(), &options.tags, &options.skip_tags) {
+        if !self.selects(&frame) {
             return Ok(Flow::Next);
         }
         if let Some(flow) = self.turn(&frame)? {
@@ -306,6 +306,29 @@ impl<'r> PlayRun<'_, 'r> {
                 .any(|name| store.groups.borrow().includes(name, store.host))
     }
 
+    /// Whether the run's tags select a task, whose own may be templates.
+    pub(super) fn selects(&self, frame: &Frame<'r>) -> bool {
+        let options = &self.run.store.options;
+        let tags = frame.tags();
+        if !tags.iter().any(|tag| tag.contains("{{")) {
+            return tags::selected(&tags, &options.tags, &options.skip_tags);
+        }
+        let vars = TaskVars::new(task::scope(self, frame));
+        let templar = Templar::new(&self.run.templates, &vars);
+        let mut rendered: Vec<String> = Vec::new();
+        for tag in tags {
+            match templar.value(&Value::Str(tag.to_owned())) {
+                Ok(Some(Value::List(list))) => rendered.extend(list.iter().map(text)),
+                Ok(Some(one)) => {
+                    rendered.extend(text(&one).split(',').map(|t| t.trim().to_owned()));
+                }
+                _ => rendered.push(tag.to_owned()),
+            }
+        }
+        let tags: Vec<&str> = rendered.iter().map(String::as_str).collect();
+        tags::selected(&tags, &options.tags, &options.skip_tags)
+    }
+
     /// Runs a task if the tags select it, and what it includes.
     pub(super) fn task(&self, task: &'r Task, around: &[Level<'r>]) -> Result<Flow, Abort> {
         if !self.concerns(&task.hosts) {
@@ -317,10 +340,7 @@ impl<'r> PlayRun<'_, 'r> {
             task,
             handler: self.handling.get(),
         };
-        let options = &self.run.store.options;
-        if !tags::selected(&frame.tags(), &options.tags, &options.skip_tags)
-            || !self.started_at(&frame)
-        {
+        if !self.selects(&frame) || !self.started_at(&frame) {
             return Ok(Flow::Next);
         }
         self.run.check_stop()?;

@@ -18,7 +18,7 @@ use super::level::Level;
 use super::play::PlayRun;
 use super::role::Role;
 use super::runner::Abort;
-use super::{Frame, attempt, handlers, loops, tags, task};
+use super::{Frame, attempt, handlers, loops, task};
 use crate::args::{Args, Moment, first_message};
 use crate::assets::AssetKind;
 use crate::context::{Staging, find_asset};
@@ -88,8 +88,7 @@ impl<'r> Walk<'_, 'r> {
                     task,
                     handler: false,
                 };
-                let options = self.play.run.store.options;
-                if tags::selected(&frame.tags(), &options.tags, &options.skip_tags) {
+                if self.play.selects(&frame) {
                     self.out.push(frame);
                 }
             }

@@ -32,7 +32,7 @@ static SPEC: Spec = Spec {
             Kind::Str,
             "present, absent, or what else the tool's module knows.",
         )
-        .required(),
+        .default(Default::Str("present")),
         Arg::new(
             "use",
             Kind::Str,
@@ -55,14 +55,21 @@ impl Module for Package {
     }
 
     fn run(&self, args: &Args, ctx: &Context<'_>) -> ModuleResult {
-        let named = args.text("use");
+        // A variable wins over what is not said.
+        let variable = match (args.text("use"), ctx.variables) {
+            ("auto", Some(variables)) => variables.get("ansible_package_use"),
+            _ => Ok(None),
+        };
+        let variable = variable.map_err(Failure::new)?;
+        let named = variable.as_ref().and_then(Value::as_str);
+        let named = named.unwrap_or_else(|| args.text("use"));
         let named = named.rsplit('.').next().unwrap_or(named);
         let name = if named == "auto" { detect(ctx)? } else { named };
         if name == "apt" {
             return by_module(name, args, ctx);
         }
         tools::find(name)
-            .ok_or_else(|| Failure::new(format!("use: the package manager '{name}' is not known")))?
+            .ok_or_else(|| Failure::new(format!("Could not find a matching action for the \"{name}\" package manager.")))?
             .run(args, ctx)
     }
 }

@@ -166,7 +166,8 @@ impl<'a> Wait<'a> {
         pause::sleep(ctx, self.seconds("delay"))?;
         let state = self.args.text("state");
         if self.port.is_none() && self.path.is_none() && state != "drained" {
-            pause::sleep(ctx, self.until.saturating_duration_since(Instant::now()))?;
+            // There is nothing to look at: the time is not counted from the beginning here.
+            pause::sleep(ctx, self.seconds("timeout"))?;
             return Ok(self.outcome(Found::default()));
         }
         let mut looked = false;

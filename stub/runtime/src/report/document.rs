@@ -102,6 +102,7 @@ impl ReportBuilder {
                 report.success = *exit_code == 0;
             }
             EventKind::Notified { .. }
+            | EventKind::Steered { .. }
             | EventKind::Included { .. }
             | EventKind::NoMoreHosts {}
             | EventKind::Heartbeat {} => {}

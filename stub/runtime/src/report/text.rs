@@ -223,6 +223,11 @@ impl TextReporter {
                     .map(|l| format!(" => (item={})", python_str(l)));
                 self.include(what, item.unwrap_or_default(), host, sink);
             }
+            EventKind::Steered { message, .. } => {
+                if self.options.verbosity >= 2 {
+                    self.say(&format!("META: {message}"), None, sink);
+                }
+            }
             EventKind::NoMoreHosts {} => self.heading("NO MORE HOSTS LEFT", sink),
             EventKind::Warning { message, .. } => self.warning(message, sink),
             EventKind::RunFinished {

@@ -235,7 +235,7 @@ fn rekey_on_member(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value
         "overwrite" => true,
         other => {
             return Err(Error::value(format!(
-                "duplicates parameter to rekey_on_member has unknown value: {other}"
+                "duplicates parameter to rekey_on_member has unknown value '{other}'"
             )));
         }
     };
@@ -250,14 +250,11 @@ fn rekey_on_member(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value
             return Err(Error::type_error("List item is not a valid dict"));
         };
         let Some(name) = entry.get(&key)? else {
-            return Err(Error::value(format!(
-                "Key {} was not found",
-                to_text(&key)?
-            )));
+            return Err(Error::value(format!("Key {} was not found.", repr(&key)?)));
         };
         if !overwrite && result.get(&name)?.is_some() {
             return Err(Error::value(format!(
-                "Key {} is not unique, cannot correctly turn into dict",
+                "Key {} is not unique, cannot convert to dict.",
                 to_text(&name)?
             )));
         }

@@ -172,8 +172,6 @@ fn regex_escape(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, E
             }
             Ok(Value::from(out))
         }
-        other => Err(Error::value(format!(
-            "Regex type ({other}) not yet implemented"
-        ))),
+        other => Err(Error::value(format!("Invalid regex type ({other})"))),
     }
 }
