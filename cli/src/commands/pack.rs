@@ -4,6 +4,7 @@
 //! plan, missing files, keys, runners.
 
 mod flavour;
+mod folding;
 mod playbook;
 mod vaulted;
 

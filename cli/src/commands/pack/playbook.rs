@@ -5,14 +5,20 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
+use rustle_formats::Map;
+use rustle_formats::plan::ExecutionPlan;
 use rustle_packer::AssetSource;
 use rustle_planner::{Planned, Request, plan};
 use rustle_playbook::Problem;
 use rustle_playbook::play::Reader;
 use rustle_playbook::vault;
+use zeroize::Zeroizing;
 
 use super::Pack;
+use super::folding::{Evaluating, fold};
 use crate::carried::{self, PythonModulesOption, Refusals};
+use crate::checks;
+use crate::commands::playbook::plugins;
 use crate::console::Console;
 use crate::disk::Disk;
 use crate::exit::Exit;
@@ -184,8 +190,7 @@ impl Pack {
             Some(folder) if folder != Path::new("") => folder.to_owned(),
             _ => PathBuf::from("."),
         };
-        let mut input = PlanInput::planned(self.plan.display().to_string(), folder, plan);
-        input.given = secrets;
+        let input = self.folded(plan, secrets, &parts, &hosts, &folder, console)?;
         drop(reader);
         let vault = disk.vault;
         let of = PackedPlaybook { hosts, vault };
@@ -195,6 +200,44 @@ impl Pack {
             bundle,
             refusals,
         })
+    }
+
+    /// The plan with the values of what only the controller can evaluate.
+    fn folded(
+        &self,
+        plan: ExecutionPlan,
+        mut secrets: IndexMap<String, Zeroizing<String>>,
+        parts: &Parts<'_>,
+        hosts: &[String],
+        folder: &Path,
+        console: &Console,
+    ) -> Result<PlanInput, Failure> {
+        let name = self.plan.display().to_string();
+        let work = tempfile::Builder::new()
+            .prefix(".rustle-pack-")
+            .tempdir()
+            .map_err(|e| Failure::text(Exit::Machine, format!("no temporary folder: {e}")))?;
+        let mut evaluating = Evaluating {
+            controller: plugins::controller(parts, &plan, console)?,
+            surroundings: parts.surroundings,
+            hosts: hosts.to_vec(),
+            secrets: &mut secrets,
+            work: work.path(),
+            shared: Map::new(),
+            own: IndexMap::new(),
+        };
+        let plan = fold(plan, &mut evaluating).map_err(|wrong| {
+            let (plan, problems) = *wrong;
+            let input = PlanInput::planned(name.clone(), folder.to_owned(), plan);
+            let noted = problems.into_iter().map(Into::into).collect();
+            Failure {
+                diagnostics: checks::diagnostics(&input, noted),
+                exit: Exit::Refused,
+            }
+        })?;
+        let mut input = PlanInput::planned(name, folder.to_owned(), plan);
+        input.given = secrets;
+        Ok(input)
     }
 }
 

@@ -27,6 +27,7 @@ use rustle_formats::plan::{ExecutionPlan, Source};
 pub use crate::vars::CONTROLLER_LOOKUPS;
 pub use assets::{AssetRequest, Wanted, asset_requests};
 pub use offline::reason as controller_reason;
+pub use texts::is_native_lookup;
 
 use defined::Defined;
 use places::{Placed, Tree};

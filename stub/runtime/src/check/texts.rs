@@ -161,3 +161,9 @@ pub(super) fn place((line, column): (u32, u32)) -> String {
         (line, column) => format!(" (line {line}, column {column})"),
     }
 }
+
+/// Whether the runner has a lookup of this name by itself.
+pub fn is_native_lookup(name: &str) -> bool {
+    let mut all = names::lookups().chain(LOOKUPS.iter().copied());
+    all.any(|known| known == names::without_collection(name))
+}
