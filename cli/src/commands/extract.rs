@@ -20,6 +20,9 @@ pub(crate) struct Extract {
     /// The folder to extract into: a new one, or an empty one.
     #[arg(short = 'C', long = "directory", value_name = "DIR")]
     directory: PathBuf,
+    /// Leave it to the system when the files reach the disk: sooner done, and lost if the power fails soon after.
+    #[arg(long)]
+    no_sync: bool,
 }
 
 impl Extract {
@@ -28,6 +31,7 @@ impl Extract {
         let artifact = open_artifact(&self.artifact)?;
         let options = ExtractOptions {
             owners: rustix::process::geteuid().is_root(),
+            sync: !self.no_sync,
             ..ExtractOptions::default()
         };
         // A signal ends this program at once; what it left is replaced by the next extraction.
