@@ -3,10 +3,11 @@
 //! A name is looked up as the runner will look it up: in the task's folders, each with `files` or `templates`, then from
 //! the root; here, first beside the plan, then under every `--asset-root`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use rustle_formats::plan::{AssetSpec, asset_candidates, asset_name};
+use rustle_formats::plan::{AssetSpec, ExecutionPlan, asset_candidates, asset_name};
+use rustle_formats::session::Near;
 use rustle_packer::AssetSource;
 use rustle_runtime::check::{AssetRequest, Problem, Wanted, asset_requests};
 
@@ -17,6 +18,83 @@ use crate::plan_input::PlanInput;
 
 /// The most bytes of a template that are read to check it.
 const MAX_TEMPLATE: u64 = 4 << 20;
+
+/// The most bytes of assets that are sent before a run begins; what is beyond is asked for when a task needs it.
+const MAX_AHEAD: u64 = 512 << 20;
+
+/// Files that are sent along with a plan, so that no host has to ask for them.
+#[derive(Default)]
+pub(crate) struct Ahead {
+    /// The files and folders.
+    pub(crate) assets: Vec<AssetSource>,
+    /// What they are to those who look for files.
+    pub(crate) near: Near,
+}
+
+/// What the tasks of a plan name and what is there now. What is vaulted is left out: nobody keeps it in the clear.
+pub(crate) fn at_hand(plan: &ExecutionPlan, base: &Path, vaulted: &dyn Fn(&Path) -> bool) -> Ahead {
+    let search = Search(vec![base.to_owned()]);
+    let mut found: BTreeMap<Vec<u8>, AssetSource> = BTreeMap::new();
+    let mut absent: BTreeSet<Vec<u8>> = BTreeSet::new();
+    let mut folders: BTreeSet<Vec<u8>> = BTreeSet::new();
+    let mut left = MAX_AHEAD;
+    for request in asset_requests(plan) {
+        let (Wanted::File(src) | Wanted::Folder(src)) = &request.wanted;
+        let names = candidates(&request, src);
+        let Some((name, path)) = search.first(&names, Path::exists) else {
+            continue;
+        };
+        let before = names.iter().take_while(|other| **other != name);
+        absent.extend(before.map(|other| asset_name(other).into_bytes()));
+        let name = asset_name(&name).into_bytes();
+        if found.contains_key(&name) {
+            continue;
+        }
+        let Some(size) = open_size(&path, vaulted, left) else {
+            continue;
+        };
+        left -= size;
+        if path.is_dir() {
+            folders.insert(name.clone());
+        }
+        found.insert(name.clone(), AssetSource::path(name, path));
+    }
+    Ahead {
+        assets: found.into_values().collect(),
+        near: Near {
+            absent: absent.into_iter().collect(),
+            folders: folders.into_iter().collect(),
+        },
+    }
+}
+
+/// The bytes of a file, or of all below a folder; `None` where something of it is vaulted, cannot be read, or is more than
+/// `limit`.
+fn open_size(path: &Path, vaulted: &dyn Fn(&Path) -> bool, limit: u64) -> Option<u64> {
+    let mut sum = 0;
+    let mut pending = vec![path.to_owned()];
+    while let Some(path) = pending.pop() {
+        let meta = std::fs::metadata(&path).ok()?;
+        if meta.is_dir() {
+            for item in std::fs::read_dir(&path).ok()? {
+                let item = item.ok()?;
+                // A link is kept as one.
+                if !item.file_type().ok()?.is_symlink() {
+                    pending.push(item.path());
+                }
+            }
+            continue;
+        }
+        if !meta.is_file() || vaulted(&path) {
+            return None;
+        }
+        sum += meta.len();
+        if sum > limit {
+            return None;
+        }
+    }
+    Some(sum)
+}
 
 /// Where names are looked up.
 pub(crate) struct Search(Vec<PathBuf>);

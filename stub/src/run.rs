@@ -147,7 +147,7 @@ impl Ready {
             forks: command.forks,
             ..options(command, &self, run_id)
         };
-        let distant = DistantFiles::new(&self.files, outside);
+        let distant = DistantFiles::new(&self.files, command.near.as_ref(), outside);
         let ask = |question| outside.ask(Request::Ask(Box::new(question)));
         let controller = Asked(ask);
         let driver = Offline {

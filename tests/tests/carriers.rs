@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
-use rustle_tests::{Login, PASSWORD, Sshd, USER, run_rustle, said};
+use rustle_tests::{Login, PASSWORD, Sshd, USER, run_rustle, rustle, said};
 
 /// Runs a play on a host of this inventory line; the play writes a file and says who it was.
 fn play(folder: &Path, line: &str, more: &[&str]) -> (Output, String) {
@@ -153,4 +153,80 @@ fn a_chroot_is_a_host() {
     let (output, made) = play(dir.path(), line, &[]);
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(made, "by cage");
+}
+
+/// Another machine, as far as files go: a root of its own with this machine's programs. Its files come along with the plan, once;
+/// what lies there is not sent again.
+#[test]
+fn files_come_along_to_another_machine() {
+    let able = Command::new("unshare").args(["-m", "true"]).output();
+    if !rustix::process::geteuid().is_root() || !able.is_ok_and(|o| o.status.success()) {
+        eprintln!("left out: needs root and mount namespaces");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let write = |name: &str, text: &str| {
+        fs::create_dir_all(at(name).parent().unwrap()).unwrap();
+        fs::write(at(name), text).unwrap();
+    };
+    write("files/one", "first");
+    write("files/tree/a/deep", "deep");
+    write("templates/t.j2", "for {{ inventory_hostname }}");
+    write("late.txt", "late");
+    write(
+        "site.yml",
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - copy: {src: one, dest: /tmp/one}\n    \
+         - copy: {src: tree/, dest: /tmp/tree}\n    - template: {src: t.j2, dest: /tmp/t}\n    \
+         - command: sh -c 'sleep {{ pause | default(0) }}; echo late.txt'\n      changed_when: false\n      register: name\n    \
+         - copy: {src: \"{{ name.stdout }}\", dest: /tmp/late}\n    - copy: {src: one, dest: /tmp/again}\n",
+    );
+    write(
+        "hosts",
+        &format!(
+            "cage ansible_connection=chroot ansible_host={}\n",
+            at("root").display()
+        ),
+    );
+    let script = "for d in usr proc dev; do mkdir -p $1/$d; mount --rbind /$d $1/$d; done; mkdir -p $1/tmp $1/etc $1/var/tmp; \
+                  for d in bin sbin lib lib64; do [ -e $1/$d ] || ln -s usr/$d $1/$d; done; shift; exec \"$@\"";
+    let run = |more: &[&str]| {
+        let mut command = Command::new("unshare");
+        command
+            .args(["-m", "sh", "-c", script, "sh"])
+            .arg(at("root"))
+            .arg(rustle())
+            .args(["playbook", "-i"])
+            .arg(at("hosts"))
+            .arg(at("site.yml"))
+            .args(more)
+            .env("HOME", dir.path());
+        command
+    };
+    let running = run(&["-e", "pause=2"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // By then the plan is packed: a file that it names is sent as it was, one whose name is known only there is asked for.
+    for _ in 0..200 {
+        if at("root/tmp/t").exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    fs::write(at("files/one"), "changed").unwrap();
+    fs::write(at("late.txt"), "later").unwrap();
+    let output = running.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let read = |name: &str| fs::read_to_string(at("root/tmp").join(name)).unwrap();
+    assert_eq!(read("one"), "first");
+    assert_eq!(read("again"), "first");
+    assert_eq!(read("tree/a/deep"), "deep");
+    assert_eq!(read("t"), "for cage");
+    assert_eq!(read("late"), "later");
+    let output = run(&[]).output().unwrap();
+    assert!(said(&output).contains("changed=2 "), "{}", said(&output));
+    let output = run(&[]).output().unwrap();
+    assert!(said(&output).contains("changed=0 "), "{}", said(&output));
 }

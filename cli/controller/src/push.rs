@@ -8,6 +8,7 @@ use rustle_formats::event::Event;
 use rustle_formats::session::{
     Down, FrameReader, MAX_DATA, SESSION_VERSION, Start, Up, encode_frame,
 };
+use rustle_runtime::this_machine;
 
 use crate::bootstrap::{self, Greeting};
 use crate::channel::{Channel, Connection, Input};
@@ -18,6 +19,8 @@ use crate::orders::Orders;
 const QUEUE: usize = 1 << 20;
 /// How much a profile may print before our first line.
 const MAX_BANNER: usize = 1 << 20;
+/// How long an event may go without being acknowledged.
+const ACKNOWLEDGE: Duration = Duration::from_secs(1);
 /// How long a host may say nothing at all: it sends a heartbeat far more often.
 const SILENCE: Duration = Duration::from_secs(120);
 
@@ -154,6 +157,9 @@ fn attempt(
         total: 0,
         heard: Instant::now(),
         asked_to_stop: false,
+        here: false,
+        last_ack: Instant::now(),
+        unacknowledged: None,
         stderr: Vec::new(),
     };
     let rest = if greets {
@@ -192,6 +198,11 @@ struct Push<'a> {
     total: u64,
     heard: Instant,
     asked_to_stop: bool,
+    /// Whether the host is this machine.
+    here: bool,
+    last_ack: Instant,
+    /// The last event that it does not know has arrived.
+    unacknowledged: Option<u64>,
     stderr: Vec<u8>,
 }
 
@@ -277,7 +288,12 @@ impl Push<'_> {
         loop {
             while let Some(message) = reader.take::<Up>().map_err(broken)? {
                 match message {
-                    Up::Welcome { version, stub, .. } => {
+                    Up::Welcome {
+                        version,
+                        stub,
+                        machine,
+                        ..
+                    } => {
                         if version != SESSION_VERSION {
                             return Err(PushError::Host(format!(
                                 "the artifact's runner speaks version {version} of the session protocol, this program {SESSION_VERSION}; pack it again"
@@ -286,6 +302,7 @@ impl Push<'_> {
                         if stub != self.artifact.runner_digest {
                             return Ok(Attempt::StaleRunner);
                         }
+                        self.here = !machine.is_empty() && machine == this_machine();
                         self.say(&Down::Offer(self.artifact.offer.clone()))?;
                     }
                     Up::Need { pieces } => {
@@ -296,11 +313,14 @@ impl Push<'_> {
                         wanted.reverse();
                     }
                     Up::Assembled => {
-                        self.say(&Down::Start(Box::new(self.options.start.clone())))?;
+                        let mut start = self.options.start.clone();
+                        // What runs on this machine may change the files that it asks for later.
+                        start.near = start.near.filter(|_| !self.here);
+                        self.say(&Down::Start(Box::new(start)))?;
                     }
                     Up::Event(event) => {
                         (self.progress)(Progress::Event(&event));
-                        self.say(&Down::Ack { seq: event.seq })?;
+                        self.unacknowledged = Some(event.seq);
                     }
                     Up::Ask { id, body } if self.options.orders.is_some() => {
                         (self.progress)(Progress::Ask { id, body });
@@ -322,6 +342,7 @@ impl Push<'_> {
                     Up::Pong => {}
                 }
             }
+            self.acknowledge()?;
             self.obey()?;
             self.feed(&mut wanted)?;
             match self.next_input()? {
@@ -335,6 +356,18 @@ impl Push<'_> {
                 Input::Stderr(_) | Input::Idle => {}
             }
         }
+    }
+
+    /// Says which events have arrived: now and then, so that the line is not filled with it.
+    fn acknowledge(&mut self) -> Result<(), PushError> {
+        if self.last_ack.elapsed() < ACKNOWLEDGE {
+            return Ok(());
+        }
+        let Some(seq) = self.unacknowledged.take() else {
+            return Ok(());
+        };
+        self.last_ack = Instant::now();
+        self.say(&Down::Ack { seq })
     }
 
     /// Says what somebody else wants to be said.

@@ -29,7 +29,7 @@ use crate::event::Event;
 use crate::value::Map;
 
 /// The version of the protocol. Both sides name theirs first and stop where they differ.
-pub const SESSION_VERSION: u32 = 3;
+pub const SESSION_VERSION: u32 = 4;
 
 /// The longest frame in bytes, length not counted. A longer one is refused before it is allocated.
 pub const MAX_FRAME: usize = 16 << 20;
@@ -38,6 +38,9 @@ pub const MAX_OVERLAY_SENT: u64 = 15 << 20;
 
 /// The most content bytes that one [`Down::Data`] carries.
 pub const MAX_DATA: usize = 256 << 10;
+
+/// Bytes that are written and read as one, not one by one.
+pub type Bytes = serde_bytes::ByteBuf;
 
 /// From the controller to the runner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +56,7 @@ pub enum Down {
         /// Where in the piece the bytes belong.
         offset: u64,
         /// The bytes, at most [`MAX_DATA`].
+        #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
     },
     /// Run it.
@@ -72,7 +76,7 @@ pub enum Down {
         /// The question's number.
         id: u64,
         /// The answer, in the engine's own form; or why there is none.
-        body: Result<Vec<u8>, String>,
+        body: Result<Bytes, String>,
     },
     /// Are you there?
     Ping,
@@ -131,6 +135,17 @@ pub struct Start {
     pub unknown_handlers: bool,
     /// How many hosts work at a time, as `ansible_forks` says; 0: as Ansible does by default.
     pub forks: u32,
+    /// Which of the controller's files lie in the artifact. Without it, the controller is asked for each.
+    pub near: Option<Near>,
+}
+
+/// What an artifact knows of the controller's files, as they were when it was packed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Near {
+    /// Names of which the controller has no file.
+    pub absent: Vec<Vec<u8>>,
+    /// Folders that are packed whole. Of others it knows single files only.
+    pub folders: Vec<Vec<u8>>,
 }
 
 /// A key on its way. `Debug` hides it.
@@ -171,6 +186,8 @@ pub enum Up {
         stub: [u8; 32],
         /// The cache's folder.
         cache: String,
+        /// What tells this machine's files from others': see `rustle_runtime::this_machine`.
+        machine: String,
     },
     /// What the cache lacks.
     Need {
@@ -186,6 +203,7 @@ pub enum Up {
         /// A number to answer to.
         id: u64,
         /// The question, in the engine's own form.
+        #[serde(with = "serde_bytes")]
         body: Vec<u8>,
     },
     /// The run ended. The last message.

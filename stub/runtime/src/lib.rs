@@ -29,9 +29,11 @@ mod pyregex;
 pub mod reference;
 pub mod report;
 pub mod spec;
+mod this_machine;
 pub mod timing;
 #[cfg(test)]
 mod trial;
 mod vars;
 
 pub use http::{Fetch, fetch, machine_trust};
+pub use this_machine::this_machine;

@@ -9,6 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use rustle_formats::session::Near;
 use rustle_formats::{Map, nearest};
 
 use crate::exit::{self, Failure};
@@ -71,6 +72,8 @@ pub(crate) struct Command {
     pub unknown_handlers: bool,
     /// How many hosts work at a time; sessions alone say so.
     pub forks: Option<i64>,
+    /// What the payload has of the controller's files.
+    pub near: Option<Near>,
     /// Files with keys.
     pub key_files: Vec<PathBuf>,
     /// Files with X25519 identities.

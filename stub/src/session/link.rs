@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rustle_formats::session::{Down, FrameReader, Up, encode_frame};
+use rustle_formats::session::{Bytes, Down, FrameReader, Up, encode_frame};
 
 /// How often the runner shows that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -114,7 +114,7 @@ impl Shared {
                     }
                     Ok(Some(Down::Answer { id, body })) => {
                         // Nobody listens any more when the run is over.
-                        let _ = answers.send((id, body));
+                        let _ = answers.send((id, body.map(Bytes::into_vec)));
                     }
                     Ok(Some(Down::Ping)) => self.send(&Up::Pong),
                     Ok(Some(_)) => {}

@@ -118,6 +118,7 @@ fn prepare(folder: &Path, myself: &Myself<'_>, link: &Link) -> Result<Prepared, 
         stub: digest(myself.program)
             .map_err(|e| format!("cannot read the runner's own file: {e}"))?,
         cache: folder.display().to_string(),
+        machine: rustle_runtime::this_machine(),
     });
     let offer = match input.next()? {
         Down::Offer(offer) => offer,

@@ -122,6 +122,7 @@ fn command(start: &Start, folder: &Path) -> Command {
         verbosity: start.verbosity,
         unreachable: start.unreachable.clone(),
         unknown_handlers: start.unknown_handlers,
+        near: start.near.clone(),
         forks: (start.forks > 0).then_some(i64::from(start.forks)),
         // A push leaves nothing but the cache.
         journal_dir: Some(folder.join("journal")),

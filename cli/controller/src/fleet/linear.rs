@@ -15,6 +15,11 @@ impl Coordinator<'_> {
             self.meet(batch)?;
             self.dispatch_ended(batch);
             self.meet(batch)?;
+            // The only host of a play asks for no turns, and tells of its failures outside of any step.
+            if batch.iter().any(|m| self.is_to_judge(*m)) {
+                self.judge(batch, batch);
+                continue;
+            }
             let Some(step) = self.next_step(batch) else {
                 if self.release_parked(batch) {
                     continue;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use rustle_formats::session::Down;
+use rustle_formats::session::{Bytes, Down};
 use rustle_formats::{Map, Value};
 use rustle_runtime::engine::{Outcome, Reply, Request, Since, Update};
 
@@ -155,6 +155,7 @@ impl Member {
     pub(super) fn say(&self, id: u64, reply: &Reply) {
         let Some(orders) = &self.orders else { return };
         let body = postcard::to_stdvec(reply).map_err(|e| e.to_string());
+        let body = body.map(Bytes::from);
         orders.send(Down::Answer { id, body });
     }
 

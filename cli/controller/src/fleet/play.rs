@@ -187,7 +187,7 @@ impl<'a> Coordinator<'a> {
         let free = matches!(play.strategy.as_deref(), Some(s) if super::free::is_free(s));
         self.state.batch.clone_from(&batch);
         self.state.batch_ended = false;
-        self.story.begin_play(free);
+        self.story.begin_play(free, self.state.everybody.len() == 1);
         let active: Vec<usize> = batch.iter().copied().filter(|m| !self.is_out(*m)).collect();
         self.open(play, &active, hosts)?;
         if free {
@@ -378,6 +378,9 @@ impl<'a> Coordinator<'a> {
                 } = &event.kind
                 {
                     self.mistake.get_or_insert_with(|| why.clone());
+                }
+                if let EventKind::TaskStarted { task, .. } = &event.kind {
+                    self.members[member].task.clone_from(task);
                 }
                 self.story.hear(member, event.kind);
             }

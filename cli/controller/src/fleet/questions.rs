@@ -2,12 +2,9 @@
 
 use rustle_formats::{Map, Value};
 use rustle_runtime::assets::{AssetEntry, Assets as _};
-use rustle_runtime::engine::{Reply, Request, Since, Update, answer};
+use rustle_runtime::engine::{READ_CHUNK, Reply, Request, Since, Update, answer};
 
 use super::play::{Coordinator, Stop};
-
-/// How much of a file one answer carries, in bytes.
-const CHUNK: usize = 1 << 20;
 
 impl Coordinator<'_> {
     /// Answers at once, or lets somebody else answer.
@@ -37,16 +34,10 @@ impl Coordinator<'_> {
             },
             Request::Entry { path } => entries(files.entry(&path).map(|e| e.into_iter().collect())),
             Request::Below { path } => entries(files.below(&path)),
-            Request::Read { path, offset } => {
-                let mut part = Part {
-                    skip: offset,
-                    bytes: Vec::new(),
-                };
-                match files.read(&path, &mut part) {
-                    Err(e) if part.bytes.len() < CHUNK => Reply::Refused(e.to_string()),
-                    _ => Reply::Bytes(part.bytes),
-                }
-            }
+            Request::Read { path, offset } => match files.read_part(&path, offset, READ_CHUNK) {
+                Ok(bytes) => Reply::Bytes(bytes.into()),
+                Err(e) => Reply::Refused(e.to_string()),
+            },
             Request::Action(action) => return self.delegate(member, id, *action),
             _ => Reply::Refused("this is asked at the wrong time".to_owned()),
         };
@@ -148,32 +139,5 @@ impl Coordinator<'_> {
         let parents = texts(named.get("parent_groups"));
         self.roster
             .add_group(&group, &parents, &text(named, "host"))
-    }
-}
-
-/// Keeps one part of what is written.
-struct Part {
-    skip: u64,
-    bytes: Vec<u8>,
-}
-
-impl std::io::Write for Part {
-    fn write(&mut self, given: &[u8]) -> std::io::Result<usize> {
-        let skipped = usize::try_from(self.skip)
-            .unwrap_or(usize::MAX)
-            .min(given.len());
-        self.skip -= skipped as u64;
-        let room = CHUNK - self.bytes.len();
-        let rest = &given[skipped..];
-        self.bytes.extend_from_slice(&rest[..rest.len().min(room)]);
-        if self.bytes.len() == CHUNK {
-            // Enough: what follows is asked for next.
-            return Err(std::io::Error::other("enough"));
-        }
-        Ok(given.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }

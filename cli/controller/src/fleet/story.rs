@@ -22,6 +22,8 @@ pub(super) struct Story<'a> {
     held: Vec<EventKind>,
     /// Whether hosts do not wait for each other: then a task is told again where it changes.
     free: bool,
+    /// Whether the play has one host, which asks for no turns: what it tells is told as it comes.
+    alone: bool,
     /// The task that each host is at.
     tasks: HashMap<usize, EventKind>,
     /// The id of the task that was told last.
@@ -48,6 +50,7 @@ impl<'a> Story<'a> {
             herald: None,
             held: Vec::new(),
             free: false,
+            alone: false,
             tasks: HashMap::new(),
             told: None,
             included: Vec::new(),
@@ -72,9 +75,10 @@ impl<'a> Story<'a> {
         (self.emit)(&event);
     }
 
-    /// A play begins, with hosts that wait for each other or do not.
-    pub(super) fn begin_play(&mut self, free: bool) {
+    /// A play begins, with hosts that wait for each other or do not, or with one.
+    pub(super) fn begin_play(&mut self, free: bool, alone: bool) {
         self.free = free;
+        self.alone = alone;
         self.told = None;
         self.tasks.clear();
         self.end_step();
@@ -107,7 +111,7 @@ impl<'a> Story<'a> {
                 self.tasks.insert(member, kind);
             }
             EventKind::TaskStarted { .. } => {
-                let heralds = self.herald == Some(member) || is_meta(&kind);
+                let heralds = self.alone || self.herald == Some(member) || is_meta(&kind);
                 self.tasks.insert(member, kind.clone());
                 if heralds {
                     self.herald = None;
@@ -115,7 +119,9 @@ impl<'a> Story<'a> {
                     self.end_step();
                 }
             }
-            EventKind::Included { .. } if !self.free => self.included.push((member, kind)),
+            EventKind::Included { .. } if !self.free && !self.alone => {
+                self.included.push((member, kind))
+            }
             kind => {
                 if self.free {
                     self.announce(member, &kind);

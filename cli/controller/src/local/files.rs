@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _, Write};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -72,6 +72,29 @@ impl DiskFiles {
     ) -> DiskFiles {
         self.opener = Some(Box::new(opener));
         self
+    }
+
+    /// At most `max` bytes of a file's content from `offset` on; fewer than that at its end.
+    ///
+    /// # Errors
+    /// As [`Assets::read`].
+    pub fn read_part(&self, path: &[u8], offset: u64, max: usize) -> io::Result<Vec<u8>> {
+        if let Some(Found::Path(place)) = self.find(path)
+            && (self.opener.is_none() || !is_vaulted(&place))
+        {
+            let mut bytes = Vec::new();
+            let mut file = File::open(place)?;
+            file.seek(SeekFrom::Start(offset))?;
+            file.take(max as u64).read_to_end(&mut bytes)?;
+            return Ok(bytes);
+        }
+        let mut plain = Vec::new();
+        self.read(path, &mut plain)?;
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(plain.len());
+        let end = start.saturating_add(max).min(plain.len());
+        Ok(plain[start..end].to_vec())
     }
 
     /// The place of a name that [`rustle_formats::plan::asset_name`] made.

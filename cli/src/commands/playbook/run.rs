@@ -198,7 +198,11 @@ impl PlaybookCommand {
                     emit: &emit,
                     stop,
                     options: self.engine_options(parts.surroundings, console),
-                    files: DiskFiles::at(base.into(), home).with(carried),
+                    base: base.as_ref(),
+                    carried: carried.clone(),
+                    files: DiskFiles::at(base.clone().into(), home)
+                        .with(carried)
+                        .opening(parts.disk.opener()),
                     controller: &controller,
                 },
                 &mut roster,

@@ -13,12 +13,16 @@ use rustle_controller::offer::PushArtifact;
 use rustle_formats::event::Event;
 use rustle_formats::plan::{Block, ExecutionPlan, Item, Task};
 use rustle_formats::session::Start;
-use rustle_packer::{Flavour, PackRequest, Silent, pack};
+use rustle_formats::{Map, Value};
+use rustle_packer::{AssetSource, Flavour, PackRequest, Silent, pack};
+use rustle_playbook::pattern::LOCALHOST;
 use rustle_runtime::engine::{Controller, Options as EngineOptions};
+use rustle_runtime::report::python_str;
 use zeroize::Zeroizing;
 
 use super::PlaybookCommand;
-use super::roster::Roster;
+use super::roster::{self, Roster};
+use crate::asset_files;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::playbook_source::Parts;
@@ -26,6 +30,8 @@ use crate::stubs::{self, Runner, StubDir};
 
 /// How many hosts work at a time where nobody says so.
 const FORKS: usize = 5;
+/// How hard files are compressed that go along with a plan: sending them is to be quicker than packing them.
+const AHEAD_LEVEL: i32 = 1;
 /// How much a host's cache may hold after the run, in bytes.
 const CACHE: u64 = 2 << 30;
 
@@ -40,6 +46,10 @@ pub(super) struct Work<'w> {
     pub(super) stop: Arc<AtomicBool>,
     pub(super) options: EngineOptions,
     pub(super) files: DiskFiles,
+    /// The folder that files are named from.
+    pub(super) base: &'w Path,
+    /// What goes along with the plan in any case: modules in other languages.
+    pub(super) carried: Vec<AssetSource>,
     pub(super) controller: &'w dyn Controller,
 }
 
@@ -70,6 +80,29 @@ pub(super) fn needs_others(plan: &ExecutionPlan) -> bool {
 }
 
 impl PlaybookCommand {
+    /// Whether the run itself may change files on this machine, so that a task must find them as they are then: hosts that are this
+    /// machine, and tasks that are delegated.
+    fn changes_files_here(&self, work: &Work<'_>, roster: &Roster<'_>) -> bool {
+        let plan = work.plan;
+        let here = ["ansible_connection"];
+        let local = |vars: &Map| here.iter().any(|name| names_here(vars.get(*name)));
+        let asked = self.running.connection.as_deref();
+        asked.is_some_and(roster::is_local)
+            || needs_others(plan)
+            || roster.implicit.is_some()
+            || local(&work.options.extra_vars)
+            || plan.hosts.values().any(|host| local(&host.vars))
+            || plan.groups.values().any(|group| local(&group.vars))
+            || plan
+                .plays
+                .iter()
+                .any(|play| names_here(play.connection.as_ref()) || local(&play.vars))
+            || plan
+                .hosts
+                .keys()
+                .any(|host| LOCALHOST.contains(&host.as_str()))
+    }
+
     /// Runs a plan on all of its hosts; gives ansible-playbook's exit code.
     pub(super) fn several(&self, work: Work<'_>, roster: &mut Roster<'_>) -> Result<u8, Failure> {
         let runner = stubs::find(None, Flavour::Full, &StubDir { stub_dir: None })?;
@@ -79,8 +112,21 @@ impl PlaybookCommand {
             .mode(0o700)
             .create(&cache)
             .map_err(Failure::io("create", &cache))?;
-        let made = |plan: ExecutionPlan| artifact(plan, &runner, work.folder);
-        let artifact = made(work.plan.clone()).map_err(|why| Failure::text(Exit::Machine, why))?;
+        let made = |plan: ExecutionPlan| artifact(plan, Vec::new(), &runner, work.folder);
+        let ahead = match self.changes_files_here(&work, roster) {
+            true => None,
+            false => Some(asset_files::at_hand(
+                work.plan,
+                work.base,
+                &crate::disk::is_vaulted,
+            )),
+        };
+        let (mut assets, near) = ahead.map_or((Vec::new(), None), |a| (a.assets, Some(a.near)));
+        if near.is_some() {
+            assets.extend(work.carried.iter().cloned());
+        }
+        let artifact = artifact(work.plan.clone(), assets, &runner, work.folder)
+            .map_err(|why| Failure::text(Exit::Machine, why))?;
         // The runner as a session knows it: it is checked against the artifact's.
         let program = work.folder.join("runner");
         place(&program, &artifact.runner).map_err(Failure::io("write", &program))?;
@@ -102,6 +148,7 @@ impl PlaybookCommand {
                 extra_vars: options.extra_vars,
                 force_handlers: options.force_handlers,
                 unknown_handlers: options.unknown_handlers,
+                near,
                 ..Start::default()
             },
             forks: forks.unwrap_or(FORKS).max(1),
@@ -119,6 +166,11 @@ impl PlaybookCommand {
     }
 }
 
+/// Whether a value names the connection to this machine.
+fn names_here(value: Option<&Value>) -> bool {
+    value.is_some_and(|v| roster::is_local(&python_str(v)))
+}
+
 /// Writes the runner where it can be started from.
 fn place(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
@@ -126,8 +178,13 @@ fn place(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     options.open(path)?.write_all(bytes)
 }
 
-/// A plan as an artifact that carries no files: hosts ask for those.
-fn artifact(plan: ExecutionPlan, runner: &Runner, folder: &Path) -> Result<PushArtifact, String> {
+/// A plan as an artifact. It carries these files; hosts ask for all others.
+fn artifact(
+    plan: ExecutionPlan,
+    assets: Vec<AssetSource>,
+    runner: &Runner,
+    folder: &Path,
+) -> Result<PushArtifact, String> {
     let file = tempfile::Builder::new()
         .prefix("plan-")
         .tempfile_in(folder)
@@ -138,7 +195,10 @@ fn artifact(plan: ExecutionPlan, runner: &Runner, folder: &Path) -> Result<PushA
         runner.triple.clone(),
         file.path(),
     );
-    request.threads = 1;
+    // Threads cost more than they bring where there is little to do.
+    request.threads = usize::from(assets.is_empty());
+    request.assets = assets;
+    request.level = Some(AHEAD_LEVEL);
     pack(request, &mut Silent).map_err(|e| format!("the plan cannot be packed: {e}"))?;
     // It stays open; its name goes with `file`.
     PushArtifact::open(file.path(), CACHE).map_err(|e| format!("the packed plan: {e}"))

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use indexmap::IndexMap;
 use rustle_formats::event::Event;
+use rustle_formats::session::Bytes;
 use rustle_formats::{Map, Value};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -63,6 +64,9 @@ pub trait Driver {
         None
     }
 }
+
+/// How much of a file one answer carries, in bytes.
+pub const READ_CHUNK: usize = 4 << 20;
 
 /// What a run asks its driver for. The first four are asked only where [`super::Options::attended`] says that somebody
 /// answers for other hosts.
@@ -136,7 +140,7 @@ pub enum Request {
         /// The folder.
         path: Vec<u8>,
     },
-    /// Part of a file: [`Reply::Bytes`], none at its end.
+    /// Part of a file: [`Reply::Bytes`].
     Read {
         /// Its path.
         path: Vec<u8>,
@@ -215,6 +219,6 @@ pub enum Reply {
     Text(String),
     /// Entries of assets.
     Entries(Vec<AssetEntry>),
-    /// Bytes of a file.
-    Bytes(Vec<u8>),
+    /// Bytes of a file: fewer than [`READ_CHUNK`] at its end.
+    Bytes(Bytes),
 }

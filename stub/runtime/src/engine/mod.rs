@@ -38,7 +38,7 @@ mod turns;
 pub use asked::{Asked, Question, answer};
 pub(crate) use attempt::{name_free_form, with_defaults};
 pub use controller::Controller;
-pub use driver::{Action, Driver, Machine, Reply, Request};
+pub use driver::{Action, Driver, Machine, READ_CHUNK, Reply, Request};
 pub(crate) use frame::Frame;
 pub use hosts::choose_host;
 pub(crate) use includes::{included_files, is_include};

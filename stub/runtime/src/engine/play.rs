@@ -61,8 +61,10 @@ pub(crate) struct PlayRun<'a, 'r> {
     pub roles_begun: RefCell<HashSet<String>>,
     /// Those that came to their end after that.
     pub(super) roles_done: RefCell<HashSet<String>>,
-    /// Whether others run this play too.
+    /// Whether somebody keeps this host in step with others.
     pub shared: bool,
+    /// Whether the play has no other host, so that it needs no leave for its tasks.
+    pub(super) alone: Cell<bool>,
     /// The place of what is being run in the order of the play.
     pub(super) place: RefCell<Vec<u32>>,
     /// Whether a failure of the task that is being run ends the play for all.
@@ -107,6 +109,7 @@ pub(crate) fn run_play<'r>(
     let play_run = PlayRun {
         run,
         play,
+        alone: Cell::new(shared && hosts.len() == 1),
         vars: PlayVars {
             play: Some(play),
             hosts,

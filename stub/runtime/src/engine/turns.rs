@@ -99,6 +99,9 @@ impl<'r> PlayRun<'_, 'r> {
             && !flag("ignore_errors", frame.ignore_errors());
         self.fatal.set(fatal);
         self.once.set(once != Once::No);
+        if self.alone.get() && !is_meta && !is_add_host(&frame.task.module) && !self.has_news() {
+            return Ok(None);
+        }
         let reply = self.run.store.driver.ask(Request::Turn {
             place: self.place.borrow().clone(),
             task: frame.task.id.clone(),
@@ -140,6 +143,8 @@ impl<'r> PlayRun<'_, 'r> {
             || self.fatal.get()
             || self.play.max_fail_percentage.is_some()
             || !matches!(outcome, Outcome::Fine | Outcome::Caught);
+        // Alone, a host's success concerns nobody.
+        let concerns = concerns && !(self.alone.get() && outcome == Outcome::Fine);
         if !self.shared || !concerns {
             return Ok(own);
         }
@@ -149,10 +154,19 @@ impl<'r> PlayRun<'_, 'r> {
         self.done(outcome, own)
     }
 
+    /// Whether other hosts' variables were set, which their coordinator must know before anybody asks for them.
+    fn has_news(&self) -> bool {
+        self.run.store.tells_of_others()
+    }
+
     /// Tells how something ended, and hears what it means here.
     pub(super) fn done(&self, outcome: Outcome, own: Flow) -> Result<Flow, Abort> {
         if !self.shared {
             return Ok(own);
+        }
+        if outcome == Outcome::RefreshInventory {
+            // The inventory may not know this host any more, which is said at its next turn.
+            self.alone.set(false);
         }
         let reply = self.run.store.driver.ask(Request::Done {
             fatal: self.fatal.get(),
@@ -165,7 +179,7 @@ impl<'r> PlayRun<'_, 'r> {
     /// In which order to follow what a task wants to be included, with the step of each.
     pub(super) fn order(&self, keys: Vec<String>) -> Result<Vec<u32>, Abort> {
         let count = keys.len();
-        if !self.shared {
+        if !self.shared || self.alone.get() {
             return Ok((0u32..).take(count).collect());
         }
         match self.run.store.driver.ask(Request::Includes { keys }) {

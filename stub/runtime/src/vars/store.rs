@@ -190,6 +190,12 @@ impl<'r> Store<'r> {
         }
     }
 
+    /// Whether anything is to be told of other hosts.
+    pub(crate) fn tells_of_others(&self) -> bool {
+        let news = self.news.borrow();
+        !news.about.is_empty() || !news.about_vars.is_empty()
+    }
+
     /// Takes in what others did to this host.
     pub(crate) fn apply(&self, updates: Vec<Update>) {
         for update in updates {
