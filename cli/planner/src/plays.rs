@@ -36,14 +36,7 @@ impl Lowering<'_> {
     /// A play.
     pub(crate) fn play(&mut self, index: usize, play: &Play) -> PlayPlan {
         let mut fields = self.fields(&play.keywords, APART);
-        for import in play.imports.iter().rev() {
-            for (name, value) in self.fields(
-                &import.keywords,
-                &["tags", "vars", "when", "name", "import_playbook"],
-            ) {
-                fields.entry(name).or_insert(value);
-            }
-        }
+        // Of an import's keywords, Ansible follows `vars`, `when` and `tags`, and accepts the others without any effect.
         for name in ["force_handlers", "strategy", "order"] {
             if let Some(node) = play.keywords.get(name)
                 && text(node).contains("{{")

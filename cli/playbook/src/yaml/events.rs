@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::{BufRead, Read};
 
-use libyaml_safer::{Error, EventData, Mark, Parser};
+use libyaml_safer::{Error, EventData, Mark, Parser, ScalarStyle};
 
 use crate::source::{FileId, Position};
 
@@ -22,9 +22,7 @@ impl<'t> Events<'t> {
     /// `inserted` are the offsets of blanks that are not in the file: see [`separated`].
     pub(super) fn new(text: &'t str, inserted: &'t [usize], file: FileId) -> Events<'t> {
         let mut parser = Parser::new();
-        parser.set_input(Chunks {
-            rest: text.as_bytes(),
-        });
+        parser.set_input(Chunks::of(text));
         parser.set_encoding(libyaml_safer::Encoding::Utf8);
         Events {
             parser,
@@ -36,8 +34,20 @@ impl<'t> Events<'t> {
 
     /// The next event and where it begins.
     pub(super) fn next(&mut self) -> Result<(EventData, Position), Error> {
-        let event = self.parser.parse()?;
+        let mut event = self.parser.parse()?;
         let at = self.position(event.start_mark);
+        if let EventData::Scalar {
+            value,
+            style: ScalarStyle::Literal | ScalarStyle::Folded,
+            ..
+        } = &mut event.data
+            && is_open(self.text)
+            && event.end_mark.index >= self.text.len() as u64
+            && value.ends_with('\n')
+        {
+            // The break that was added is not the text's.
+            value.pop();
+        }
         Ok((event.data, at))
     }
 
@@ -62,10 +72,36 @@ impl<'t> Events<'t> {
 /// A text, handed out in pieces.
 struct Chunks<'t> {
     rest: &'t [u8],
+    /// What follows it.
+    more: &'static [u8],
+}
+
+impl<'t> Chunks<'t> {
+    fn of(text: &'t str) -> Chunks<'t> {
+        Chunks {
+            rest: text.as_bytes(),
+            more: if is_open(text) { b"\n" } else { b"" },
+        }
+    }
+
+    /// Goes on to what follows the text.
+    fn turn(&mut self) {
+        if self.rest.is_empty() {
+            self.rest = std::mem::take(&mut self.more);
+        }
+    }
+}
+
+/// Whether a text may end in a block scalar and without a line break. The parser panics there, where libyaml does not; so
+/// it sees one.
+fn is_open(text: &str) -> bool {
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    !last.trim().is_empty() && last.len() < text.len() && text.contains(['|', '>'])
 }
 
 impl Read for Chunks<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.turn();
         let count = self.rest.len().min(buffer.len());
         buffer[..count].copy_from_slice(&self.rest[..count]);
         self.rest = &self.rest[count..];
@@ -75,6 +111,7 @@ impl Read for Chunks<'_> {
 
 impl BufRead for Chunks<'_> {
     fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        self.turn();
         Ok(&self.rest[..self.rest.len().min(CHUNK)])
     }
 
@@ -94,9 +131,7 @@ pub(super) fn separated(text: &str) -> (Cow<'_, str>, Vec<usize>) {
     // with all of them tells which ones may stay.
     let (trial, places) = insert(text, &candidates);
     let mut parser = Parser::new();
-    parser.set_input(Chunks {
-        rest: trial.as_bytes(),
-    });
+    parser.set_input(Chunks::of(&trial));
     let mut inside = vec![false; places.len()];
     while let Ok(event) = parser.parse() {
         match event.data {

@@ -247,6 +247,28 @@ fn hostile_documents_are_bounded() {
     assert!(message(&vec![b' '; MAX_BYTES + 1]).contains("not read"));
 }
 
+#[test]
+fn a_block_scalar_may_end_the_text_without_a_line_break() {
+    for (text, value) in [
+        ("a: |\n  x", json!({"a": "x"})),
+        ("a: |-\n  x\n  y", json!({"a": "x\ny"})),
+        ("a: >\n  x\n  y", json!({"a": "x y"})),
+        ("a: |+\n  é", json!({"a": "é"})),
+        ("- |\n  x\n  # c", json!(["x\n# c"])),
+        ("a: |\n  x\n# c", json!({"a": "x\n"})),
+        ("a: |\n  x\n  ", json!({"a": "x\n"})),
+        ("a: |\n  é\nb: é", json!({"a": "é\n", "b": "é"})),
+    ] {
+        let document = read_with(text.as_bytes(), DuplicateKeys::Warn);
+        let Ok(document) = document else {
+            panic!("{text:?} is refused");
+        };
+        let read = document.root.to_value(&mut |_, _| unreachable!());
+        let read = serde_json::to_value(read.unwrap()).unwrap();
+        assert_eq!(read, value, "{text:?}");
+    }
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(500))]
 
