@@ -11,6 +11,7 @@ use rustle_formats::session::Near;
 use rustle_packer::AssetSource;
 use rustle_runtime::check::{AssetRequest, Problem, Wanted, asset_requests};
 
+use crate::carried;
 use crate::checks::{self, Noted, label};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -161,8 +162,8 @@ pub(crate) fn collect(input: &PlanInput, search: &Search) -> Result<Vec<AssetSou
     let mut found: BTreeMap<Vec<u8>, AssetSource> = BTreeMap::new();
     let mut problems: Vec<Noted> = Vec::new();
     for (i, spec) in plan.assets.iter().enumerate() {
-        if crate::carried::is_bundled(&spec.name) {
-            // They lie in one archive with what they import.
+        if carried::is_bundled(&spec.name) || carried::is_action(&spec.name) {
+            // They lie in one archive with what they import, or stay on the controller.
             continue;
         }
         match declared(spec, search) {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
-use rustle_formats::plan::{AssetSpec, Carried, ExecutionPlan, PYTHON_BUNDLE};
+use rustle_formats::plan::{AssetSpec, Carried, ExecutionPlan, PYTHON_BUNDLE, Way};
 use rustle_modules::{Bundle, Language, Places};
 use rustle_packer::AssetSource;
 use rustle_planner::ModuleFiles;
@@ -54,7 +54,10 @@ pub(crate) fn declare(
     plan: &mut ExecutionPlan,
     modules: &IndexMap<String, ModuleFiles>,
     wanted: PythonModules,
+    surroundings: &Surroundings,
 ) -> Result<Refusals, Failure> {
+    let search = surroundings.config.environment().get("PATH");
+    let has_ansible = installation(search).package.is_some();
     let mut refused = Refusals::new();
     for (name, files) in modules {
         let own = is_flow(name) || find(name).is_some();
@@ -62,15 +65,29 @@ pub(crate) fn declare(
         if own && !files.in_library && !preferred {
             continue;
         }
-        let Some(path) = &files.module else {
-            if let (Some(action), false) = (&files.action, own) {
-                refused.insert(name.clone(), action_only(name, action));
+        if let (Some(action), false) = (&files.action, own) {
+            if !has_ansible {
+                refused.insert(name.clone(), without_ansible(name, action));
+                continue;
             }
+            // Its part on the controller starts what runs on the target, if there is anything.
+            plan.assets.push(AssetSpec {
+                name: Carried {
+                    name,
+                    way: Way::Action,
+                }
+                .asset(),
+                source: Some(action.to_string_lossy().into_owned()),
+                ..AssetSpec::default()
+            });
+            continue;
+        }
+        let Some(path) = &files.module else {
             continue;
         };
         let content = std::fs::read(path).map_err(Failure::io("read", path))?;
         let language = Language::of(&content);
-        match refusal(name, files, language, wanted) {
+        match refusal(name, language, wanted) {
             Some(_) if own && !files.in_library => {}
             Some(why) => {
                 refused.insert(name.clone(), why);
@@ -94,29 +111,24 @@ pub(crate) fn is_flow(name: &str) -> bool {
     matches!(short, "meta" | "include_tasks" | "include_role" | "include")
 }
 
-fn action_only(name: &str, action: &Path) -> (String, Option<String>) {
+fn without_ansible(name: &str, action: &Path) -> (String, Option<String>) {
     let why = format!(
-        "the module `{name}` is an action plugin, which runs on the controller: {}",
+        "the module `{name}` is an action plugin in Python ({}), and there is no ansible-core to run it",
         action.display()
     );
-    (why, None)
+    (
+        why,
+        Some("install ansible-core, so that ansible-playbook is in PATH".to_owned()),
+    )
 }
 
 fn refusal(
     name: &str,
-    files: &ModuleFiles,
     language: Language,
     wanted: PythonModules,
 ) -> Option<(String, Option<String>)> {
     if language == Language::PowerShell {
         let why = format!("the module `{name}` is for Windows, which rustle does not manage");
-        return Some((why, None));
-    }
-    if let Some(action) = &files.action {
-        let why = format!(
-            "the module `{name}` has a part that runs on the controller: {}",
-            action.display()
-        );
         return Some((why, None));
     }
     if language == Language::Python && wanted == PythonModules::Never {
@@ -142,13 +154,18 @@ fn asset(name: &str, files: &ModuleFiles, language: Language) -> String {
         )),
         _ => Some(format!("ansible.legacy.{short}")),
     };
-    let import = import.as_deref();
-    Carried { name, import }.asset()
+    let way = import.as_deref().map_or(Way::File, Way::Python);
+    Carried { name, way }.asset()
 }
 
 /// Whether an asset of this name is in the archive of Python modules.
 pub(crate) fn is_bundled(asset: &str) -> bool {
-    Carried::of_asset(asset).is_some_and(|module| module.import.is_some())
+    Carried::of_asset(asset).is_some_and(|module| matches!(module.way, Way::Python(_)))
+}
+
+/// Whether an asset of this name only names what stays on the controller.
+pub(crate) fn is_action(asset: &str) -> bool {
+    Carried::of_asset(asset).is_some_and(|module| module.way == Way::Action)
 }
 
 /// The contents of all modules that a plan declares.
@@ -161,7 +178,8 @@ pub(crate) fn sources(
 ) -> Result<Vec<AssetSource>, Failure> {
     let mut out = Vec::new();
     for spec in plan.assets.iter().filter(|s| !is_bundled(&s.name)) {
-        if let (Some(_), Some(path)) = (Carried::of_asset(&spec.name), &spec.source) {
+        let module = Carried::of_asset(&spec.name).filter(|m| m.way == Way::File);
+        if let (Some(_), Some(path)) = (module, &spec.source) {
             out.push(AssetSource::path(spec.name.as_str(), path));
         }
     }
@@ -191,7 +209,7 @@ pub(crate) fn bundle(
     let mut bundle = Bundle::new(&places).map_err(|e| refuse(e.to_string()))?;
     for spec in bundled {
         let module = Carried::of_asset(&spec.name);
-        if let (Some(import), Some(path)) = (module.and_then(|m| m.import), &spec.source) {
+        if let (Some(Way::Python(import)), Some(path)) = (module.map(|m| m.way), &spec.source) {
             let added = bundle.add(import, Path::new(path));
             added.map_err(|e| refuse(e.to_string()))?;
         }

@@ -265,7 +265,12 @@ pub(crate) fn planned(
         modules,
         ..
     } = planned;
-    let refusals = carried::declare(&mut plan, &modules, options.python.python_modules)?;
+    let refusals = carried::declare(
+        &mut plan,
+        &modules,
+        options.python.python_modules,
+        surroundings,
+    )?;
     for play in &mut plan.plays {
         // A play without hosts has a name that no host has.
         play.hosts.retain(|host| plan.hosts.contains_key(host));

@@ -17,6 +17,7 @@ mod url;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
+use rustle_formats::Map;
 use rustle_playbook::config::Config;
 use rustle_playbook::vault::{Vault, is_encrypted};
 use rustle_runtime::engine::Controller;
@@ -144,6 +145,12 @@ impl Controller for OnController<'_> {
             },
         };
         found.map(Some)
+    }
+
+    fn action(&self, told: &Map) -> Result<Map, String> {
+        let python = self.python.as_ref();
+        let python = python.ok_or("nothing was found that runs Python")?;
+        python.borrow_mut().action(told)
     }
 
     fn decrypt(&self, ciphertext: &str) -> Result<Zeroizing<String>, String> {

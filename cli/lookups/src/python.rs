@@ -7,13 +7,18 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use rustle_formats::Map;
 use rustle_playbook::config::Config;
 use rustle_template::{Args, Error, LookupCall, Value};
 use serde_json::{Value as Json, json};
 
 use crate::failed;
 
-const HELPER: &str = include_str!("helper.py");
+const HELPER: &str = concat!(
+    include_str!("helper.py"),
+    include_str!("actions.py"),
+    include_str!("serve.py")
+);
 
 /// The longest answer in bytes.
 const MAX_ANSWER: u64 = 256 << 20;
@@ -198,6 +203,17 @@ impl Python {
         let what = kind.name();
         self.ask(&question)
             .map_err(|why| failed(format!("The {what} plugin '{name}' failed: {why}")))
+    }
+
+    /// Runs an action plugin for this machine, and gives its result.
+    pub(crate) fn action(&mut self, told: &Map) -> Result<Map, String> {
+        let cannot = |e: serde_json::Error| format!("a value cannot be given to Python: {e}");
+        let mut question = serde_json::to_value(told).map_err(cannot)?;
+        question["op"] = "action".into();
+        match self.ask(&question)? {
+            Some(result) => serde_json::from_value(result).map_err(|e| e.to_string()),
+            None => Err("there is no such action plugin".to_owned()),
+        }
     }
 
     pub(crate) fn lookup(

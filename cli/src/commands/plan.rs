@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
-use rustle_formats::plan::{Carried, StaticFile, carried};
+use rustle_formats::plan::{StaticFile, Way, carried};
 use rustle_planner::decide::{
     Counts, Decision, Deploying, Knowledge, Module, Strategy, Verdict, decide, deploy, explain,
     target_of,
@@ -230,12 +230,16 @@ pub(super) fn judge(made: &mut Made) -> Judged {
             })
             .collect()
     };
-    let ways: HashMap<&str, &'static str> = carried(plan).map(|m| (m.name, way(m))).collect();
+    let ways: HashMap<&str, Way<'_>> = carried(plan).map(|m| (m.name, m.way)).collect();
     let (refused, warnings) = refused(made, &input);
     let warnings = checks::diagnostics(&input, warnings.into_iter().map(Into::into).collect());
     let knowledge = Knowledge {
         module: &|name| match ways.get(name) {
-            Some(how) => Module::Carried(how),
+            Some(Way::Action) => {
+                Module::Controller("its work is done by an action plugin there".to_owned())
+            }
+            Some(Way::Python(_)) => Module::Carried("by its Python"),
+            Some(Way::File) => Module::Carried("by a program or script of its own"),
             None => module(name),
         },
         controller_lookups: CONTROLLER_LOOKUPS,
@@ -315,14 +319,6 @@ fn refused(made: &Made, input: &PlanInput) -> (HashMap<String, Refusal>, Vec<Pro
         }
     }
     (out, warnings)
-}
-
-/// How a module that comes with the plan is run.
-fn way(module: Carried<'_>) -> &'static str {
-    match module.import {
-        Some(_) => "by its Python",
-        None => "by a program or script of its own",
-    }
 }
 
 /// What the runtime has of a module.

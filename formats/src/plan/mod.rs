@@ -24,7 +24,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 pub use asset_name::{asset_candidates, asset_name};
-pub use carried::{Carried, PYTHON_BUNDLE, carried};
+pub use carried::{Carried, PYTHON_BUNDLE, Way, carried};
 pub use conditions::Conditions;
 pub use deployment::{BinaryDeployment, EmbeddedData, StaticFile};
 pub use role::{MAIN, RolePlan, RoleUse};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rustle_formats::plan::{ExecutionPlan, carried};
+use rustle_formats::plan::{ExecutionPlan, Way, carried};
 use rustle_packer::{AssetFrom, AssetSource, Flavour};
 use rustle_runtime::flavour::Needs;
 
@@ -54,7 +54,7 @@ pub(super) fn name(
 ) -> Option<&'static str> {
     // What cannot be written as JSON cannot be packed either, and is refused there.
     let _ = serde_json::to_writer(Words(&mut needs), plan);
-    if carried(plan).next().is_some() {
+    if carried(plan).any(|module| module.way != Way::Action) {
         return Some("modules in other languages");
     }
     for asset in assets.iter().filter(|a| is_read_by_engine(&a.name)) {

@@ -184,7 +184,12 @@ impl Pack {
         })
         .map_err(refuse)?;
         surroundings.say(console, &warnings);
-        let refusals = carried::declare(&mut plan, &modules, options.python.python_modules)?;
+        let refusals = carried::declare(
+            &mut plan,
+            &modules,
+            options.python.python_modules,
+            &surroundings,
+        )?;
         let bundle = carried::bundle(&plan, &surroundings)?;
         let folder = match self.plan.parent() {
             Some(folder) if folder != Path::new("") => folder.to_owned(),

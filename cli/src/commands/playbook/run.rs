@@ -146,7 +146,12 @@ impl PlaybookCommand {
             ..
         } = planned;
         self.fact_cache(parts, &mut roster, console);
-        let refusals = carried::declare(&mut plan, &modules, self.running.python.python_modules)?;
+        let refusals = carried::declare(
+            &mut plan,
+            &modules,
+            self.running.python.python_modules,
+            parts.surroundings,
+        )?;
         for play in &mut plan.plays {
             let wants = &self.running;
             if wants.become_ && play.become_.is_none() {

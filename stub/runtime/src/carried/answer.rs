@@ -14,8 +14,7 @@ pub(super) fn read(done: &Done, wanted: bool) -> ModuleResult {
         None => return Err(unreadable(done, "No start of json char found")),
     };
     let mut map: Map = serde_json::from_str(json).map_err(|e| unreadable(done, &e.to_string()))?;
-    let mut outcome = outcome(&mut map);
-    outcome.diff = outcome.diff.filter(|_| wanted);
+    let mut outcome = of_map(&mut map, wanted);
     if !junk.is_empty() {
         outcome.warnings.push(format!(
             "Module invocation had junk after the JSON data: {junk}"
@@ -59,8 +58,8 @@ fn unreadable(done: &Done, why: &str) -> Failure {
         .with("rc", i64::from(done.rc))
 }
 
-/// A module's own result, without what is only meant for its starter.
-fn outcome(map: &mut Map) -> Outcome {
+/// A module's own result, its difference where that is `wanted`, without what is only meant for its starter.
+pub(super) fn of_map(map: &mut Map, wanted: bool) -> Outcome {
     let mut out = Outcome::ok();
     // What it was given is the caller's to show; a traceback is shown by nobody.
     for told in ["invocation", "exception"] {
@@ -83,7 +82,7 @@ fn outcome(map: &mut Map) -> Outcome {
     {
         out.msg = Some(text);
     }
-    out.diff = map.shift_remove("diff");
+    out.diff = map.shift_remove("diff").filter(|_| wanted);
     if let Some(Value::Map(_)) = map.get("ansible_facts")
         && let Some(Value::Map(facts)) = map.shift_remove("ansible_facts")
     {

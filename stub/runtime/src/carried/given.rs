@@ -44,7 +44,7 @@ pub(super) fn all(name: &str, args: &Map, folder: &Path, ctx: &Context<'_>) -> M
 }
 
 /// A value without the marks that only this program knows.
-fn plain(value: &Value) -> Value {
+pub(super) fn plain(value: &Value) -> Value {
     match value {
         Value::Unsafe(text) => Value::Str(text.clone()),
         Value::List(list) => Value::List(list.iter().map(plain).collect()),

@@ -2,8 +2,9 @@
 //! module of the same name that this program has: whoever packed it chose so.
 //!
 //! `file` runs one that is a file by itself, `python` one that is imported from the plan's archive, `given` says what each
-//! is given besides its arguments, `interpreter` what runs it, `answer` reads what it printed.
+//! is given besides its arguments, `action` asks the controller for its part, `interpreter` what runs it, `answer` reads what it printed.
 
+pub(crate) mod action;
 mod answer;
 mod file;
 mod given;
@@ -13,12 +14,12 @@ mod python;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use rustle_formats::plan::{ExecutionPlan, carried};
+use rustle_formats::plan::{Carried, ExecutionPlan, Way, carried};
 
 use crate::args::Args;
 use crate::context::Context;
 use crate::modules::Module;
-use crate::outcome::ModuleResult;
+use crate::outcome::{Failure, ModuleResult};
 use crate::spec::{Place, Reach, Spec, Support};
 
 /// The modules that came with a plan, by the names that its tasks have for them.
@@ -28,13 +29,14 @@ pub(crate) struct CarriedModules(HashMap<String, &'static Foreign>);
 impl CarriedModules {
     /// Those of a plan.
     pub(crate) fn of(plan: &ExecutionPlan) -> CarriedModules {
-        let found = carried(plan).map(|module| {
-            (
-                module.name.to_owned(),
-                foreign(&module.asset(), module.name, module.import),
-            )
-        });
+        let found = carried(plan).map(|module| (module.name.to_owned(), foreign(module)));
         CarriedModules(found.collect())
+    }
+
+    /// Whether the controller runs the one of this name.
+    pub(crate) fn is_action(&self, name: &str) -> bool {
+        let found = self.0.get(name);
+        found.is_some_and(|module| matches!(module.way, Started::Action))
     }
 
     /// One of them.
@@ -50,20 +52,37 @@ struct Foreign {
     spec: &'static Spec,
     /// The asset that has it.
     asset: String,
-    /// The name to import it by, where Python does.
-    import: Option<String>,
+    way: Started,
+}
+
+/// How it is started.
+enum Started {
+    File,
+    /// By the name that Python imports it by.
+    Python(String),
+    /// By the controller.
+    Action,
 }
 
 /// The declaration of a module that came with a plan. It is the same for every plan, and there are as many as names: each
 /// is made once and kept as long as the program runs, as those of its own modules are.
-fn foreign(asset: &str, name: &str, import: Option<&str>) -> &'static Foreign {
+fn foreign(carried: Carried<'_>) -> &'static Foreign {
     static KNOWN: Mutex<Option<HashMap<String, &'static Foreign>>> = Mutex::new(None);
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let known = known.get_or_insert_default();
-    if let Some(module) = known.get(asset) {
+    let asset = carried.asset();
+    if let Some(module) = known.get(&asset) {
         return module;
     }
-    let in_library = import.is_none_or(|i| i.starts_with("ansible.legacy."));
+    let name = carried.name;
+    let (way, in_library) = match carried.way {
+        Way::File => (Started::File, true),
+        Way::Python(import) => (
+            Started::Python(import.to_owned()),
+            import.starts_with("ansible.legacy."),
+        ),
+        Way::Action => (Started::Action, false),
+    };
     let (collection, short) = match name.rsplit_once('.') {
         Some(parts) => parts,
         None if in_library => ("ansible.legacy", name),
@@ -81,12 +100,15 @@ fn foreign(asset: &str, name: &str, import: Option<&str>) -> &'static Foreign {
             check: Support::Full,
             diff: Support::Full,
             reach: Reach::Outside,
-            place: Place::Target,
+            place: match way {
+                Started::Action => Place::Engine,
+                _ => Place::Target,
+            },
         })),
-        asset: asset.to_owned(),
-        import: import.map(str::to_owned),
+        asset: asset.clone(),
+        way,
     }));
-    known.insert(asset.to_owned(), module);
+    known.insert(asset, module);
     module
 }
 
@@ -96,9 +118,12 @@ impl Module for Foreign {
     }
 
     fn run(&self, args: &Args, ctx: &Context<'_>) -> ModuleResult {
-        match &self.import {
-            Some(import) => python::run(self.spec.name, import, args.values(), ctx),
-            None => file::run(self.spec.name, &self.asset, args.values(), ctx),
+        match &self.way {
+            Started::Python(import) => python::run(self.spec.name, import, args.values(), ctx),
+            Started::File => file::run(self.spec.name, &self.asset, args.values(), ctx),
+            Started::Action => Err(Failure::new(
+                "only the engine can ask the controller for its part",
+            )),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What an artifact cannot do by itself: there is no controller, and there are no other hosts.
 
+use std::collections::HashSet;
+
 use rustle_formats::Value;
 use rustle_formats::order;
-use rustle_formats::plan::ExecutionPlan;
+use rustle_formats::plan::{ExecutionPlan, Way, carried};
 
 use super::places::Tree;
 use super::{Placed, Problem};
@@ -41,11 +43,22 @@ pub fn reason(module: &str) -> Option<&'static str> {
 
 /// Looks for tasks that need the controller or another host.
 pub(super) fn check(plan: &ExecutionPlan, tree: &Tree<'_>, out: &mut Vec<Problem>) {
+    let actions: HashSet<&str> = carried(plan)
+        .filter(|module| module.way == Way::Action)
+        .map(|module| module.name)
+        .collect();
     let mut groups = None;
     let mut by_play: Vec<Option<Vec<String>>> = vec![None; plan.plays.len()];
     for placed in &tree.tasks {
         check_prompt(placed, out);
         check_module(placed, out);
+        if actions.contains(placed.task.module.as_str()) {
+            let message = format!(
+                "an artifact cannot run the module `{}`: it has a part that runs on the controller",
+                placed.task.module
+            );
+            out.push(Problem::of(placed, "/module", message));
+        }
         let task = placed.task;
         if task.delegate_to.is_none() && task.run_once.is_none() && placed.blocks.is_empty() {
             continue;

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use rustle_formats::Map;
 use rustle_template::{Error, LookupCall, Plugins, Value};
 
 /// The controller of a run.
@@ -18,6 +19,16 @@ pub trait Controller: Plugins {
         call: &LookupCall<'_>,
         folders: &[PathBuf],
     ) -> Result<Option<Vec<Value>>, Error>;
+
+    /// Runs the part of a module that is an action plugin in Python: `told` has its `name`, `args`, `variables` and how
+    /// the task is run. Default: there is nobody who could, as in the session of a host, which must not be able to start
+    /// anything on the controller.
+    ///
+    /// # Errors
+    /// A sentence: why it was not run.
+    fn action(&self, _told: &Map) -> Result<Map, String> {
+        Err("it works only where the run has one host, which is this machine".to_owned())
+    }
 
     /// The plain text of what is encrypted as ansible-vault does.
     ///

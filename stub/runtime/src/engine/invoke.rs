@@ -257,6 +257,16 @@ fn identity(call: &Call<'_, '_, '_>, escalate: &Escalate) -> Result<Option<Ident
 }
 
 fn run(call: &Call<'_, '_, '_>, ready: &Ready<'_>) -> Result<Map, Abort> {
+    #[cfg(feature = "full")]
+    if call
+        .play
+        .run
+        .store
+        .carried
+        .is_action(&call.frame.task.module)
+    {
+        return Ok(result::of_module(crate::carried::action::run(call)));
+    }
     let spec = ready.module.spec();
     if call.keywords.check && spec.check == Support::None {
         let outcome = Outcome {

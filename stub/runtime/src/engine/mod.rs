@@ -42,6 +42,8 @@ pub use driver::{Action, Driver, Machine, READ_CHUNK, Reply, Request};
 pub(crate) use frame::Frame;
 pub use hosts::choose_host;
 pub(crate) use includes::{included_files, is_include};
+#[cfg(feature = "full")]
+pub(crate) use invoke::Call;
 pub(crate) use keywords::Escalate;
 pub(crate) use level::Level;
 pub use list::{ListedTask, list_tasks};

@@ -24,7 +24,7 @@ pub(crate) struct Store<'r> {
     pub options: &'r Options,
     pub driver: &'r dyn Driver,
     #[cfg(feature = "full")]
-    carried: crate::carried::CarriedModules,
+    pub(crate) carried: crate::carried::CarriedModules,
     pub groups: RefCell<Groups>,
     pub inventory: RefCell<Map>,
     pub extra: Map,
