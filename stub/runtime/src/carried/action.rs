@@ -32,7 +32,7 @@ pub(crate) fn run(call: &Call<'_, '_, '_>) -> ModuleResult {
     let mut told = Map::new();
     let mut put = |key: &str, value: Value| told.insert(key.into(), value);
     put("name", name.as_str().into());
-    put("task", call.frame.written_name().as_str().into());
+    put("task", (&*call.frame.written_name()).into());
     put("host", store.host.into());
     put("args", super::given::plain(&Value::Map(call.args.clone())));
     put("check", call.keywords.check.into());
