@@ -64,6 +64,14 @@ fn main() -> ExitCode {
         return password_for_ssh(socket.as_ref());
     }
     let arguments = arguments(std::env::args_os().collect());
+    // A run that becomes another user starts this program so; it is no command for people.
+    if let [_, option] = arguments.as_slice()
+        && option == rustle_runtime::WORKER
+    {
+        return this_machine::worker();
+    }
+    // SAFETY: no thread was started yet.
+    unsafe { commands::take_passwords_from_environment() };
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(e) => {

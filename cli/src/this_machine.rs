@@ -1,6 +1,9 @@
 //! The facts of this machine, and what an inventory says of others.
 
 use std::cell::RefCell;
+use std::process::ExitCode;
+
+use indexmap::IndexMap;
 
 use rustle_controller::local::{DiskFiles, LocalRun};
 use rustle_formats::event::{Event, EventKind};
@@ -9,6 +12,7 @@ use rustle_formats::plan::{
 };
 use rustle_formats::{Map, Value};
 use rustle_planner::documents::ArchitectureFacts;
+use rustle_runtime::Worker;
 use rustle_runtime::engine::{Machine, Options};
 
 use crate::exit::Exit;
@@ -55,13 +59,12 @@ pub(crate) fn facts(subsets: &[String]) -> Result<Map, Failure> {
         controller: None,
         secrets: Default::default(),
         machine: Machine {
-            env: std::env::vars_os()
-                .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
-                .collect(),
+            env: environment(),
             cwd: std::env::current_dir().unwrap_or_default(),
             work_dir: work.path().to_owned(),
             async_dir: None,
             program: std::env::current_exe().ok(),
+            image: None,
         },
         others: &|_| Map::new(),
         emit: &|event: &Event| {
@@ -70,6 +73,7 @@ pub(crate) fn facts(subsets: &[String]) -> Result<Map, Failure> {
             }
         },
         cancelled: &|| false,
+        confirm: &|_| rustle_runtime::engine::Confirm::Yes,
     }
     .run();
     let result = told.into_inner();
@@ -84,6 +88,32 @@ pub(crate) fn facts(subsets: &[String]) -> Result<Map, Failure> {
             Err(failed(format!(
                 "the facts of this machine cannot be gathered: {message}"
             )))
+        }
+    }
+}
+
+/// The environment of this process, as far as it is text.
+fn environment() -> IndexMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+        .collect()
+}
+
+/// Serves a run that became this user, see [`Worker`].
+pub(crate) fn worker() -> ExitCode {
+    // What it is told may be secret. What the system refuses is no reason not to work.
+    let _ = rustle_runtime::hardening::harden();
+    let folder = tempfile::Builder::new().prefix(".rustle-run-").tempdir();
+    match folder {
+        Ok(folder) => Worker {
+            env: environment(),
+            work_dir: folder.path(),
+        }
+        .serve()
+        .into(),
+        Err(e) => {
+            eprintln!("no folder for temporary files: {e}");
+            Exit::Machine.into()
         }
     }
 }

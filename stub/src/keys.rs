@@ -128,6 +128,26 @@ fn secret_text(path: &Path, option: &str) -> Result<Zeroizing<String>, Failure> 
     }
 }
 
+/// The password for becoming another user, if the command line gives one.
+///
+/// # Errors
+/// Where its file cannot be read, or there is nobody to ask.
+pub(crate) fn become_password(command: &Command) -> Result<Option<Zeroizing<String>>, Failure> {
+    if let Some(path) = &command.become_password_file {
+        let text = secret_text(path, "--become-password-file")?;
+        return Ok(Some(Zeroizing::new(text.trim().to_owned())));
+    }
+    if !command.ask_become_pass {
+        return Ok(None);
+    }
+    let failed = |e: &str| Failure::new(exit::USAGE, format!("--ask-become-pass: {e}"));
+    let typed =
+        terminal::ask_passphrase("BECOME password: ").map_err(|e| failed(&e.to_string()))?;
+    let typed = typed.ok_or_else(|| failed("there is no terminal"))?;
+    let text = std::str::from_utf8(&typed).map_err(|_| failed("not text"))?;
+    Ok(Some(Zeroizing::new(text.to_owned())))
+}
+
 /// An open overlay, if there is one, and the host that it is for.
 pub(crate) type Opened = (Option<OpenOverlay<'static>>, Option<String>);
 

@@ -52,6 +52,12 @@ pub fn main() -> u8 {
     {
         return session::main(Path::new(folder));
     }
+    // So does a run that becomes another user; it has a payload, and this process needs none.
+    if let [option] = args.as_slice()
+        && option == rustle_runtime::WORKER
+    {
+        return run::worker();
+    }
     let outcome = Command::parse(args).and_then(|command| {
         act(
             &command,

@@ -13,7 +13,7 @@ use crate::journal::Journal;
 use crate::places::Surroundings;
 use crate::run::{Outside, Ready, new_run_id, now_ms};
 use crate::sinks::Sinks;
-use crate::{lock, signals};
+use crate::{keys, lock, signals};
 
 /// Nobody but the sinks.
 struct Alone {
@@ -65,7 +65,8 @@ fn stopped_by(exit_code: u8) -> Option<(&'static str, u8)> {
 ///
 /// # Errors
 /// Where the run cannot begin.
-pub(crate) fn run(ready: Ready, command: &Command) -> Result<u8, Failure> {
+pub(crate) fn run(mut ready: Ready, command: &Command) -> Result<u8, Failure> {
+    ready.take_password(keys::become_password(command)?);
     let surroundings = Surroundings::of_process();
     let run_id = new_run_id()?;
     let _lock = lock::take(

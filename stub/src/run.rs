@@ -3,6 +3,7 @@
 //! What is outside of it (who watches, who can be asked, when to stop) comes through [`Outside`], so that a run by hand and
 //! a run in a session are the same code.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -16,6 +17,7 @@ use rustle_runtime::assets::Assets;
 use rustle_runtime::engine::{
     self, Asked, Controller, Driver, Machine, Options, Reply, Request, RunSummary, Runner,
 };
+use rustle_runtime::{BECOME_PASSWORD, Worker};
 use zeroize::Zeroizing;
 
 use crate::command::Command;
@@ -110,6 +112,12 @@ impl Ready {
         })
     }
 
+    /// Takes the password for becoming another user, if there is one.
+    pub(crate) fn take_password(&mut self, password: Option<Zeroizing<String>>) {
+        let named = password.map(|password| (BECOME_PASSWORD.to_owned(), password));
+        self.secrets.extend(named);
+    }
+
     /// Where this program lies, if it can be known.
     pub(crate) fn program(&self) -> Option<&Path> {
         self.program.as_deref()
@@ -166,9 +174,27 @@ impl Ready {
                 work_dir: work.path().to_owned(),
                 async_dir: None,
                 program: self.program.clone(),
+                image: Some(self.files.container().slot().payload_offset),
             },
         };
         Ok(Runner::new(&self.plan, &self.host, options, &driver).run())
+    }
+}
+
+/// Serves a run that became this user: gives the exit code.
+pub(crate) fn worker() -> u8 {
+    let place =
+        new_run_id().and_then(|id| WorkDir::create(&Surroundings::of_process(), None, &id, true));
+    match place {
+        Ok(work) => Worker {
+            env: environment(),
+            work_dir: work.path(),
+        }
+        .serve(),
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "{}", failure.message);
+            failure.code
+        }
     }
 }
 
@@ -189,6 +215,8 @@ pub(crate) fn options(command: &Command, ready: &Ready, run_id: &str) -> Options
         timeout: command.timeout.map(Duration::from_secs),
         task_timeout: None,
         forks: None,
+        step: false,
+        become_same: false,
         attended: false,
         unreachable: None,
         run_id: run_id.to_owned(),

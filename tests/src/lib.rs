@@ -3,6 +3,7 @@
 mod kill;
 mod moments;
 mod mounts;
+mod people;
 mod sshd;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::process::{Command, Output};
 pub use kill::{how_many_kills, kill_after};
 pub use moments::Moments;
 pub use mounts::{Tmpfs, own_mounts};
+pub use people::People;
 pub use sshd::{Login, PASSWORD, Sshd, USER};
 
 /// The `rustle` program that `cargo build` made, beside this test's own program.

@@ -21,6 +21,8 @@ mod template;
 mod vault;
 mod verify;
 
+pub(crate) use playbook::passwords::take_from_environment as take_passwords_from_environment;
+
 use std::process::ExitCode;
 
 use clap::Subcommand;

@@ -2,13 +2,16 @@
 
 mod causes;
 pub(crate) mod connection;
+pub(crate) mod passwords;
 pub(super) mod plugins;
 mod prompts;
 mod roster;
 pub(crate) mod run;
 mod settings;
 mod several;
+mod step;
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +19,7 @@ use std::path::{Path, PathBuf};
 use rustle_playbook::Problem;
 use rustle_playbook::play::{Reader, Selection, listing, outline};
 
+use self::passwords::Passwords;
 use super::run::ad_hoc::{self, AdHoc};
 use crate::console::{Console, print};
 use crate::disk::Disk;
@@ -58,6 +62,9 @@ pub(crate) struct PlaybookCommand {
     connection: connection::ConnectionOptions,
     #[command(flatten)]
     vault: VaultOptions,
+    /// What was asked for, or lay in files.
+    #[arg(skip)]
+    passwords: OnceCell<Passwords>,
     /// The one task of `rustle run`, which stands for a playbook.
     #[arg(skip)]
     ad_hoc: Option<AdHoc>,
@@ -124,7 +131,10 @@ impl PlaybookCommand {
         options
             .module_path
             .splice(0..0, self.connection.module_path());
-        self.connection.take_passwords()?;
+        let wanted = self.connection.passwords(&surroundings.config);
+        let passwords = wanted.get(&surroundings.config, self.running.become_method.as_deref())?;
+        // Nobody has set them before.
+        let _ = self.passwords.set(passwords);
         let reader = Reader::new(sources, &disk, &options);
         self.all_there(&reader)?;
         for path in &self.playbooks {

@@ -170,10 +170,12 @@ impl Template {
                 work_dir: target.with_file_name("work"),
                 async_dir: None,
                 program: std::env::current_exe().ok(),
+                image: None,
             },
             others: &|_| Map::new(),
             emit: &|event| note(event, &trouble),
             cancelled: &|| false,
+            confirm: &|_| rustle_runtime::engine::Confirm::Yes,
         }
         .run();
         match trouble.into_inner() {

@@ -124,6 +124,8 @@ pub struct Start {
     pub timeout: Option<u64>,
     /// Keys that open the sealed secrets. They stay in memory.
     pub keys: Vec<Key>,
+    /// The password for becoming another user, as [`Key::Passphrase`]. It stays in memory.
+    pub become_password: Option<Key>,
     /// Seconds to wait for another run on the machine to end; 0: do not wait.
     pub wait_lock: u64,
     /// Whether the controller answers for files, secrets and the other hosts of the run. It then keeps the events too: the

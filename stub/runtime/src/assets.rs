@@ -38,6 +38,7 @@ pub struct AssetEntry {
 
 /// Where a file lies on the machine that the plan comes from, as the variables `template_…` tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "full", derive(Serialize, Deserialize))]
 pub struct Origin {
     /// Its absolute path.
     pub path: String,

@@ -63,6 +63,11 @@ pub(crate) fn write_finished(file: &Path, result: &Map) -> io::Result<()> {
     write(file, &map)
 }
 
+/// Why a job is not under way.
+pub(crate) fn unstarted(e: &io::Error) -> String {
+    format!("cannot start the task in the background: {e}")
+}
+
 /// Replaces the file at once: a reader sees the old state or the new.
 fn write(file: &Path, map: &Map) -> io::Result<()> {
     let text = serde_json::to_vec(map).map_err(io::Error::other)?;

@@ -35,5 +35,6 @@ pub mod timing;
 mod trial;
 mod vars;
 
+pub use r#become::{BECOME_PASSWORD, WORKER, Worker};
 pub use http::{Fetch, fetch, machine_trust};
 pub use this_machine::this_machine;

@@ -65,6 +65,7 @@ impl PyRegex {
             .map_err(|e| format!("the regular expression cannot be matched: {e}"))
     }
 
+    #[cfg(feature = "full")]
     /// All matches, as ranges of bytes.
     ///
     /// # Errors
@@ -101,6 +102,7 @@ impl PyRegex {
         Ok((out, count))
     }
 
+    #[cfg(feature = "full")]
     /// Visits the matches as Python's `sub` does: an empty one may follow a longer one directly.
     fn each<'t>(
         &self,

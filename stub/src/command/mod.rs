@@ -80,6 +80,10 @@ pub(crate) struct Command {
     pub identities: Vec<PathBuf>,
     /// A file with a passphrase.
     pub passphrase_file: Option<PathBuf>,
+    /// Whether to ask for the password for becoming another user.
+    pub ask_become_pass: bool,
+    /// A file with that password.
+    pub become_password_file: Option<PathBuf>,
     /// A host's overlay.
     pub overlay: Option<PathBuf>,
     /// The sidecar.
@@ -206,6 +210,8 @@ impl Command {
             Id::ForceHandlers => self.force_handlers = true,
             Id::Timeout => self.timeout = Some(seconds(opt, &value)?),
             Id::Host => self.host = Some(text(opt, &value)?),
+            Id::AskBecomePass => self.ask_become_pass = true,
+            Id::BecomePasswordFile => self.become_password_file = path(),
             Id::CheckFirst => self.check_first = true,
             Id::WaitLock => self.wait_lock = seconds(opt, &value)?,
             Id::KeyFile => self.key_files.push(value.into()),

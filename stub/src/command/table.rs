@@ -12,6 +12,8 @@ pub(super) enum Id {
     ForceHandlers,
     Timeout,
     Host,
+    AskBecomePass,
+    BecomePasswordFile,
     ListTasks,
     ListTags,
     Inspect,
@@ -191,6 +193,22 @@ pub(super) const OPTIONS: &[Opt] = &[
         "NAME",
         RUN,
         "The host of the plan that this machine is.",
+    ),
+    short(
+        flag(
+            Id::AskBecomePass,
+            "ask-become-pass",
+            RUN,
+            "Ask for the password for becoming another user.",
+        ),
+        'K',
+    ),
+    with(
+        Id::BecomePasswordFile,
+        "become-password-file",
+        "FILE",
+        RUN,
+        "A file with that password.",
     ),
     flag(
         Id::CheckFirst,

@@ -10,9 +10,10 @@ use rustle_formats::Value;
 use rustle_formats::artifact::Container;
 use rustle_formats::event::{Event, EventKind};
 use rustle_formats::seal::KeySource;
-use rustle_formats::session::{Start, Up, encode_frame};
+use rustle_formats::session::{Key, Start, Up, encode_frame};
 use rustle_runtime::engine::{Reply, Request};
 use rustle_runtime::report::ReportBuilder;
+use zeroize::Zeroizing;
 
 use super::link::Link;
 use super::{Ended, Myself, Ready as Arrived, serve};
@@ -62,7 +63,7 @@ fn run(folder: &Path, arrived: Arrived, link: &Link) -> Result<(u8, String), Fai
     payload.attach_sidecar(arrived.sidecar.as_deref())?;
     let command = command(&arrived.start, folder);
     let overlay = open_overlay(&payload, &arrived.start)?;
-    let ready = Ready::new(
+    let mut ready = Ready::new(
         payload,
         overlay.0,
         overlay.1.as_deref(),
@@ -70,6 +71,9 @@ fn run(folder: &Path, arrived: Arrived, link: &Link) -> Result<(u8, String), Fai
         arrived.start.attended,
     )?;
 
+    if let Some(Key::Passphrase(text)) = &arrived.start.become_password {
+        ready.take_password(Some(Zeroizing::new(text.clone())));
+    }
     if arrived.start.attended {
         let summary = ready.run(&command, &new_run_id()?, &Attended { link })?;
         return Ok((summary.exit_code, String::new()));

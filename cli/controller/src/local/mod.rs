@@ -12,7 +12,7 @@ use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::redact::Redactor;
 use rustle_runtime::assets::Assets;
 use rustle_runtime::engine::{
-    Controller, Driver, Machine, Options, Reply, Request, RunSummary, Runner,
+    Confirm, Controller, Driver, Machine, Options, Reply, Request, RunSummary, Runner,
 };
 use zeroize::Zeroizing;
 
@@ -41,6 +41,8 @@ pub struct LocalRun<'a> {
     pub emit: &'a dyn Fn(&Event),
     /// Whether the user wants to stop.
     pub cancelled: &'a dyn Fn() -> bool,
+    /// Asks the user whether to do a task, under [`Options::step`].
+    pub confirm: &'a dyn Fn(&str) -> Confirm,
 }
 
 impl LocalRun<'_> {
@@ -52,6 +54,7 @@ impl LocalRun<'_> {
             controller: self.controller,
             others: self.others,
             cancelled: self.cancelled,
+            confirm: self.confirm,
             files: self.files,
             secrets: self.secrets,
             machine: self.machine,
@@ -64,6 +67,7 @@ impl LocalRun<'_> {
 struct Local<'a> {
     emit: &'a dyn Fn(&Event),
     cancelled: &'a dyn Fn() -> bool,
+    confirm: &'a dyn Fn(&str) -> Confirm,
     controller: Option<&'a dyn Controller>,
     others: &'a dyn Fn(&str) -> Map,
     files: DiskFiles,
@@ -112,6 +116,10 @@ impl Driver for Local<'_> {
 
     fn cancelled(&self) -> bool {
         (self.cancelled)()
+    }
+
+    fn confirm(&self, task: &str) -> Confirm {
+        (self.confirm)(task)
     }
 
     fn machine(&self) -> &Machine {

@@ -1,4 +1,5 @@
-//! All settings of ansible-core, and those of its usual display and of its ssh connection that Rustle honours, from `settings.tsv`: names, where they are set, types, defaults, and whether Rustle
+//! All settings of ansible-core, and those of its usual display, of its ssh connection and of its ways to become another user that
+//! Rustle honours, from `settings.tsv`: names, where they are set, types, defaults, and whether Rustle
 //! honours them.
 
 use std::sync::LazyLock;
@@ -114,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_table_is_whole_and_sorted() {
-        assert_eq!(all().len(), 239);
+        assert_eq!(all().len(), 256);
         assert!(all().is_sorted_by(|a, b| a.name < b.name));
         let forks = find("DEFAULT_FORKS").unwrap();
         assert_eq!(forks.ini, [("defaults", "forks")]);

@@ -1,13 +1,11 @@
 //! ansible-playbook's options about connections and passwords. On this machine most have nothing to act on, as under Ansible with
 //! `connection: local`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use zeroize::Zeroizing;
+use rustle_playbook::config::Config;
 
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::terminal;
+use super::passwords::Wanted;
 
 /// How hosts are reached, and with which passwords.
 #[derive(Debug, Default, Clone, clap::Args)]
@@ -56,25 +54,18 @@ pub(crate) struct ConnectionOptions {
 }
 
 impl ConnectionOptions {
-    /// Asks for passwords and reads those in files. Nothing uses them so far: on this machine there is no connection, and who is
-    /// root becomes anybody without.
-    ///
-    /// # Errors
-    /// Where a file cannot be read.
-    pub(crate) fn take_passwords(&self) -> Result<(), Failure> {
-        if self.ask_pass {
-            terminal::ask("SSH password: ");
+    /// What is asked for, and the files with passwords: options first, then the settings.
+    pub(crate) fn passwords(&self, config: &Config) -> Wanted {
+        let file = |given: &Option<PathBuf>, name: &str| {
+            let set = config.text(name).filter(|text| !text.is_empty());
+            given.clone().or_else(|| set.map(PathBuf::from))
+        };
+        Wanted {
+            ask: self.ask_pass || config.flag("DEFAULT_ASK_PASS"),
+            ask_become: self.ask_become_pass || config.flag("DEFAULT_BECOME_ASK_PASS"),
+            file: file(&self.connection_password_file, "CONNECTION_PASSWORD_FILE"),
+            become_file: file(&self.become_password_file, "BECOME_PASSWORD_FILE"),
         }
-        if self.ask_become_pass {
-            terminal::ask(match self.ask_pass {
-                true => "BECOME password[defaults to SSH password]: ",
-                false => "BECOME password: ",
-            });
-        }
-        for file in [&self.connection_password_file, &self.become_password_file] {
-            file.as_deref().map(password_of).transpose()?;
-        }
-        Ok(())
     }
 
     /// The folders of `--module-path`.
@@ -82,35 +73,4 @@ impl ConnectionOptions {
         let parts = self.module_path.iter().flat_map(|text| text.split(':'));
         parts.filter(|part| !part.is_empty()).map(PathBuf::from)
     }
-}
-
-/// The password in a file, or what an executable prints: its first line's end is not part of it.
-fn password_of(file: &Path) -> Result<Zeroizing<String>, Failure> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let failed = |e: String| {
-        Failure::text(
-            Exit::Plan,
-            format!("the password file {} cannot be used: {e}", file.display()),
-        )
-    };
-    let meta = file.metadata().map_err(|e| failed(e.to_string()))?;
-    let text = if meta.permissions().mode() & 0o111 != 0 {
-        let path = std::path::absolute(file).map_err(|e| failed(e.to_string()))?;
-        let done = std::process::Command::new(path)
-            .output()
-            .map_err(|e| failed(e.to_string()))?;
-        if !done.status.success() {
-            return Err(failed(format!("it ended with {}", done.status)));
-        }
-        done.stdout
-    } else {
-        std::fs::read(file).map_err(|e| failed(e.to_string()))?
-    };
-    let text =
-        Zeroizing::new(String::from_utf8(text).map_err(|_| failed("it is not UTF-8".to_owned()))?);
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(failed("it is empty".to_owned()));
-    }
-    Ok(Zeroizing::new(text.to_owned()))
 }

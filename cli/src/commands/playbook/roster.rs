@@ -186,6 +186,8 @@ impl<'a> Roster<'a> {
             "ansible_ssh_pass",
         ];
         let password = self.setting(vars, &names)?.map(Zeroizing::new);
+        // A variable wins over what the user typed for all hosts.
+        let password = password.or_else(|| self.command.passwords.get()?.connection.clone());
         let checking = self.setting(
             vars,
             &["ansible_ssh_host_key_checking", "ansible_host_key_checking"],

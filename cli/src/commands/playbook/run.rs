@@ -13,6 +13,7 @@ use rustle_lookups::OnController;
 use rustle_planner::{Planned, Request, plan};
 use rustle_playbook::Problem;
 use rustle_playbook::pattern::LOCALHOST;
+use rustle_runtime::BECOME_PASSWORD;
 use rustle_runtime::check::{CheckOptions, Severity, check};
 use rustle_runtime::engine::{Machine, Options as EngineOptions};
 use rustle_runtime::report::{Stream, TextOptions, TextReporter};
@@ -62,6 +63,9 @@ pub(crate) struct RunOptions {
     /// Start with the task of this name.
     #[arg(long, value_name = "NAME")]
     pub(crate) start_at_task: Option<String>,
+    /// Ask before every task whether to do it. For one host that is this machine.
+    #[arg(long)]
+    pub(crate) step: bool,
     /// Run notified handlers even where a task failed.
     #[arg(long)]
     pub(crate) force_handlers: bool,
@@ -141,10 +145,12 @@ impl PlaybookCommand {
     ) -> Result<u8, Failure> {
         let Planned {
             mut plan,
-            secrets,
+            mut secrets,
             modules,
             ..
         } = planned;
+        let given = self.passwords.get().and_then(|p| p.becoming.clone());
+        secrets.extend(given.map(|password| (BECOME_PASSWORD.to_owned(), password)));
         self.fact_cache(parts, &mut roster, console);
         let refusals = carried::declare(
             &mut plan,
@@ -193,6 +199,13 @@ impl PlaybookCommand {
         let env = &parts.surroundings.config.environment().variables;
         let directory = parts.surroundings.config.environment().directory.clone();
         let home = parts.surroundings.config.environment().home.clone();
+        if host.is_none() && self.running.step {
+            return Err(Failure::text(
+                Exit::Options,
+                "--step asks before the tasks of one host that is this machine, and this run has others",
+            )
+            .hint("--limit HOST -c local"));
+        }
         let Some(host) = host else {
             return self.several(
                 several::Work {
@@ -231,10 +244,12 @@ impl PlaybookCommand {
                 work_dir: work.path().to_owned(),
                 async_dir: None,
                 program: std::env::current_exe().ok(),
+                image: None,
             },
             others: &|host| roster.cached_facts(host),
             emit: &emit,
             cancelled: &|| stop.load(Ordering::Relaxed),
+            confirm: &super::step::ask,
         }
         .run();
         roster.keep_facts(&host, &summary.facts);
@@ -294,6 +309,7 @@ impl PlaybookCommand {
             diff: self.running.diff,
             tags: words(&self.tags),
             skip_tags: words(&self.skip_tags),
+            step: self.running.step,
             start_at_task: self.running.start_at_task.clone(),
             verbosity: console.verbose,
             force_handlers: self.running.force_handlers,

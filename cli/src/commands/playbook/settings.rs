@@ -19,6 +19,7 @@ pub(super) fn apply(config: &Config, options: &mut Options) {
     if options.skip_tags.is_empty() {
         options.skip_tags = config.list("TAGS_SKIP");
     }
+    options.become_same = config.flag("BECOME_ALLOW_SAME_USER");
     let limit = config
         .text("TASK_TIMEOUT")
         .and_then(|text| text.parse().ok());
@@ -37,18 +38,26 @@ pub(super) fn complete(config: &Config, play: &mut PlayPlan) {
     flag(&mut play.no_log, "DEFAULT_NO_LOG");
     flag(&mut play.any_errors_fatal, "ANY_ERRORS_FATAL");
     flag(&mut play.become_, "DEFAULT_BECOME");
-    let text = |field: &mut Option<Value>, name: &str, usual: &str| {
-        let set = config
-            .text(name)
-            .filter(|text| *text != usual && !text.is_empty());
+    let text = |field: &mut Option<Value>, name: &str| {
         if field.is_none() {
+            let set = config.text(name).filter(|text| !text.is_empty());
             *field = set.map(Value::from);
         }
     };
-    text(&mut play.become_user, "DEFAULT_BECOME_USER", "root");
-    text(&mut play.become_method, "DEFAULT_BECOME_METHOD", "sudo");
-    text(&mut play.become_exe, "DEFAULT_BECOME_EXE", "");
-    text(&mut play.become_flags, "DEFAULT_BECOME_FLAGS", "");
+    if config.is_set("DEFAULT_BECOME_METHOD") {
+        text(&mut play.become_method, "DEFAULT_BECOME_METHOD");
+    }
+    let method = play.become_method.as_ref().and_then(Value::as_str);
+    let method = method
+        .unwrap_or("sudo")
+        .rsplit('.')
+        .next()
+        .unwrap_or_default();
+    let of = |option: &str| format!("{method}_become_plugin.{option}");
+    let (user, exe, flags) = (of("user"), of("exe"), of("flags"));
+    text(&mut play.become_user, &user);
+    text(&mut play.become_exe, &exe);
+    text(&mut play.become_flags, &flags);
 }
 
 /// What of the run is shown.

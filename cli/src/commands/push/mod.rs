@@ -19,6 +19,7 @@ use crate::console::Console;
 use crate::exit::Exit;
 use crate::failure::{self, Failure};
 use crate::ssh_way::{Here, Wanted};
+use crate::terminal;
 
 mod inputs;
 mod outputs;
@@ -82,6 +83,17 @@ pub(crate) struct Push {
     #[arg(long, value_name = "NAME", help_heading = "Run")]
     host: Option<String>,
 
+    /// Ask for the password for becoming another user.
+    #[arg(
+        short = 'K',
+        long,
+        conflicts_with = "become_password_file",
+        help_heading = "Run"
+    )]
+    ask_become_pass: bool,
+    /// A file with the password for becoming another user.
+    #[arg(long, value_name = "FILE", help_heading = "Run")]
+    become_password_file: Option<PathBuf>,
     /// Send it only if one of these keys signed it (site.key.pub). May be given several times.
     #[arg(long, value_name = "FILE", help_heading = "Trust and secrets")]
     trusted: Vec<PathBuf>,
@@ -243,9 +255,19 @@ impl Push {
             force_handlers: self.force_handlers,
             timeout: self.timeout,
             keys: self.keys()?,
+            become_password: self.become_password()?,
             wait_lock: self.wait_lock,
             ..Start::default()
         })
+    }
+
+    fn become_password(&self) -> Result<Option<Key>, Failure> {
+        let given = match &self.become_password_file {
+            Some(file) => Some(secret_file(file)?),
+            None if self.ask_become_pass => terminal::ask("BECOME password: "),
+            None => None,
+        };
+        Ok(given.map(|text| Key::Passphrase(text.to_string())))
     }
 
     fn keys(&self) -> Result<Vec<Key>, Failure> {

@@ -2,7 +2,18 @@
 //!
 //! As root, a forked child takes the user's groups and numbers and needs nothing else: no sudo, no exec, no file that
 //! the other user must be able to read. Users are looked up in the machine's own files, see [`crate::accounts`].
+//!
+//! Who is not root asks sudo, su, doas or runuser to start this program once more, as a [`Worker`]: it knows nothing but what
+//! comes over its standard input, the task and the files that it asks for.
 
+mod command;
+mod escalate;
+mod placed;
+mod talk;
+mod wire;
+mod worker;
+
+use std::cell::OnceCell;
 use std::ffi::CString;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -10,10 +21,96 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use indexmap::IndexMap;
+use zeroize::Zeroizing;
 
 use crate::accounts::Accounts;
-use crate::engine::Escalate;
+use crate::engine::Machine;
 use crate::hardening::harden;
+use crate::process;
+
+pub use escalate::BECOME_PASSWORD;
+pub(crate) use escalate::{Escalate, Method};
+pub(crate) use placed::Placed;
+pub(crate) use talk::{Answers, Talk, Told};
+pub(crate) use wire::Job;
+pub use worker::{WORKER, Worker};
+
+/// How a task becomes another user.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Who {
+    /// A fork of this process changes its user: it is root's.
+    Forked(Identity),
+    /// Another program starts a worker.
+    Started(Started),
+}
+
+/// What it takes to start a worker.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Started {
+    pub escalate: Escalate,
+    pub password: Option<Zeroizing<String>>,
+    /// Whether the run came here over ssh: Ansible then tells less of what went wrong.
+    pub remote: bool,
+    /// This program as a worker, quoted for a shell.
+    pub program: String,
+}
+
+impl std::fmt::Debug for Started {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.escalate.fmt(f)
+    }
+}
+
+impl Started {
+    /// Whom to start, and how. `copy` keeps the program's copy for the rest of the run, where one is needed.
+    ///
+    /// # Errors
+    /// A sentence, where the other user could not execute this program.
+    pub(crate) fn new(
+        escalate: &Escalate,
+        password: Option<Zeroizing<String>>,
+        remote: bool,
+        machine: &Machine,
+        copy: &OnceCell<Placed>,
+    ) -> Result<Started, String> {
+        let root = matches!(escalate.user.as_str(), "root" | "0");
+        let own = machine.program.as_deref();
+        let path = match own.filter(|file| root || placed::everybody_executes(file)) {
+            Some(file) => file,
+            None => {
+                if copy.get().is_none() {
+                    // Nobody else fills it meanwhile.
+                    let _ = copy.set(Placed::copy(machine)?);
+                }
+                copy.get().map_or(Path::new(""), Placed::path)
+            }
+        };
+        Ok(Started {
+            escalate: escalate.clone(),
+            password,
+            remote,
+            program: format!("{} {WORKER}", process::quote(&path.to_string_lossy())),
+        })
+    }
+}
+
+impl Who {
+    /// The user's numbers, where this process knows them.
+    pub(crate) fn owner(&self) -> Option<(u32, u32)> {
+        match self {
+            Who::Forked(identity) => Some((identity.uid, identity.gid)),
+            Who::Started(_) => None,
+        }
+    }
+
+    /// The user that a fork of this process becomes.
+    pub(crate) fn forked(&self) -> Option<&Identity> {
+        match self {
+            Who::Forked(identity) => Some(identity),
+            Who::Started(_) => None,
+        }
+    }
+}
 
 /// A user to become.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,13 +126,6 @@ pub(crate) struct Identity {
 /// Whether this process may become anybody.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
-}
-
-/// The name of the user that this process runs as, where the machine knows one.
-pub(crate) fn own_name() -> Option<String> {
-    let accounts = Accounts::load(Path::new("/")).ok()?;
-    let own = rustix::process::geteuid().as_raw();
-    accounts.user_by_id(own).map(|u| u.name.clone())
 }
 
 /// The user that a task becomes; `None` where this process is that user already.
@@ -119,17 +209,17 @@ impl Identity {
         }
         // The kernel takes the protection back when a process changes its user, and this one may hold secrets.
         harden();
-        // A folder that only root may enter would make every relative path fail.
-        let readable =
-            std::env::current_dir().is_ok_and(|d| std::fs::metadata(d.join(".")).is_ok());
-        if !readable {
-            let home = Path::new(&self.home);
-            std::env::set_current_dir(home)
-                .or_else(|_| std::env::set_current_dir("/"))
-                .map_err(|e| format!("cannot become '{}': no folder to work in: {e}", self.name))?;
-        }
-        Ok(())
+        enter_some_folder(&self.home)
+            .map_err(|e| format!("cannot become '{}': no folder to work in: {e}", self.name))
     }
+}
+
+/// Leaves a folder that the user may not enter: it would make every relative path fail.
+fn enter_some_folder(home: &str) -> io::Result<()> {
+    if std::env::current_dir().is_ok_and(|d| std::fs::metadata(d.join(".")).is_ok()) {
+        return Ok(());
+    }
+    std::env::set_current_dir(home).or_else(|_| std::env::set_current_dir("/"))
 }
 
 static FOLDERS: AtomicU64 = AtomicU64::new(0);

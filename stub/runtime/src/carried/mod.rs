@@ -14,11 +14,11 @@ mod python;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use rustle_formats::plan::{Carried, ExecutionPlan, Way, carried};
+use rustle_formats::plan::{ExecutionPlan, Way, carried};
 
 use crate::args::Args;
 use crate::context::Context;
-use crate::modules::Module;
+use crate::modules::{Brought, Module};
 use crate::outcome::{Failure, ModuleResult};
 use crate::spec::{Place, Reach, Spec, Support};
 
@@ -29,7 +29,10 @@ pub(crate) struct CarriedModules(HashMap<String, &'static Foreign>);
 impl CarriedModules {
     /// Those of a plan.
     pub(crate) fn of(plan: &ExecutionPlan) -> CarriedModules {
-        let found = carried(plan).map(|module| (module.name.to_owned(), foreign(module)));
+        let found = carried(plan).map(|module| {
+            let foreign = foreign(module.asset(), module.name, module.way);
+            (module.name.to_owned(), foreign)
+        });
         CarriedModules(found.collect())
     }
 
@@ -66,16 +69,14 @@ enum Started {
 
 /// The declaration of a module that came with a plan. It is the same for every plan, and there are as many as names: each
 /// is made once and kept as long as the program runs, as those of its own modules are.
-fn foreign(carried: Carried<'_>) -> &'static Foreign {
+fn foreign(asset: String, name: &str, way: Way<'_>) -> &'static Foreign {
     static KNOWN: Mutex<Option<HashMap<String, &'static Foreign>>> = Mutex::new(None);
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let known = known.get_or_insert_default();
-    let asset = carried.asset();
     if let Some(module) = known.get(&asset) {
         return module;
     }
-    let name = carried.name;
-    let (way, in_library) = match carried.way {
+    let (way, in_library) = match way {
         Way::File => (Started::File, true),
         Way::Python(import) => (
             Started::Python(import.to_owned()),
@@ -112,9 +113,25 @@ fn foreign(carried: Carried<'_>) -> &'static Foreign {
     module
 }
 
+/// The module that an asset has, as [`Module::carried`] names both.
+pub(crate) fn carried_module(name: &str, (asset, import): &Brought) -> &'static dyn Module {
+    let way = import.as_deref().map_or(Way::File, Way::Python);
+    foreign(asset.clone(), name, way)
+}
+
 impl Module for Foreign {
     fn spec(&self) -> &'static Spec {
         self.spec
+    }
+
+    fn carried(&self) -> Option<Brought> {
+        let import = match &self.way {
+            Started::Python(import) => Some(import.clone()),
+            Started::File => None,
+            // It never leaves the engine.
+            Started::Action => return None,
+        };
+        Some((self.asset.clone(), import))
     }
 
     fn run(&self, args: &Args, ctx: &Context<'_>) -> ModuleResult {

@@ -22,8 +22,20 @@ pub(crate) enum End {
     TimedOut,
     /// The run was told to stop.
     Cancelled,
-    /// The child ended without a result; the sentence says how.
+    /// The child ended without a result, or could not be started; the sentence says how.
     Died(String),
+    /// Nothing answered while it was started; the sentence says what was printed.
+    Unreachable(String),
+}
+
+impl End {
+    /// Why there is no result.
+    pub(crate) fn sentence(self) -> String {
+        match self {
+            End::Died(why) | End::Unreachable(why) => why,
+            End::TimedOut | End::Cancelled => "the task was told to stop".into(),
+        }
+    }
 }
 
 /// A result on its way through the pipe.
@@ -38,7 +50,7 @@ pub(crate) fn run(
     identity: Option<&Identity>,
     deadline: Option<Instant>,
     cancelled: &dyn Fn() -> bool,
-    body: impl FnOnce() -> ModuleResult,
+    body: &dyn Fn() -> ModuleResult,
 ) -> Result<ModuleResult, End> {
     let died = |e: std::io::Error| End::Died(format!("cannot start a process for the task: {e}"));
     let (reader, writer) =
@@ -62,11 +74,7 @@ pub(crate) fn run(
 }
 
 /// The child's whole life.
-fn in_child(
-    identity: Option<&Identity>,
-    writer: OwnedFd,
-    body: impl FnOnce() -> ModuleResult,
-) -> ! {
+fn in_child(identity: Option<&Identity>, writer: OwnedFd, body: &dyn Fn() -> ModuleResult) -> ! {
     own_group();
     let assumed = identity.map_or(Ok(()), Identity::assume);
     // Changing the user made the kernel forget it.
@@ -76,6 +84,12 @@ fn in_child(
             .unwrap_or_else(|_| Err(Failure::new("the module broke off with an internal error"))),
         Err(message) => Err(Failure::new(message)),
     };
+    let sent = sealed(result).and_then(|bytes| std::fs::File::from(writer).write_all(&bytes));
+    exit(i32::from(sent.is_err()))
+}
+
+/// A result as it goes through a pipe.
+pub(crate) fn sealed(result: ModuleResult) -> std::io::Result<Vec<u8>> {
     let wire = match result {
         Ok(outcome) => Wire {
             failed: None,
@@ -89,10 +103,23 @@ fn in_child(
             },
         },
     };
-    let sent = postcard::to_stdvec(&wire)
-        .map_err(std::io::Error::other)
-        .and_then(|bytes| std::fs::File::from(writer).write_all(&bytes));
-    exit(i32::from(sent.is_err()))
+    postcard::to_stdvec(&wire).map_err(std::io::Error::other)
+}
+
+/// What [`sealed`] was given.
+pub(crate) fn unsealed(bytes: &[u8]) -> Result<ModuleResult, End> {
+    match postcard::from_bytes::<Wire>(bytes) {
+        Ok(wire) => Ok(match wire.failed {
+            None => Ok(wire.outcome),
+            Some(msg) => Err(Failure {
+                msg,
+                fields: wire.outcome.fields,
+            }),
+        }),
+        Err(_) => Err(End::Died(
+            "the task's process ended without a result (killed, or out of memory?)".into(),
+        )),
+    }
 }
 
 /// Ends this process at once: no destructors, no buffers of the parent's.
@@ -169,18 +196,7 @@ fn wait(
             return Err(End::Died("the task's result is larger than 256 MiB".into()));
         }
     }
-    match postcard::from_bytes::<Wire>(&bytes) {
-        Ok(wire) => Ok(match wire.failed {
-            None => Ok(wire.outcome),
-            Some(msg) => Err(Failure {
-                msg,
-                fields: wire.outcome.fields,
-            }),
-        }),
-        Err(_) => Err(End::Died(
-            "the task's process ended without a result (killed, or out of memory?)".into(),
-        )),
-    }
+    unsealed(&bytes)
 }
 
 fn readable(fd: i32, span: Duration) -> bool {
@@ -203,7 +219,7 @@ fn kill(pid: libc::pid_t) {
     }
 }
 
-fn reap(pid: libc::pid_t) {
+pub(crate) fn reap(pid: libc::pid_t) {
     let mut status = 0;
     // SAFETY: waits for our own child.
     while unsafe { libc::waitpid(pid, &raw mut status, 0) } == -1
@@ -217,12 +233,12 @@ mod tests {
 
     #[test]
     fn results_come_back() {
-        let ok = run(None, None, &|| false, || {
+        let ok = run(None, None, &|| false, &|| {
             Ok(Outcome::changed(true).with("x", 1))
         });
         assert_eq!(ok, Ok(Ok(Outcome::changed(true).with("x", 1))));
         let failure = Failure::new("no").with("rc", 3);
-        let failed = run(None, None, &|| false, || Err(failure.clone()));
+        let failed = run(None, None, &|| false, &|| Err(failure.clone()));
         assert_eq!(failed, Ok(Err(failure)));
     }
 
@@ -230,7 +246,7 @@ mod tests {
     fn a_slow_child_is_ended() {
         let start = Instant::now();
         let deadline = start + Duration::from_millis(100);
-        let end = run(None, Some(deadline), &|| false, || {
+        let end = run(None, Some(deadline), &|| false, &|| {
             std::thread::sleep(Duration::from_secs(20));
             Ok(Outcome::ok())
         });
@@ -254,7 +270,7 @@ mod tests {
             home: "/".into(),
             shell: "/bin/sh".into(),
         };
-        let told = run(Some(&nobody), None, &|| false, || {
+        let told = run(Some(&nobody), None, &|| false, &|| {
             let (mut signal, mut limit) = (0, [0u64; 2]);
             // SAFETY: a number that may be read, one that is written, and a structure of two numbers that is written.
             let dumpable = unsafe {
@@ -278,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_child_that_dies_is_told() {
-        let end = run(None, None, &|| false, || exit(1));
+        let end = run(None, None, &|| false, &|| exit(1));
         assert!(matches!(end, Err(End::Died(_))));
     }
 }

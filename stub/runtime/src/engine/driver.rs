@@ -29,8 +29,11 @@ pub struct Machine {
     pub work_dir: PathBuf,
     /// Where background tasks leave their state: `~/.ansible_async` by default. It outlives the run.
     pub async_dir: Option<PathBuf>,
-    /// This program, for starting it again as another user where the engine is not root.
+    /// This program, for starting it again as another user where the engine is not root: with [`crate::WORKER`] as its only
+    /// argument it serves as a [`crate::Worker`].
     pub program: Option<PathBuf>,
+    /// How many bytes of its file the program itself has, where something is packed behind it.
+    pub image: Option<u64>,
 }
 
 /// The outside of a run.
@@ -56,6 +59,11 @@ pub trait Driver {
     /// Whether the run shall stop (a signal, a lost session).
     fn cancelled(&self) -> bool;
 
+    /// Asks whether to do a task, under [`super::Options::step`]. Default: to do it.
+    fn confirm(&self, _task: &str) -> Confirm {
+        Confirm::Yes
+    }
+
     /// What the process knows.
     fn machine(&self) -> &Machine;
 
@@ -67,6 +75,17 @@ pub trait Driver {
 
 /// How much of a file one answer carries, in bytes.
 pub const READ_CHUNK: usize = 4 << 20;
+
+/// Whether to do a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirm {
+    /// Do it.
+    Yes,
+    /// Leave it out.
+    No,
+    /// Do it, and ask no more in this play.
+    All,
+}
 
 /// What a run asks its driver for. The first four are asked only where [`super::Options::attended`] says that somebody
 /// answers for other hosts.

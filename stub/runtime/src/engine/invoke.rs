@@ -8,12 +8,12 @@ use indexmap::IndexMap;
 use rustle_formats::{Map, Value};
 
 use super::driver::{Action, Reply, Request};
-use super::keywords::{Escalate, Keywords};
+use super::keywords::Keywords;
 use super::play::PlayRun;
 use super::runner::Abort;
 use super::{Frame, child, jobs, result};
 use crate::args::{Args, Moment, first_message};
-use crate::r#become::{self, Identity};
+use crate::r#become::{self, Answers, Escalate, Identity, Job, Started, Talk, Told, Who};
 use crate::context::Context;
 use crate::modules::{self, Module};
 use crate::outcome::{Failure, ModuleResult, Outcome};
@@ -36,7 +36,7 @@ pub(crate) struct Ready<'c> {
     pub module: &'static dyn Module,
     pub args: &'c Args,
     /// Who runs it, if not the engine's own user.
-    pub identity: Option<Identity>,
+    pub who: Option<Who>,
     pub environment: IndexMap<String, String>,
     pub deadline: Option<Instant>,
 }
@@ -169,7 +169,7 @@ fn action(call: &Call<'_, '_, '_>, module: &dyn Module, host: &str) -> Action {
     if let Some(escalate) = &call.keywords.escalate {
         escalation.insert("become_user".into(), escalate.user.as_str().into());
         for (name, value) in [
-            ("become_method", &escalate.method),
+            ("become_method", &Some(escalate.method.name().to_owned())),
             ("become_flags", &escalate.flags),
             ("become_exe", &escalate.program),
         ] {
@@ -208,21 +208,23 @@ pub(crate) fn ready<'c>(
 ) -> Result<Ready<'c>, String> {
     let run = call.play.run;
     let target = module.spec().place == Place::Target;
-    let identity = match &call.keywords.escalate {
-        Some(escalate) if target => identity(call, escalate)?,
+    let who = match &call.keywords.escalate {
+        Some(escalate) if target => who(call, escalate)?,
         _ => None,
     };
+    let identity = who.as_ref().and_then(Who::forked);
     // `setup` tells the environment that it runs in; other modules are told what comes on top of it.
     let mut environment = match module.spec().name {
-        "setup" => run.store.driver.machine().env.clone(),
+        // A worker has one of its own.
+        "setup" if !matches!(who, Some(Who::Started(_))) => run.store.driver.machine().env.clone(),
         _ => IndexMap::new(),
     };
-    if let Some(identity) = &identity {
+    if let Some(identity) = identity {
         environment.extend(identity.environment());
     }
     if let (Some(dir), None, true) = (
         &run.store.driver.machine().async_dir,
-        &identity,
+        &who,
         is_async_status(module.spec().name),
     ) {
         environment.insert(jobs::FOLDER.into(), dir.to_string_lossy().into_owned());
@@ -237,23 +239,71 @@ pub(crate) fn ready<'c>(
     Ok(Ready {
         module,
         args,
-        identity,
+        who,
         environment,
         deadline,
     })
 }
 
-/// The user to become; none where the engine is that user already.
-fn identity(call: &Call<'_, '_, '_>, escalate: &Escalate) -> Result<Option<Identity>, String> {
-    r#become::identity(escalate).map_err(|e| format!("cannot become '{}': {e}", escalate.user))
-        .and_then(|found| match found {
-            Some(_) if !r#become::is_root() => Err(format!(
-                "task '{}' becomes the user '{}', and this program does not run as root: start it as root or with sudo",
-                call.frame.written_name(),
-                escalate.user
-            )),
-            found => Ok(found),
-        })
+/// Whom to become and how; none where the engine is that user already.
+fn who(call: &Call<'_, '_, '_>, escalate: &Escalate) -> Result<Option<Who>, String> {
+    let run = call.play.run;
+    let found = r#become::identity(escalate);
+    if matches!(found, Ok(None)) && !run.store.options.become_same {
+        return Ok(None);
+    }
+    if r#become::is_root() && escalate.is_plain() {
+        let failed = |e| format!("cannot become '{}': {e}", escalate.user);
+        return found.map(|who| who.map(Who::Forked)).map_err(failed);
+    }
+    let password = escalate.password(call.templar)?;
+    let driver = run.store.driver;
+    let machine = driver.machine();
+    let here = driver.controller().is_some() && !run.store.options.attended;
+    let remote = !here && machine.env.contains_key("SSH_CONNECTION");
+    let started = Started::new(escalate, password, remote, machine, &run.placed)?;
+    Ok(Some(Who::Started(started)))
+}
+
+/// What a worker is told to do.
+pub(crate) fn job(call: &Call<'_, '_, '_>, ready: &Ready<'_>) -> Job {
+    let environment = ready.environment.iter();
+    Job {
+        module: ready.module.spec().full_name(),
+        #[cfg(feature = "full")]
+        carried: ready.module.carried(),
+        no_log: call.no_log,
+        args: call.args.clone(),
+        environment: environment
+            .map(|(k, v)| (k.clone(), v.as_str().into()))
+            .collect(),
+        folders: call.frame.folders(),
+        check: call.keywords.check,
+        diff: call.keywords.diff,
+        verbosity: call.play.run.store.options.verbosity,
+        file: String::new(),
+        limit: 0,
+    }
+}
+
+/// Has a worker do a job.
+pub(crate) fn elsewhere(
+    call: &Call<'_, '_, '_>,
+    started: &Started,
+    deadline: Option<Instant>,
+    job: &Job,
+) -> Result<ModuleResult, child::End> {
+    let driver = call.play.run.store.driver;
+    let cancelled = || driver.cancelled();
+    let answers = Answers {
+        assets: driver.assets(),
+        variables: call.templar,
+    };
+    let mut talk = Talk::begin(started, deadline, &cancelled)?;
+    match talk.job(job, &answers)? {
+        Told::Result(result) => Ok(*result),
+        Told::Background(_) => Err(child::End::Died("the worker did something else".into())),
+    }
 }
 
 fn run(call: &Call<'_, '_, '_>, ready: &Ready<'_>) -> Result<Map, Abort> {
@@ -291,23 +341,26 @@ fn run(call: &Call<'_, '_, '_>, ready: &Ready<'_>) -> Result<Map, Abort> {
         return jobs::run(call, ready, background);
     }
     let apart = spec.place == Place::Target
-        && (ready.identity.is_some()
+        && (ready.who.is_some()
             || call.keywords.timeout.is_some()
             || call.play.run.store.options.task_timeout.is_some());
     if !apart {
         return Ok(result::of_module(module(call, ready, None)));
     }
     let run = call.play.run;
-    let folder = Folder::of(
-        ready.identity.as_ref(),
-        &run.store.driver.machine().work_dir,
-    );
-    let end = child::run(
-        ready.identity.as_ref(),
-        ready.deadline,
-        &|| run.store.driver.cancelled(),
-        || module(call, ready, folder.path()),
-    );
+    let end = match &ready.who {
+        Some(Who::Started(started)) => elsewhere(call, started, ready.deadline, &job(call, ready)),
+        who => {
+            let identity = who.as_ref().and_then(Who::forked);
+            let folder = Folder::of(identity, &run.store.driver.machine().work_dir);
+            child::run(
+                identity,
+                ready.deadline,
+                &|| run.store.driver.cancelled(),
+                &|| module(call, ready, folder.path()),
+            )
+        }
+    };
     Ok(match end {
         Ok(outcome) => result::of_module(outcome),
         Err(child::End::TimedOut) => {
@@ -333,7 +386,7 @@ fn run(call: &Call<'_, '_, '_>, ready: &Ready<'_>) -> Result<Map, Abort> {
             map
         }
         Err(child::End::Cancelled) => return Err(Abort::Cancelled),
-        Err(child::End::Died(why)) => result::task_failed(&why),
+        Err(end) => ended(end),
     })
 }
 
@@ -341,6 +394,14 @@ fn run(call: &Call<'_, '_, '_>, ready: &Ready<'_>) -> Result<Map, Abort> {
 fn runs_in_background(spec: &Spec) -> bool {
     let first_here = ["assemble", "copy", "raw", "script", "template", "unarchive"];
     is_async_status(spec.name) || (spec.place == Place::Target && !first_here.contains(&spec.name))
+}
+
+/// The result of a task whose module gave none.
+pub(crate) fn ended(end: child::End) -> Map {
+    match end {
+        child::End::Unreachable(why) => result::unreachable(&format!("Task failed: {why}")),
+        end => result::task_failed(&end.sentence()),
+    }
 }
 
 /// `async_status` looks at background tasks and is never one.
@@ -380,7 +441,12 @@ pub(crate) fn module(
         cancelled: &cancelled,
         warnings: std::cell::RefCell::default(),
     };
-    let mut outcome = ready.module.run(ready.args, &ctx);
+    run_module(ready.module, ready.args, &ctx)
+}
+
+/// Calls a module; what it warns of becomes part of its result.
+pub(crate) fn run_module(module: &dyn Module, args: &Args, ctx: &Context<'_>) -> ModuleResult {
+    let mut outcome = module.run(args, ctx);
     let warnings = ctx.warnings.take();
     if !warnings.is_empty() {
         match &mut outcome {

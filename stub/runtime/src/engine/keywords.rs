@@ -7,6 +7,7 @@ use rustle_formats::Value;
 
 use super::Frame;
 use crate::args::{boolean, text};
+use crate::r#become::Escalate;
 use crate::vars::Templar;
 
 /// The keywords of one run of one task, evaluated.
@@ -24,15 +25,6 @@ pub(crate) struct Keywords {
     pub background: Option<Background>,
     /// `ignore_errors`.
     pub ignored: bool,
-}
-
-/// The user to become.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Escalate {
-    pub user: String,
-    pub method: Option<String>,
-    pub flags: Option<String>,
-    pub program: Option<String>,
 }
 
 /// `async` and `poll`.
@@ -131,7 +123,8 @@ fn number(
     }
 }
 
-fn words(
+/// Evaluates a keyword that is text; none where it is empty.
+pub(crate) fn words(
     templar: &Templar<'_, '_>,
     name: &str,
     value: Option<&Value>,
@@ -212,16 +205,10 @@ impl Keywords {
                 .map(|v| text(&v))
                 .filter(|t| !t.is_empty()),
         };
-        let escalate = match flag(templar, "become", frame.become_())? {
-            Some(true) => Some(Escalate {
-                user: words(templar, "become_user", frame.become_user())?
-                    .unwrap_or_else(|| "root".into()),
-                method: words(templar, "become_method", frame.become_method())?,
-                flags: words(templar, "become_flags", frame.become_flags())?,
-                program: words(templar, "become_exe", frame.become_exe())?,
-            }),
-            _ => None,
-        };
+        // Variables of the host that does the task say how to become somebody there.
+        let elsewhere = delegate_to.as_deref();
+        let elsewhere = elsewhere.filter(|host| *host != templar.vars().store().host);
+        let escalate = Escalate::evaluate(templar, frame, elsewhere)?;
         let background = match number(templar, "async_val", "int", task.async_.as_ref())? {
             Some(limit) if limit > 0.0 => Some(Background {
                 limit: limit as u64,

@@ -40,6 +40,10 @@ pub struct Options {
     pub root: Option<String>,
     /// How many hosts work at a time, as `ansible_forks` says. Default: 5.
     pub forks: Option<i64>,
+    /// Whether the driver is asked before every task.
+    pub step: bool,
+    /// Whether a task that becomes the very user that runs it asks sudo all the same.
+    pub become_same: bool,
     /// Whether the driver answers for the other hosts of the run, so that this one keeps in step with them.
     pub attended: bool,
     /// Why this host cannot be reached, where it cannot: every module that would run there says so.

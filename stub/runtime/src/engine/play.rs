@@ -8,6 +8,7 @@ use rustle_formats::event::EventKind;
 use rustle_formats::plan::{PlayPlan, Task};
 use rustle_formats::{Map, Value};
 
+use super::driver::Confirm;
 use super::handlers::{self, Handler};
 use super::includes::{self, Wish};
 use super::level::Level;
@@ -55,6 +56,8 @@ pub(crate) struct PlayRun<'a, 'r> {
     pub handling: Cell<bool>,
     /// The name of the task that is being run, as it was told.
     pub told_name: RefCell<String>,
+    /// Whether the driver is asked before every task.
+    stepping: Cell<bool>,
     /// What the task that is being run wants to be included.
     pub wishes: RefCell<Vec<Wish>>,
     /// The roles of which a task was done, by what tells their uses apart.
@@ -105,7 +108,6 @@ pub(crate) fn run_play<'r>(
     run.store.begin_play();
     let items = play.batches.iter().flat_map(|b| &b.tasks);
     let roles = ahead::roles(run.store.plan, items, &[]).map_err(Abort::Error)?;
-    ahead::refuse_impossible(play)?;
     let play_run = PlayRun {
         run,
         play,
@@ -122,6 +124,7 @@ pub(crate) fn run_play<'r>(
         handlers: RefCell::new(handlers::of_play(play, &roles)),
         handling: Cell::new(false),
         told_name: RefCell::default(),
+        stepping: Cell::new(run.store.options.step),
         wishes: RefCell::default(),
         roles_begun: RefCell::default(),
         roles_done: RefCell::default(),
@@ -282,7 +285,7 @@ impl<'r> PlayRun<'_, 'r> {
             task,
             handler: false,
         };
-        if !self.selects(&frame) {
+        if !self.selects(&frame) || !self.confirmed(&frame) {
             return Ok(Flow::Next);
         }
         if let Some(flow) = self.turn(&frame)? {
@@ -353,6 +356,9 @@ impl<'r> PlayRun<'_, 'r> {
         if meta::is_meta(&task.module) {
             return meta::run(self, &frame);
         }
+        if !self.confirmed(&frame) {
+            return Ok(Flow::Next);
+        }
         self.run_and_follow(&frame)
     }
 
@@ -375,6 +381,22 @@ impl<'r> PlayRun<'_, 'r> {
             );
             store.set("ansible_failed_result", Value::Map(result));
         }
+    }
+
+    /// Whether a task is to be done, where each is asked for.
+    fn confirmed(&self, frame: &Frame<'_>) -> bool {
+        // An artifact never asks.
+        if !cfg!(feature = "full") || !self.stepping.get() {
+            return true;
+        }
+        let name = frame.written_name();
+        let name = match frame.role_name() {
+            Some(role) => [role, " : ", &name].concat(),
+            None => name.into_owned(),
+        };
+        let answer = self.run.store.driver.confirm(&name);
+        self.stepping.set(answer != Confirm::All);
+        answer != Confirm::No
     }
 
     /// Whether the run has come to the task that it shall begin with.

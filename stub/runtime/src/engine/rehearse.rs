@@ -21,6 +21,7 @@ use super::runner::Abort;
 use super::{Frame, attempt, handlers, loops, task};
 use crate::args::{Args, Moment, first_message};
 use crate::assets::AssetKind;
+use crate::r#become::Who;
 use crate::context::{Staging, find_asset};
 use crate::modules::{self, Module};
 use crate::vars::{TaskVars, Templar};
@@ -237,6 +238,13 @@ fn one_item<'r>(
         no_log: false,
     };
     let ready = invoke::ready(&call, module, &args)?;
+    if let Some(Who::Started(started)) = &ready.who {
+        return Err(format!(
+            "it becomes '{}' by {}, which nothing can be staged for: start the run as root",
+            started.escalate.user,
+            started.escalate.method.name()
+        ));
+    }
     let name = module.spec().name;
     if let Some((_, kind)) = READING.iter().find(|(reading, _)| *reading == name) {
         return read_named(&call, &args, kind);
@@ -246,10 +254,7 @@ fn one_item<'r>(
     }
     // A background task may outlive the play, and with it what was staged.
     let writing = !check && keywords.background.is_none();
-    staging.prepare(
-        writing,
-        ready.identity.as_ref().map(|who| (who.uid, who.gid)),
-    );
+    staging.prepare(writing, ready.who.as_ref().and_then(Who::owner));
     invoke::module(&call, &ready, None)
         .map(|_| ())
         .map_err(|failure| failure.msg)

@@ -1,6 +1,6 @@
 //! A run: goes through the plays, counts, and tells what happens.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -12,6 +12,7 @@ use rustle_formats::{Map, Value};
 use super::play::{PlayEnd, run_play};
 use super::role::Role;
 use super::{Driver, Options, result};
+use crate::r#become::Placed;
 use crate::vars::{Store, Templates};
 
 /// Exit code of a run without failures.
@@ -69,6 +70,8 @@ pub(crate) struct Run<'r> {
     pub stats: RefCell<Stats>,
     pub jobs: Cell<u64>,
     pub templates: Templates<'r>,
+    /// A copy of this program that other users can execute, once one was needed.
+    pub placed: OnceCell<Placed>,
     validators: &'r HashMap<(*const RolePlan, String), Task>,
     seq: Cell<u64>,
 }
@@ -106,6 +109,7 @@ impl<'r> Runner<'r> {
             stats: RefCell::default(),
             jobs: Cell::new(0),
             templates: Templates::new(self.plan, self.driver),
+            placed: OnceCell::new(),
             validators: &validators,
             seq: Cell::new(0),
         };

@@ -19,7 +19,17 @@ pub trait Module: Sync {
     /// # Errors
     /// A sentence that names the cause; nothing half done is left behind.
     fn run(&self, args: &Args, ctx: &Context<'_>) -> ModuleResult;
+
+    /// Where the module is, if it came with the plan. Default: it is one of this program's own.
+    #[cfg(feature = "full")]
+    fn carried(&self) -> Option<Brought> {
+        None
+    }
 }
+
+/// The asset that has a module, and the name to import it by, where Python does.
+#[cfg(feature = "full")]
+pub(crate) type Brought = (String, Option<String>);
 
 macro_rules! modules {
     (core { $($file:ident :: $kind:ident),* $(,)? } full { $($more:ident :: $its:ident),* $(,)? }) => {
@@ -41,7 +51,6 @@ modules! {
 core {
     assert::Assert,
     async_status::AsyncStatus,
-    blockinfile::BlockInFile,
     command::Command,
     copy::Copy,
     debug::Debug,
@@ -66,13 +75,13 @@ core {
     template::Template,
     user::User,
     validate_argument_spec::ValidateArgumentSpec,
-    wait_for::WaitFor,
 }
 // What few plans use, and what is large: left out of the core flavour of the stub.
 full {
     add_host::AddHost,
     apt::Apt,
     assemble::Assemble,
+    blockinfile::BlockInFile,
     find::Find,
     getent::Getent,
     group_by::GroupBy,
@@ -80,6 +89,7 @@ full {
     replace::Replace,
     tempfile::Tempfile,
     uri::Uri,
+    wait_for::WaitFor,
 }
 }
 

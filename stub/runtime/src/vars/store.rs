@@ -1,7 +1,7 @@
 //! The layers that variables live in, from the weakest to the strongest: inventory, facts, play, files of the play,
 //! (blocks and the task, see [`super::scope`]), `include_vars`, `set_fact` and `register`, extra variables.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::mem;
 use std::rc::Rc;
@@ -10,8 +10,10 @@ use rustle_formats::plan::{ExecutionPlan, PlayPlan};
 use rustle_formats::redact::Redactor;
 use rustle_formats::{Map, Value, lay};
 use rustle_template::Value as Rendered;
+use zeroize::Zeroizing;
 
 use super::Groups;
+use crate::r#become::BECOME_PASSWORD;
 use crate::engine::{Driver, Options, Outcome, Role, Since, Update};
 
 /// The fact that says that a play has gathered the others, as Ansible names it.
@@ -35,7 +37,9 @@ pub(crate) struct Store<'r> {
     /// `include_vars`: text in it may be a template.
     pub included: RefCell<Map>,
     /// Texts of secrets that were used.
-    secrets: RefCell<Vec<zeroize::Zeroizing<String>>>,
+    secrets: RefCell<Vec<Zeroizing<String>>>,
+    /// What [`Store::given_password`] found.
+    password: OnceCell<Option<Zeroizing<String>>>,
     /// Keeps them out of events.
     pub redactor: RefCell<Redactor>,
     /// Counts changes, so that what was computed from variables can tell whether it is still right.
@@ -113,6 +117,7 @@ impl<'r> Store<'r> {
             fresh: RefCell::default(),
             included: RefCell::default(),
             secrets: RefCell::default(),
+            password: OnceCell::new(),
             redactor: RefCell::default(),
             generation: Cell::new(0),
             news: RefCell::default(),
@@ -254,13 +259,26 @@ impl<'r> Store<'r> {
     /// The text of a secret; it is kept out of events from now on.
     pub(crate) fn secret(&self, name: &str) -> Result<String, String> {
         let text = self.driver.secret(name)?;
-        let out = text.as_str().to_owned();
+        self.hide(&text);
+        Ok(text.as_str().to_owned())
+    }
+
+    /// Keeps a text out of events from now on.
+    pub(crate) fn hide(&self, text: &Zeroizing<String>) {
         let mut known = self.secrets.borrow_mut();
-        if !known.contains(&text) {
-            known.push(text);
+        if !known.contains(text) {
+            known.push(text.clone());
             *self.redactor.borrow_mut() = Redactor::new(known.iter().map(|s| s.as_bytes()));
         }
-        Ok(out)
+    }
+
+    /// The password for becoming another user that was given for the whole run, if one was.
+    pub(crate) fn given_password(&self) -> Option<Zeroizing<String>> {
+        let ask = || {
+            let given = self.driver.secret(BECOME_PASSWORD).ok();
+            given.inspect(|password| self.hide(password))
+        };
+        self.password.get_or_init(ask).clone()
     }
 }
 

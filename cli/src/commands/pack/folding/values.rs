@@ -158,10 +158,12 @@ impl Evaluating<'_> {
                 work_dir: self.work.to_owned(),
                 async_dir: None,
                 program: std::env::current_exe().ok(),
+                image: None,
             },
             others: &|_| Map::new(),
             emit: &|event| note(event, &trouble),
             cancelled: &|| false,
+            confirm: &|_| rustle_runtime::engine::Confirm::Yes,
         }
         .run();
         if let Some(why) = trouble.into_inner().or(summary.aborted) {
