@@ -23,7 +23,7 @@ const OPTIONS: [&str; 11] = [
 ];
 
 /// Sections by name, each with its values by key.
-type Sections = IndexMap<String, IndexMap<String, String>>;
+type Sections = IndexMap<String, IndexMap<String, Option<String>>>;
 
 pub(crate) fn run(
     controller: &OnController<'_>,
@@ -77,10 +77,11 @@ fn value(text: &str, asked: &Asked, file: &str, out: &mut Vec<Value>) -> Result<
     // What stands under [DEFAULT] is in every section.
     let general = sections.get("DEFAULT");
     let get = |key: &str| values.get(key).or_else(|| general?.get(key));
+    let get_text = |key: &str| get(key)?.as_ref();
     if asked.flag("re", false)? {
         for (key, value) in values {
-            if matches(&asked.term, key)? {
-                out.push(Value::from(interpolated(value, &get)?));
+            if let (true, Some(value)) = (matches(&asked.term, key)?, value) {
+                out.push(Value::from(interpolated(value, &get_text)?));
             }
         }
         return Ok(());
@@ -90,10 +91,12 @@ fn value(text: &str, asked: &Asked, file: &str, out: &mut Vec<Value>) -> Result<
         false => asked.term.to_lowercase(),
     };
     match (get(&key), default) {
-        (Some(value), _) if asked.flag("interpolation", true)? => {
-            out.push(Value::from(interpolated(value, &get)?));
+        // A key without a value is nothing.
+        (Some(None), _) => {}
+        (Some(Some(value)), _) if asked.flag("interpolation", true)? => {
+            out.push(Value::from(interpolated(value, &get_text)?));
         }
-        (Some(value), _) => out.push(Value::str(value.as_str())),
+        (Some(Some(value)), _) => out.push(Value::str(value.as_str())),
         (None, Some(default)) => out.push(default.clone()),
         (None, None) => out.push(Value::str("")),
     }
@@ -155,7 +158,7 @@ fn parse(text: &str, exact: bool, allow_none: bool) -> Result<Sections, Trouble>
         let indent = line.len() - line.trim_start().len();
         if trimmed.is_empty() {
             if let (Some((key, _)), Some(name)) = (&open, &section)
-                && let Some(value) = sections.get_mut(name).and_then(|s| s.get_mut(key))
+                && let Some(Some(value)) = sections.get_mut(name).and_then(|s| s.get_mut(key))
             {
                 value.push('\n');
             }
@@ -167,7 +170,7 @@ fn parse(text: &str, exact: bool, allow_none: bool) -> Result<Sections, Trouble>
         if let (Some((key, above)), Some(name)) = (&open, &section)
             && indent > *above
         {
-            if let Some(value) = sections.get_mut(name).and_then(|s| s.get_mut(key)) {
+            if let Some(Some(value)) = sections.get_mut(name).and_then(|s| s.get_mut(key)) {
                 value.push('\n');
                 value.push_str(trimmed);
             }
@@ -191,8 +194,8 @@ fn parse(text: &str, exact: bool, allow_none: bool) -> Result<Sections, Trouble>
             )));
         };
         let (key, value) = match trimmed.find(['=', ':']) {
-            Some(at) => (trimmed[..at].trim(), trimmed[at + 1..].trim()),
-            None if allow_none => (trimmed, ""),
+            Some(at) => (trimmed[..at].trim(), Some(trimmed[at + 1..].trim())),
+            None if allow_none => (trimmed, None),
             None => {
                 return Err(Trouble::Other(format!(
                     "Source contains parsing errors: '<???>'\n\t[line {number:2}]: '{line}\\n'"
@@ -204,14 +207,18 @@ fn parse(text: &str, exact: bool, allow_none: bool) -> Result<Sections, Trouble>
             false => key.to_lowercase(),
         };
         let values = sections.entry(name.clone()).or_default();
-        if values.insert(key.clone(), value.to_owned()).is_some() {
+        if values
+            .insert(key.clone(), value.map(str::to_owned))
+            .is_some()
+        {
             return Err(Trouble::Twice(format!(
                 "While reading from '<???>' [line {number:2}]: option '{key}' in section '{name}' already exists"
             )));
         }
         open = Some((key, indent));
     }
-    for value in sections.values_mut().flat_map(IndexMap::values_mut) {
+    let all = sections.values_mut().flat_map(IndexMap::values_mut);
+    for value in all.flatten() {
         value.truncate(value.trim_end().len());
     }
     Ok(sections)
@@ -225,9 +232,9 @@ mod tests {
     fn sections_and_continued_values() {
         let text = "[a]\nKey = x\n  y\n\n  z\n# no\nk2: v\n[b]\nk=\n";
         let read = parse(text, false, false).unwrap();
-        assert_eq!(read["a"]["key"], "x\ny\n\nz");
-        assert_eq!(read["a"]["k2"], "v");
-        assert_eq!(read["b"]["k"], "");
+        assert_eq!(read["a"]["key"].as_deref(), Some("x\ny\n\nz"));
+        assert_eq!(read["a"]["k2"].as_deref(), Some("v"));
+        assert_eq!(read["b"]["k"].as_deref(), Some(""));
         assert!(parse("k=v", false, false).is_err());
         assert!(parse("[a]\nnothing", false, false).is_err());
         assert!(parse("[a]\nnothing", false, true).is_ok());

@@ -172,6 +172,9 @@ fn regex_escape(_: &mut Interp<'_>, value: Value, args: Args) -> Result<Value, E
             }
             Ok(Value::from(out))
         }
+        "posix_extended" => Err(Error::value(
+            "Regex type (posix_extended) not yet implemented",
+        )),
         other => Err(Error::value(format!("Invalid regex type ({other})"))),
     }
 }
