@@ -123,16 +123,16 @@ pub(crate) struct Installation {
     pub(crate) package: Option<PathBuf>,
 }
 
-/// The installation whose `ansible-playbook` is the first in `PATH`.
+/// The installation whose `ansible-playbook` is the first in `PATH` that has Ansible beside it: others are wrappers.
 pub(crate) fn installation(search: Option<&str>) -> Installation {
-    let programs =
-        std::env::split_paths(search.unwrap_or("")).map(|folder| folder.join("ansible-playbook"));
-    let Some(program) = programs
-        .into_iter()
-        .find_map(|path| path.canonicalize().ok())
-    else {
-        return Installation::default();
-    };
+    std::env::split_paths(search.unwrap_or(""))
+        .filter_map(|folder| folder.join("ansible-playbook").canonicalize().ok())
+        .find_map(|program| installation_of(&program))
+        .unwrap_or_default()
+}
+
+/// The installation that a program belongs to.
+fn installation_of(program: &Path) -> Option<Installation> {
     let prefix = program
         .parent()
         .and_then(Path::parent)
@@ -146,13 +146,11 @@ pub(crate) fn installation(search: Option<&str>) -> Installation {
         );
     }
     let routing = |folder: &PathBuf| folder.join("ansible/config/ansible_builtin_runtime.yml");
-    let Some(folder) = packages.iter().find(|folder| routing(folder).is_file()) else {
-        return Installation::default();
-    };
-    Installation {
+    let folder = packages.iter().find(|folder| routing(folder).is_file())?;
+    Some(Installation {
         routing: Some(routing(folder)),
         package: Some(folder.join("ansible")),
         collections: Some(folder.clone())
             .filter(|folder| folder.join("ansible_collections").is_dir()),
-    }
+    })
 }

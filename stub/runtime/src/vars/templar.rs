@@ -56,6 +56,13 @@ fn in_text(kind: &str) -> impl Fn(Error) -> TemplateError {
     }
 }
 
+/// Whether a value has no form outside of templates.
+fn is_unstorable(error: &Error) -> bool {
+    error
+        .message()
+        .ends_with("is unsupported for variable storage.")
+}
+
 /// Whether a sentence is about a filter, a test or a lookup that failed.
 fn names_a_plugin(message: &str) -> bool {
     message.starts_with("The ") && message.contains(" plugin '")
@@ -371,7 +378,8 @@ impl Variables for Templar<'_, '_> {
                 "<<Omit>>".into(),
                 Some("The result of the `var` expression could not be omitted; a placeholder was used instead.".into()),
             )),
-            Err(e) if e.is_undefined() => {
+            // What cannot be data (`vars`, say) is told in its place too.
+            Err(e) if e.is_undefined() || is_unstorable(&e) => {
                 let why = e.message();
                 let warning = format!("Encountered 1 template error.\nerror 1 - {why}");
                 Ok((format!("<< error 1 - {why} >>").into(), Some(warning)))
