@@ -156,20 +156,6 @@ impl Reader<'_> {
             return self.include(task, &scope);
         }
         task.action.module = self.resolve_module(&task.action, &scope)?;
-        if scope.handlers
-            && task.action.builtin() == Some("meta")
-            && task
-                .action
-                .free
-                .as_ref()
-                .and_then(Node::as_str)
-                .map(str::trim)
-                == Some("flush_handlers")
-        {
-            return Err(Problem::error("flush_handlers cannot be used as a handler")
-                .at(task.action.at)
-                .over(task.action.name.len()));
-        }
         if task.action.builtin() == Some("include_vars") {
             task.candidates = self.vars_candidates(&task, &scope);
         }

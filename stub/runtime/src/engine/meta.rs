@@ -83,8 +83,9 @@ pub(crate) fn run<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<Flow,
     }
     let host = play.run.store.host;
     match action {
-        // Handlers that run now are not run once more from within.
-        "flush_handlers" if frame.handler => Ok(Flow::Next),
+        "flush_handlers" if frame.handler => Err(Abort::Error(
+            "flush_handlers cannot be used as a handler".to_owned(),
+        )),
         "flush_handlers" => {
             handlers::mark_notified(play);
             steered(play, &format!("triggered running handlers for {host}"));
