@@ -75,14 +75,15 @@ fn serve<S: Read + Write>(
                 answered += 1;
                 reports[(answered - 1).min(reports.len() - 1)]
             };
+            // Before the answer: who has it may end, and the test then looks at what has come.
+            if sender.send(body).is_err() {
+                return;
+            }
             let _ = write!(
                 stream,
                 "HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
             );
             let _ = stream.flush();
-            if sender.send(body).is_err() {
-                return;
-            }
         }
     });
     (url, receiver)
