@@ -79,11 +79,14 @@ impl Output {
         })
     }
 
-    /// Asks for the space of about `bytes` in advance. Copying into it is quicker, and ext4 need not find the space while the file is
-    /// renamed over an older one, which takes longer than all the copying. Where it cannot be had, nothing is lost.
+    /// Asks for the space of about `bytes` in advance, before anything is written. Copying into it is quicker, and ext4 need not find
+    /// the space while the file is renamed over an older one, which takes longer than all the copying: one block that has no place
+    /// yet makes it write out the whole file, therefore some more than `bytes`. Where it cannot be had, nothing is lost.
     pub(crate) fn expect(&mut self, bytes: u64) {
+        debug_assert_eq!(self.at, 0);
+        let room = bytes.saturating_add(bytes / 64 + (1 << 20));
         self.expects =
-            rustix::fs::fallocate(self.temp.as_file(), FallocateFlags::KEEP_SIZE, 0, bytes).is_ok();
+            rustix::fs::fallocate(self.temp.as_file(), FallocateFlags::KEEP_SIZE, 0, room).is_ok();
     }
 
     /// How many bytes were appended so far.

@@ -186,13 +186,8 @@ pub fn pack(
     let stream = request.stream && !units.units.is_empty();
 
     progress.begin(Phase::Compress, total_bytes);
-    let mut writer = Writer::create(&request, layout, stream, progress)?;
-    if let Some((bytes, beside)) = reuse.base.as_ref().and_then(Base::sizes) {
-        writer.output.expect(bytes);
-        if let Some(sidecar) = &mut writer.sidecar {
-            sidecar.expect(beside);
-        }
-    }
+    let expected = reuse.base.as_ref().and_then(Base::sizes);
+    let mut writer = Writer::create(&request, layout, stream, expected, progress)?;
     let job = Job {
         nodes: &nodes,
         units: &units,
@@ -274,13 +269,20 @@ impl<'p> Writer<'p> {
         request: &PackRequest<'_>,
         layout: Layout,
         stream: bool,
+        expected: Option<(u64, u64)>,
         progress: &'p mut dyn Progress,
     ) -> Result<Self, PackError> {
         let mut output = Output::create(&request.output)?;
+        if let Some((bytes, _)) = expected {
+            output.expect(bytes);
+        }
         output.append(&layout.prefix)?;
         output.append(&[0; Header::LEN])?;
         let sidecar = if stream {
             let mut sidecar = Output::create(&sidecar_path(&request.output))?;
+            if let Some((_, beside)) = expected {
+                sidecar.expect(beside);
+            }
             sidecar.append(&[0; SIDECAR_HEADER_LEN])?;
             Some(sidecar)
         } else {

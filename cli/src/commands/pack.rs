@@ -179,18 +179,9 @@ impl Pack {
                 bundle,
                 refusals,
             } = self.input(console)?;
-            let search = Search::new(&input, &self.asset_root);
-            let templates = RefCell::new(Needs::default());
-            failures.extend(
-                self.check(&input, &search, &templates, &refusals, console)
-                    .err(),
-            );
-            failures.extend(seal::check(&input).err());
-            let assets = asset_files::collect(&input, &search);
-            let mut assets = assets.map_err(|f| failures.push(f)).unwrap_or_default();
-            assets.extend(bundle);
+            let (assets, needs) = self.examine(&input, bundle, &refusals, console, &mut failures);
             let runners = runners.join().unwrap_or_else(|p| resume_unwind(p));
-            let name = flavour::name(templates.into_inner(), input.plan(), &assets);
+            let name = flavour::name(needs, input.plan(), &assets);
             let runners = self.sufficient(runners, name);
             Ok::<_, Failure>((input, of, assets, runners))
         })?;
@@ -247,6 +238,33 @@ impl Pack {
             print(&super::json(&reports)?)?;
         }
         Ok(Exit::Done)
+    }
+
+    /// Checks the plan and finds its files. What the plan's words ask of the runner is looked for meanwhile.
+    fn examine(
+        &self,
+        input: &PlanInput,
+        bundle: Option<AssetSource>,
+        refusals: &Refusals,
+        console: &Console,
+        failures: &mut Vec<Failure>,
+    ) -> (Vec<AssetSource>, Needs) {
+        std::thread::scope(|scope| {
+            let words = scope.spawn(|| flavour::of_plan(input.plan()));
+            let search = Search::new(input, &self.asset_root);
+            let templates = RefCell::new(Needs::default());
+            failures.extend(
+                self.check(input, &search, &templates, refusals, console)
+                    .err(),
+            );
+            failures.extend(seal::check(input).err());
+            let mut assets = asset_files::collect(input, &search)
+                .map_err(|f| failures.push(f))
+                .unwrap_or_default();
+            assets.extend(bundle);
+            let words = words.join().unwrap_or_else(|p| resume_unwind(p));
+            (assets, words.and(templates.into_inner()))
+        })
     }
 
     /// Asks the runtime what is wrong with the plan. The templates that it reads are looked through for `needs`.

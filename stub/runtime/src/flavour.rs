@@ -15,19 +15,38 @@ const VAULTED: &str = "$ANSIBLE_VAULT";
 #[derive(Debug)]
 pub struct Needs {
     /// By their lengths: few words of a plan have to be compared with more than a handful, and none is hashed.
-    wanted: Vec<Vec<&'static str>>,
+    wanted: Vec<SameLength>,
     collections: Vec<&'static str>,
     found: Option<&'static str>,
+}
+
+/// The names of one length, and what they begin with: most words of a plan begin with something else.
+#[derive(Debug, Default, Clone)]
+struct SameLength {
+    names: Vec<&'static str>,
+    /// A bit for each first byte, by its lower five bits: the letters, whatever their case.
+    begins: u32,
+}
+
+impl SameLength {
+    fn find(&self, word: &[u8]) -> Option<&'static str> {
+        let first = word.first()?;
+        if self.begins & (1 << (first & 31)) == 0 {
+            return None;
+        }
+        self.names.iter().copied().find(|n| n.as_bytes() == word)
+    }
 }
 
 impl Default for Needs {
     fn default() -> Self {
         let names = modules::FULL_ONLY.iter().copied().chain(names::full_only());
-        let mut wanted: Vec<Vec<&'static str>> = Vec::new();
+        let mut wanted: Vec<SameLength> = Vec::new();
         for name in names {
             let len = name.len();
-            wanted.resize(wanted.len().max(len + 1), Vec::new());
-            wanted[len].push(name);
+            wanted.resize(wanted.len().max(len + 1), SameLength::default());
+            wanted[len].names.push(name);
+            wanted[len].begins |= name.bytes().next().map_or(0, |b| 1 << (b & 31));
         }
         Needs {
             wanted,
@@ -57,12 +76,18 @@ impl Needs {
     /// What is known of a name, perhaps with what it is a part of before it: `x.hex`, `ansible.utils.ipaddr`.
     fn known(&self, path: &[u8]) -> Option<&'static str> {
         let mut words = path.split(|b| *b == b'.');
-        let word = words.find_map(|word| {
-            let same = self.wanted.get(word.len())?;
-            same.iter().copied().find(|name| name.as_bytes() == word)
-        });
+        let word = words.find_map(|word| self.wanted.get(word.len())?.find(word));
         let within = |c: &&&'static str| path.starts_with(c.as_bytes());
         word.or_else(|| self.collections.iter().find(within).copied())
+    }
+
+    /// What was found by either of two that looked through different texts.
+    #[must_use]
+    pub fn and(self, other: Needs) -> Needs {
+        Needs {
+            found: self.found.or(other.found),
+            ..self
+        }
     }
 
     /// The first name that was found; `None`: the core flavour will do.

@@ -45,16 +45,22 @@ impl FlavourOption {
     }
 }
 
-/// The name in plan and files that only the full flavour knows; none: the core one will do. The templates that the check
-/// of the plan has read are in `needs` already.
+/// Looks through the words of a plan; takes as long as checking it.
+pub(super) fn of_plan(plan: &ExecutionPlan) -> Needs {
+    let mut needs = Needs::default();
+    // What cannot be written as JSON cannot be packed either, and is refused there.
+    let _ = serde_json::to_writer(Words(&mut needs), plan);
+    needs
+}
+
+/// The name in plan and files that only the full flavour knows; none: the core one will do. The words of the plan and the
+/// templates that the check of it has read are in `needs` already.
 pub(super) fn name(
     mut needs: Needs,
     plan: &ExecutionPlan,
     assets: &[AssetSource],
 ) -> Option<&'static str> {
-    // What cannot be written as JSON cannot be packed either, and is refused there.
-    let _ = serde_json::to_writer(Words(&mut needs), plan);
-    if carried(plan).any(|module| module.way != Way::Action) {
+    if needs.full().is_none() && carried(plan).any(|module| module.way != Way::Action) {
         return Some("modules in other languages");
     }
     for asset in assets.iter().filter(|a| is_read_by_engine(&a.name)) {
