@@ -18,6 +18,7 @@ mod plan_input;
 mod planning;
 mod playbook_source;
 mod progress;
+mod recording;
 mod replace;
 mod seal;
 mod ssh_way;

@@ -72,6 +72,7 @@ impl VaultOptions {
                 // Any word that is set means yes to Ansible, `false` too; only the default does not.
                 !t.is_empty() && config.is_set("DEFAULT_VAULT_ID_MATCH")
             }),
+            ..Vault::default()
         })
     }
 

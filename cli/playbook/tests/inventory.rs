@@ -127,6 +127,7 @@ fn vault(config: &Config) -> Vault {
     Vault {
         secrets: load_all(&sources, &mut Nobody).secrets,
         match_id: false,
+        ..Vault::default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod analyze_compatibility;
+mod audit;
 mod diff;
 mod explain;
 mod extract;
@@ -14,7 +15,10 @@ mod plan;
 mod playbook;
 mod push;
 mod refactor;
+mod replay;
+mod report;
 mod run;
+mod runs;
 mod schema;
 mod stub;
 mod template;
@@ -52,6 +56,14 @@ pub(crate) enum Command {
     Refactor(Box<refactor::Refactor>),
     /// Run one task, as ansible does.
     Run(Box<run::Run>),
+    /// List the runs that were recorded on this machine.
+    Runs(runs::Runs),
+    /// Print a recorded run again, as it was printed when it happened.
+    Replay(replay::Replay),
+    /// Make a report of a recorded run: a page for the browser, JSON, or JUnit's XML.
+    Report(report::Report),
+    /// Show what was run where and by whom, and check that nothing of it was changed.
+    Audit(audit::AuditCommand),
     /// Show what an artifact holds.
     Inspect(inspect::Inspect),
     /// Check every byte of an artifact and who signed it, without running anything.
@@ -85,6 +97,10 @@ impl Command {
             Command::Push(c) => return c.run(console).map(ExitCode::from),
             Command::Playbook(c) => return c.run(console).map(ExitCode::from),
             Command::Run(c) => return c.run(console).map(ExitCode::from),
+            Command::Replay(c) => return c.run(console).map(ExitCode::from),
+            Command::Runs(c) => c.run(),
+            Command::Report(c) => c.run(console),
+            Command::Audit(c) => c.run(),
             Command::Pack(c) => c.run(console),
             Command::AnalyzeCompatibility(c) => c.run(console),
             Command::Refactor(c) => c.run(console),

@@ -1,6 +1,6 @@
 //! `rustle playbook`: ansible-playbook's options; what lists needs no hosts.
 
-mod causes;
+pub(super) mod causes;
 pub(crate) mod connection;
 pub(crate) mod passwords;
 pub(super) mod plugins;

@@ -99,7 +99,7 @@ impl<'a> Coordinator<'a> {
             version: EVENT_VERSION,
             run_id: self.fleet.run_id.clone(),
             plan: self.fleet.plan.metadata.name.clone(),
-            root: None,
+            root: Some(hex::encode(self.fleet.artifact.offer.root)),
             runner: env!("CARGO_PKG_VERSION").to_owned(),
             hosts,
             check: self.fleet.start.check,

@@ -11,7 +11,7 @@ mod source;
 
 pub use envelope::is_encrypted;
 pub use error::{SourceError, VaultError};
-pub use secret::{DEFAULT_ID, Plaintext, Secret, Vault};
+pub use secret::{DEFAULT_ID, Opened, Plaintext, Secret, Vault};
 pub use source::{Loaded, PasswordSource, Prompt, load_all, load_new};
 
 /// For the fuzz target: reads an envelope and decrypts it with a cheap key.

@@ -1,6 +1,7 @@
 //! Passwords with their vault ids, and the order in which they are tried.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
@@ -95,6 +96,38 @@ pub struct Vault {
     pub secrets: Vec<Secret>,
     /// Only passwords whose id is the text's are tried (`DEFAULT_VAULT_ID_MATCH`). Default: no.
     pub match_id: bool,
+    /// What was decrypted, by this one and all of its clones.
+    pub opened: Opened,
+}
+
+/// The plaintexts of a run: what is kept of it must not contain them.
+#[derive(Clone, Default)]
+pub struct Opened(Arc<Mutex<Vec<Zeroizing<Vec<u8>>>>>);
+
+impl Opened {
+    fn add(&self, text: &[u8]) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.iter().any(|known| known.as_slice() == text) {
+            all.push(Zeroizing::new(text.to_vec()));
+        }
+    }
+
+    /// How many there are; they only become more.
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// All of them.
+    pub fn texts(&self) -> Vec<Zeroizing<Vec<u8>>> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.clone()
+    }
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Opened").field(&self.count()).finish()
+    }
 }
 
 impl Vault {
@@ -117,6 +150,7 @@ impl Vault {
         for secret in first.chain(then) {
             tried.push(secret.id.clone());
             if let Some(text) = cipher::open(&envelope, &secret.password)? {
+                self.opened.add(&text);
                 return Ok(Plaintext {
                     text,
                     vault_id: envelope.vault_id,
@@ -161,6 +195,7 @@ mod tests {
         let vault = Vault {
             secrets: vec![secret("x", "wrong"), secret("dev", "secret")],
             match_id: false,
+            ..Vault::default()
         };
         for (text, id) in [(V1_1, ""), (V1_2, "dev")] {
             let plain = vault.decrypt(text.as_bytes()).unwrap();
@@ -191,6 +226,7 @@ mod tests {
         let mut vault = Vault {
             secrets: vec![secret("x", "secret")],
             match_id: true,
+            ..Vault::default()
         };
         // A text without an id is the default id's.
         assert!(vault.decrypt(V1_1.as_bytes()).is_err());
@@ -210,6 +246,7 @@ mod tests {
         let vault = |p: &str| Vault {
             secrets: vec![secret("a", p)],
             match_id: false,
+            ..Vault::default()
         };
         insta::assert_snapshot!(
             vault("nope").decrypt(V1_2.as_bytes()).unwrap_err(),
@@ -228,6 +265,7 @@ mod tests {
         let vault = Vault {
             secrets: vec![key.clone()],
             match_id: true,
+            ..Vault::default()
         };
         for length in [0, 1, 15, 16, 17, 4096] {
             let text = vec![b'x'; length];

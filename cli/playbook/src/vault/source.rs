@@ -136,6 +136,7 @@ fn from_file(path: &Path, id: &str, known: &[Secret]) -> Result<Zeroizing<Vec<u8
             let vault = Vault {
                 secrets: known.to_vec(),
                 match_id: false,
+                ..Vault::default()
             };
             let plain = vault
                 .decrypt(&bytes)

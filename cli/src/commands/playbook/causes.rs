@@ -24,13 +24,13 @@ const NAMES: &str = "Variable names must be strings starting with a letter or un
 const OF_LOOKUP: &str = "Origin: <unknown>\n\ninvoke_lookup()";
 
 /// The text of playbooks, and what stands where in them.
-pub(super) struct Lines {
+pub(in crate::commands) struct Lines {
     directory: PathBuf,
 }
 
 impl Lines {
     /// The files whose names start from this folder.
-    pub(super) fn below(directory: PathBuf) -> Lines {
+    pub(in crate::commands) fn below(directory: PathBuf) -> Lines {
         Lines { directory }
     }
 }

@@ -13,6 +13,7 @@ use rustle_lookups::OnController;
 use rustle_planner::{Planned, Request, plan};
 use rustle_playbook::Problem;
 use rustle_playbook::pattern::LOCALHOST;
+use rustle_runs::Asked;
 use rustle_runtime::BECOME_PASSWORD;
 use rustle_runtime::check::{CheckOptions, Severity, check};
 use rustle_runtime::engine::{Machine, Options as EngineOptions};
@@ -30,6 +31,7 @@ use crate::fact_cache::FactCache;
 use crate::failure::Failure;
 use crate::plan_input::PlanInput;
 use crate::playbook_source::{self as source, Chosen, Parts, Targets};
+use crate::recording::{RecordOptions, Recording};
 use crate::surroundings::{Surroundings, refused};
 
 /// ansible-playbook's options for running.
@@ -77,6 +79,8 @@ pub(crate) struct RunOptions {
     pub(crate) flush_cache: bool,
     #[command(flatten)]
     pub(crate) python: PythonModulesOption,
+    #[command(flatten)]
+    pub(crate) records: RecordOptions,
 }
 
 impl PlaybookCommand {
@@ -186,7 +190,11 @@ impl PlaybookCommand {
         let stop = Arc::new(AtomicBool::new(false));
         super::super::catch_interrupt(&stop);
         let screen = RefCell::new(self.screen(console, parts.surroundings));
+        let opened = parts.disk.vault.opened.clone();
+        let recording = Recording::prepare(self.asked(parts), &self.running.records, opened)?;
+        let recording = RefCell::new(recording);
         let emit = |event: &Event| {
+            recording.borrow_mut().event(event);
             let mut out = std::io::stdout().lock();
             screen.borrow_mut().event(event, &mut |stream, text| {
                 // Where nobody reads on there is nobody to tell.
@@ -206,8 +214,12 @@ impl PlaybookCommand {
             )
             .hint("--limit HOST -c local"));
         }
-        let Some(host) = host else {
-            return self.several(
+        let options = self.engine_options(parts.surroundings, console)?;
+        let files = DiskFiles::at(base.clone().into(), home)
+            .with(carried.clone())
+            .opening(parts.disk.opener());
+        let code = match host {
+            None => self.several(
                 several::Work {
                     parts,
                     plan: input.plan(),
@@ -215,45 +227,64 @@ impl PlaybookCommand {
                     folder: work.path(),
                     emit: &emit,
                     stop,
-                    options: self.engine_options(parts.surroundings, console),
+                    options,
                     base: base.as_ref(),
-                    carried: carried.clone(),
-                    files: DiskFiles::at(base.clone().into(), home)
-                        .with(carried)
-                        .opening(parts.disk.opener()),
+                    carried,
+                    files,
                     controller: &controller,
                 },
                 &mut roster,
-            );
+            )?,
+            Some(host) => {
+                let summary = LocalRun {
+                    plan: input.plan(),
+                    host: host.clone(),
+                    options: EngineOptions {
+                        facts: roster.cached_facts(&host),
+                        own_vars: own.map(|host| host.vars).unwrap_or_default(),
+                        ..options
+                    },
+                    files,
+                    controller: Some(&controller),
+                    secrets,
+                    machine: Machine {
+                        env: env.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+                        cwd: directory,
+                        work_dir: work.path().to_owned(),
+                        async_dir: None,
+                        program: std::env::current_exe().ok(),
+                        image: None,
+                    },
+                    others: &|host| roster.cached_facts(host),
+                    emit: &emit,
+                    cancelled: &|| stop.load(Ordering::Relaxed),
+                    confirm: &super::step::ask,
+                }
+                .run();
+                roster.keep_facts(&host, &summary.facts);
+                summary.exit_code
+            }
         };
-        let mut options = self.engine_options(parts.surroundings, console);
-        options.facts = roster.cached_facts(&host);
-        options.own_vars = own.map(|host| host.vars).unwrap_or_default();
-        let summary = LocalRun {
-            plan: input.plan(),
-            host: host.clone(),
-            options,
-            files: DiskFiles::at(base.into(), home)
-                .with(carried)
-                .opening(parts.disk.opener()),
-            controller: Some(&controller),
-            secrets,
-            machine: Machine {
-                env: env.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
-                cwd: directory,
-                work_dir: work.path().to_owned(),
-                async_dir: None,
-                program: std::env::current_exe().ok(),
-                image: None,
-            },
-            others: &|host| roster.cached_facts(host),
-            emit: &emit,
-            cancelled: &|| stop.load(Ordering::Relaxed),
-            confirm: &super::step::ask,
+        recording.into_inner().end(console)?;
+        Ok(code)
+    }
+
+    /// What the record says was asked for.
+    fn asked(&self, parts: &Parts<'_>) -> Asked {
+        let directory = &parts.surroundings.config.environment().directory;
+        let (command, what) = match &self.ad_hoc {
+            Some(one) => ("run", format!("{} on {}", one.module, one.pattern)),
+            None => ("playbook", parts.path.display().to_string()),
+        };
+        Asked {
+            command: command.to_owned(),
+            what,
+            directory: directory.display().to_string(),
+            inventory: self.running.inventory.clone(),
+            limit: self.running.limit.clone(),
+            tags: self.tags.clone(),
+            skip_tags: self.skip_tags.clone(),
         }
-        .run();
-        roster.keep_facts(&host, &summary.facts);
-        Ok(summary.exit_code)
     }
 
     /// Opens the cache of facts that the settings ask for.
@@ -302,7 +333,11 @@ impl PlaybookCommand {
         })
     }
 
-    fn engine_options(&self, surroundings: &Surroundings, console: &Console) -> EngineOptions {
+    fn engine_options(
+        &self,
+        surroundings: &Surroundings,
+        console: &Console,
+    ) -> Result<EngineOptions, Failure> {
         let words = |given: &[String]| -> Vec<String> { super::words(given).into_iter().collect() };
         let mut options = EngineOptions {
             check: self.running.check,
@@ -314,10 +349,12 @@ impl PlaybookCommand {
             verbosity: console.verbose,
             force_handlers: self.running.force_handlers,
             runner: env!("CARGO_PKG_VERSION").to_owned(),
+            run_id: rustle_runs::new_id()
+                .map_err(|e| Failure::text(Exit::Machine, format!("no random bytes: {e}")))?,
             ..EngineOptions::default()
         };
         super::settings::apply(&surroundings.config, &mut options);
-        options
+        Ok(options)
     }
 }
 
