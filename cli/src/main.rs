@@ -3,6 +3,7 @@
 //! Nothing here decides anything about plans or artifacts. Each command is one file under `commands`; errors of the
 //! libraries become messages and exit codes in `failure`.
 
+mod ask_hosts;
 mod asset_files;
 mod carried;
 mod checks;
@@ -14,10 +15,13 @@ mod disk;
 mod exit;
 mod fact_cache;
 mod failure;
+mod on_hosts;
 mod plan_input;
+mod plan_roster;
 mod planning;
 mod playbook_source;
 mod progress;
+mod reach;
 mod recording;
 mod replace;
 mod seal;

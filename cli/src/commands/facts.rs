@@ -5,17 +5,23 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
-use rustle_formats::Value;
 use rustle_formats::plan::HostPlan;
+use rustle_formats::{Map, Value};
 use rustle_planner::documents::{ArchitectureFacts, EnrichedInventory, EnrichedPlaybook, hide};
 use serde::{Deserialize, Serialize};
 
+use super::connection::ConnectionOptions;
+use crate::ask_hosts::{Answers, ask};
 use crate::console::{Console, print};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::planning::Input;
+use crate::playbook_source::opened;
+use crate::reach::Reach;
+use crate::surroundings::Surroundings;
 use crate::this_machine::{architecture, facts, is_here};
+use crate::vault_options::VaultOptions;
 
 /// Adds to a parsed playbook what kinds of machines its hosts are, and prints it (`rustle schema enriched`). On a terminal, or
 /// with --local: prints the facts of this machine.
@@ -36,7 +42,23 @@ pub(crate) struct Facts {
     /// Seconds that facts in the cache count; 0: for ever.
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
     cache_timeout: u64,
+    /// Ask no host: only variables, the cache and this machine count.
+    #[arg(long)]
+    offline: bool,
+    /// The kind of connection where the inventory names none: `ssh` or `local`. Default: ssh.
+    #[arg(short, long, value_name = "KIND")]
+    connection: Option<String>,
+    /// How many hosts are asked at a time. Default: 5.
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    forks: Option<u32>,
+    #[command(flatten)]
+    reaching: ConnectionOptions,
+    #[command(flatten)]
+    vault: VaultOptions,
 }
+
+/// What decides which runner a machine needs: no more is asked for.
+const SUBSETS: &[&str] = &["!all", "platform", "distribution"];
 
 /// The version of the cache's shape.
 const CACHE_VERSION: u32 = 1;
@@ -54,6 +76,16 @@ struct Cached {
     /// Seconds since 1970.
     gathered: u64,
     facts: ArchitectureFacts,
+}
+
+fn keep(cache: &mut Cache, now: u64, name: &str, facts: &ArchitectureFacts) {
+    cache
+        .hosts
+        .entry(name.to_owned())
+        .or_insert_with(|| Cached {
+            gathered: now,
+            facts: facts.clone(),
+        });
 }
 
 impl Facts {
@@ -77,12 +109,17 @@ impl Facts {
         let ciphertexts = hide(&mut document);
         let mut read =
             EnrichedPlaybook::read(document).map_err(|e| Failure::text(Exit::Refused, e))?;
-        self.enrich(&mut read.inventory, console)?;
+        self.enrich(&mut read.inventory, &ciphertexts, console)?;
         print(&super::document(&read, &ciphertexts)?)?;
         Ok(Exit::Done)
     }
 
-    fn enrich(&self, inventory: &mut EnrichedInventory, console: &Console) -> Result<(), Failure> {
+    fn enrich(
+        &self,
+        inventory: &mut EnrichedInventory,
+        ciphertexts: &IndexMap<String, String>,
+        console: &Console,
+    ) -> Result<(), Failure> {
         let now = SystemTime::UNIX_EPOCH
             .elapsed()
             .unwrap_or(Duration::ZERO)
@@ -98,11 +135,8 @@ impl Facts {
                 Some(cached) => Some(cached.facts.clone()),
                 None if this_one(name, host) => {
                     if here.is_none() {
-                        here = architecture(&facts(&[
-                            "!all".into(),
-                            "platform".into(),
-                            "distribution".into(),
-                        ])?);
+                        let subsets: Vec<String> = SUBSETS.iter().map(|s| s.to_string()).collect();
+                        here = architecture(&facts(&subsets)?);
                     }
                     here.clone()
                 }
@@ -110,22 +144,40 @@ impl Facts {
             };
             match found {
                 Some(facts) => {
-                    let cached = Cached {
-                        gathered: now,
-                        facts: facts.clone(),
-                    };
-                    cache.hosts.entry(name.clone()).or_insert(cached);
+                    keep(&mut cache, now, name, &facts);
                     inventory.host_facts.insert(name.clone(), facts);
                 }
-                None => unknown.push(name.as_str()),
+                None => unknown.push(name.clone()),
             }
         }
-        if !unknown.is_empty() {
-            let message = format!(
-                "the machines of {} are not known: this version asks no host over ssh",
-                unknown.join(", ")
-            );
-            let hint = "give their `ansible_architecture` in the inventory, or in --cache-file; without it no artifact is made for them";
+        let left = match unknown.is_empty() || self.offline {
+            true => unknown.into_iter().map(|name| (name, None)).collect(),
+            false => {
+                let hosts = unknown.iter().map(|name| {
+                    let host = inventory.hosts.get(name).cloned().unwrap_or_default();
+                    (name.clone(), host)
+                });
+                let answers = self.ask(hosts.collect(), ciphertexts, console)?;
+                let mut left = Vec::new();
+                for name in unknown {
+                    let answer = answers.get(&name).cloned();
+                    let answer = answer.unwrap_or_else(|| Err("it gave no answer".to_owned()));
+                    match answer.map(|facts| architecture(&facts)) {
+                        Ok(Some(facts)) => {
+                            keep(&mut cache, now, &name, &facts);
+                            inventory.host_facts.insert(name, facts);
+                        }
+                        Ok(None) => left.push((name, None)),
+                        Err(why) => left.push((name, Some(why))),
+                    }
+                }
+                left
+            }
+        };
+        for (name, why) in &left {
+            let why = why.as_ref().map_or(String::new(), |why| format!(": {why}"));
+            let message = format!("the machine of {name} is not known{why}");
+            let hint = "give its `ansible_architecture` in the inventory, or in --cache-file; without it no artifact is made for it";
             console.say(&Diagnostic::new(Level::Warning, message).hint(hint));
         }
         match &self.cache_file {
@@ -135,6 +187,43 @@ impl Facts {
             }
             None => Ok(()),
         }
+    }
+
+    /// Asks the hosts that nothing is known of.
+    fn ask(
+        &self,
+        hosts: IndexMap<String, HostPlan>,
+        ciphertexts: &IndexMap<String, String>,
+        console: &Console,
+    ) -> Result<Answers, Failure> {
+        let surroundings = Surroundings::load(console)?;
+        let config = &surroundings.config;
+        let vault = self.vault.vault(&surroundings, console, false)?;
+        let mut secrets = IndexMap::new();
+        for (name, ciphertext) in ciphertexts {
+            // What cannot be opened is missed only where a host needs it.
+            if let Ok(text) = opened(&vault, ciphertext) {
+                secrets.insert(name.clone(), text);
+            }
+        }
+        let passwords = self.reaching.passwords(config).get(config, None)?;
+        let folder = tempfile::Builder::new()
+            .prefix(".rustle-facts-")
+            .tempdir()
+            .map_err(|e| {
+                Failure::text(Exit::Machine, format!("no folder for temporary files: {e}"))
+            })?;
+        let reach = Reach {
+            config,
+            given: &self.reaching,
+            kind: self.connection.as_deref(),
+            password: passwords.connection.as_ref(),
+            extra: &Map::new(),
+            secrets: &secrets,
+            folder: folder.path(),
+        };
+        let forks = self.forks.map(|n| n as usize);
+        ask(hosts, SUBSETS, reach, &vault, forks, folder.path())
     }
 
     /// What is in the cache and not too old.

@@ -3,6 +3,7 @@
 mod analyze_compatibility;
 mod audit;
 mod diff;
+mod exec;
 mod explain;
 mod extract;
 mod facts;
@@ -25,6 +26,7 @@ mod template;
 mod vault;
 mod verify;
 
+pub(crate) use playbook::connection;
 pub(crate) use playbook::passwords::take_from_environment as take_passwords_from_environment;
 
 use std::process::ExitCode;
@@ -47,9 +49,11 @@ pub(crate) enum Command {
     /// Print a playbook with its inventory as one JSON document.
     Parse(Box<parse::Parse>),
     /// Add to a parsed playbook what kinds of machines its hosts are.
-    Facts(facts::Facts),
+    Facts(Box<facts::Facts>),
     /// Decide where every task runs, and print the execution plan.
     Plan(Box<plan::PlanCommand>),
+    /// Run an execution plan on its hosts.
+    Exec(Box<exec::Exec>),
     /// Show what keeps a playbook's tasks from running on their targets alone.
     AnalyzeCompatibility(Box<analyze_compatibility::AnalyzeCompatibility>),
     /// Rewrite a playbook so that more of it runs on the targets alone.
@@ -97,6 +101,7 @@ impl Command {
             Command::Push(c) => return c.run(console).map(ExitCode::from),
             Command::Playbook(c) => return c.run(console).map(ExitCode::from),
             Command::Run(c) => return c.run(console).map(ExitCode::from),
+            Command::Exec(c) => return c.run(console).map(ExitCode::from),
             Command::Replay(c) => return c.run(console).map(ExitCode::from),
             Command::Runs(c) => c.run(),
             Command::Report(c) => c.run(console),

@@ -7,7 +7,7 @@ pub(super) mod plugins;
 mod prompts;
 mod roster;
 pub(crate) mod run;
-mod settings;
+pub(super) mod settings;
 mod several;
 mod step;
 

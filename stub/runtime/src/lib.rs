@@ -38,3 +38,4 @@ mod vars;
 pub use r#become::{BECOME_PASSWORD, WORKER, Worker};
 pub use http::{Fetch, fetch, machine_trust};
 pub use this_machine::this_machine;
+pub use vars::inventory;

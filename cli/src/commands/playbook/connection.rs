@@ -13,19 +13,19 @@ use super::passwords::Wanted;
 pub(crate) struct ConnectionOptions {
     /// Connect as this user.
     #[arg(short = 'u', long = "user", value_name = "USER")]
-    pub(super) user: Option<String>,
+    pub(crate) user: Option<String>,
     /// Seconds that connecting may take.
     #[arg(short = 'T', long, value_name = "SECONDS")]
-    pub(super) timeout: Option<u32>,
+    pub(crate) timeout: Option<u32>,
     /// The private key of ssh.
     #[arg(long, alias = "key-file", value_name = "FILE")]
-    pub(super) private_key: Option<PathBuf>,
+    pub(crate) private_key: Option<PathBuf>,
     /// Arguments for ssh, sftp and scp.
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
-    pub(super) ssh_common_args: Option<String>,
+    pub(crate) ssh_common_args: Option<String>,
     /// Arguments for ssh.
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
-    pub(super) ssh_extra_args: Option<String>,
+    pub(crate) ssh_extra_args: Option<String>,
     /// Arguments for sftp.
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
     sftp_extra_args: Option<String>,

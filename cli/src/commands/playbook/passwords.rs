@@ -25,9 +25,9 @@ pub(crate) struct Wanted {
 #[derive(Clone, Default)]
 pub(crate) struct Passwords {
     /// For connections.
-    pub(super) connection: Option<Zeroizing<String>>,
+    pub(crate) connection: Option<Zeroizing<String>>,
     /// For becoming another user.
-    pub(super) becoming: Option<Zeroizing<String>>,
+    pub(crate) becoming: Option<Zeroizing<String>>,
 }
 
 impl std::fmt::Debug for Passwords {

@@ -4,14 +4,11 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use rustle_controller::fleet::{Roster as Known, Way};
-use rustle_controller::program::ProgramConnection;
 use rustle_formats::plan::PlayPlan;
-use rustle_formats::{Map, Value, lay};
+use rustle_formats::{Map, lay};
 use rustle_planner::InventoryPart;
 use rustle_playbook::inventory::{self, GroupId, Inventory};
 use rustle_playbook::pattern::{LOCALHOST, Limit, Mismatch, pick};
-use rustle_playbook::words;
-use rustle_runtime::report::python_str;
 use zeroize::Zeroizing;
 
 use super::PlaybookCommand;
@@ -19,7 +16,7 @@ use crate::console::Console;
 use crate::diagnostic::{Diagnostic, Level};
 use crate::fact_cache::FactCache;
 use crate::playbook_source::{Parts, Targets, implicit_vars, inventory_of, merges};
-use crate::ssh_way::{Here, Wanted};
+use crate::reach::Reach;
 
 /// The hosts of a run.
 pub(super) struct Roster<'a> {
@@ -43,24 +40,6 @@ pub(super) struct Roster<'a> {
     pub(super) folder: PathBuf,
     /// Facts that outlive the run.
     pub(super) fact_cache: Option<FactCache>,
-}
-
-/// Whether a connection of this name is this machine.
-pub(super) fn is_local(kind: &str) -> bool {
-    let short = kind
-        .strip_prefix("ansible.builtin.")
-        .or_else(|| kind.strip_prefix("ansible.legacy."));
-    short.unwrap_or(kind) == "local"
-}
-
-fn is_ssh(kind: &str) -> bool {
-    let short = kind
-        .strip_prefix("ansible.builtin.")
-        .or_else(|| kind.strip_prefix("ansible.legacy."));
-    matches!(
-        short.unwrap_or(kind),
-        "ssh" | "smart" | "paramiko" | "paramiko_ssh"
-    )
 }
 
 impl<'a> Roster<'a> {
@@ -107,6 +86,22 @@ impl<'a> Roster<'a> {
         }
     }
 
+    fn reach(&self) -> Reach<'_> {
+        Reach {
+            config: &self.parts.surroundings.config,
+            given: &self.command.connection,
+            kind: self.command.running.connection.as_deref(),
+            password: self
+                .command
+                .passwords
+                .get()
+                .and_then(|p| p.connection.as_ref()),
+            extra: &self.extra,
+            secrets: &self.secrets,
+            folder: &self.folder,
+        }
+    }
+
     /// The inventory's part, worked out anew where it has changed.
     fn part(&mut self) -> Result<&InventoryPart, String> {
         let part = match self.part.take() {
@@ -131,220 +126,6 @@ impl<'a> Roster<'a> {
             }
         };
         Ok(self.part.insert(part))
-    }
-
-    /// A variable of the connection: extra variables win over the host's.
-    fn setting(&self, vars: &Map, names: &[&str]) -> Result<Option<String>, String> {
-        for layer in [&self.extra, vars] {
-            for name in names {
-                let text = match layer.get(*name) {
-                    None | Some(Value::Null) => continue,
-                    Some(Value::Secret(name)) => match self.secrets.get(name) {
-                        Some(text) => text.as_str().to_owned(),
-                        None => continue,
-                    },
-                    Some(value) => python_str(value),
-                };
-                if text.contains("{{") {
-                    return Err(format!(
-                        "the variable `{name}` is a template ({text}), and how a host is reached must be known before anything is rendered: write its value"
-                    ));
-                }
-                return Ok(Some(text));
-            }
-        }
-        Ok(None)
-    }
-
-    fn ssh(&self, host: &str, vars: &Map, play: Option<&PlayPlan>) -> Result<Way, String> {
-        let config = &self.parts.surroundings.config;
-        let given = &self.command.connection;
-        let text = |value: Option<&Value>| value.map(python_str);
-        let address = self.setting(vars, &["ansible_ssh_host", "ansible_host"])?;
-        let port = match self.setting(vars, &["ansible_ssh_port", "ansible_port"])? {
-            Some(port) => Some(port),
-            None => text(play.and_then(|p| p.port.as_ref()))
-                .or_else(|| config.text("DEFAULT_REMOTE_PORT").map(str::to_owned)),
-        };
-        let port = port
-            .map(|port| {
-                port.trim()
-                    .parse::<u16>()
-                    .map_err(|_| format!("`{port}` is not a port"))
-            })
-            .transpose()?;
-        let environment = config.environment();
-        let names = ["ansible_ssh_private_key_file", "ansible_private_key_file"];
-        let key = self
-            .setting(vars, &names)?
-            .map(PathBuf::from)
-            .or_else(|| given.private_key.clone())
-            .or_else(|| config.text("DEFAULT_PRIVATE_KEY_FILE").map(PathBuf::from));
-        let names = [
-            "ansible_password",
-            "ansible_ssh_password",
-            "ansible_ssh_pass",
-        ];
-        let password = self.setting(vars, &names)?.map(Zeroizing::new);
-        // A variable wins over what the user typed for all hosts.
-        let password = password.or_else(|| self.command.passwords.get()?.connection.clone());
-        let checking = self.setting(
-            vars,
-            &["ansible_ssh_host_key_checking", "ansible_host_key_checking"],
-        )?;
-        let checking = checking.map_or_else(
-            || config.flag("SSH_HOST_KEY_CHECKING") && config.flag("HOST_KEY_CHECKING"),
-            |text| !matches!(text.to_lowercase().as_str(), "false" | "no" | "0" | "off"),
-        );
-        let wanted = Wanted {
-            host: address.unwrap_or_else(|| host.to_owned()),
-            user: self.user(vars, play)?,
-            port,
-            keys: key
-                .map(|key| environment.path(&key.to_string_lossy()))
-                .into_iter()
-                .collect(),
-            accept_new: (!checking).then_some(true),
-            timeout: self.timeout(vars)?,
-            password,
-            arguments: [
-                self.ssh_option(vars, "ssh_common_args", &given.ssh_common_args)?,
-                self.ssh_option(vars, "ssh_extra_args", &given.ssh_extra_args)?,
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
-            ssh_args: self.ssh_option(vars, "ssh_args", &None)?,
-            executable: self.ssh_option(vars, "ssh_executable", &None)?,
-            control_dir: config.path("SSH_CONTROL_PATH_DIR"),
-            control_path: self.ssh_option(vars, "control_path", &None)?,
-            folder: Some(self.folder.clone()),
-            ..Wanted::default()
-        };
-        let own = environment
-            .get("USER")
-            .or_else(|| environment.get("LOGNAME"));
-        wanted.way(&Here {
-            home: environment.home.as_deref(),
-            user: own.unwrap_or("root"),
-            path: environment.get("PATH"),
-        })
-    }
-
-    fn user(&self, vars: &Map, play: Option<&PlayPlan>) -> Result<Option<String>, String> {
-        if let Some(user) = self.setting(vars, &["ansible_ssh_user", "ansible_user"])? {
-            return Ok(Some(user));
-        }
-        let config = &self.parts.surroundings.config;
-        Ok(play
-            .and_then(|p| p.remote_user.as_ref())
-            .map(python_str)
-            .or_else(|| self.command.connection.user.clone())
-            .or_else(|| config.text("DEFAULT_REMOTE_USER").map(str::to_owned)))
-    }
-
-    /// Seconds that connecting may take.
-    fn timeout(&self, vars: &Map) -> Result<Option<u64>, String> {
-        let number = |text: &str| {
-            text.trim()
-                .parse::<u64>()
-                .map_err(|_| format!("`{text}` is not a number of seconds"))
-        };
-        if let Some(text) = self.setting(vars, &["ansible_ssh_timeout", "ansible_timeout"])? {
-            return number(&text).map(Some);
-        }
-        let config = &self.parts.surroundings.config;
-        if let Some(given) = self.command.connection.timeout {
-            return Ok(Some(u64::from(given)));
-        }
-        let set = ["SSH_TIMEOUT", "DEFAULT_TIMEOUT"];
-        let set = set.iter().find(|name| config.is_set(name));
-        set.and_then(|name| config.text(name))
-            .map(number)
-            .transpose()
-    }
-
-    /// An option of Ansible's ssh connection: its variable, then the command line, then the configuration. Empty is as good as
-    /// none.
-    fn ssh_option(
-        &self,
-        vars: &Map,
-        name: &str,
-        given: &Option<String>,
-    ) -> Result<Option<String>, String> {
-        let config = &self.parts.surroundings.config;
-        let own = format!("ansible_{name}");
-        let setting = match name.strip_prefix("ssh_") {
-            Some(_) => name.to_uppercase(),
-            None => format!("SSH_{}", name.to_uppercase()),
-        };
-        let found = self
-            .setting(vars, &[&own])?
-            .or_else(|| given.clone())
-            .or_else(|| config.text(&setting).map(str::to_owned));
-        Ok(found.filter(|text| !text.trim().is_empty()))
-    }
-
-    /// A container or a chroot, by the program that enters it.
-    fn inside(
-        &self,
-        kind: Inside,
-        host: &str,
-        vars: &Map,
-        play: Option<&PlayPlan>,
-    ) -> Result<Way, String> {
-        let (name, program) = kind.names();
-        let executable = self.setting(vars, &[&format!("ansible_{name}_exe")])?;
-        let place = self.setting(vars, &["ansible_host"])?;
-        let place = place.unwrap_or_else(|| host.to_owned());
-        let mut command = vec![executable.unwrap_or_else(|| program.to_owned())];
-        if kind == Inside::Chroot {
-            command.push(place);
-        } else {
-            let names = [format!("ansible_{name}_extra_args")];
-            if let Some(text) = self.setting(vars, &[&names[0]])? {
-                let split = words::split(&text).map_err(|why| format!("`{text}`: {why}"))?;
-                command.extend(split);
-            }
-            command.extend(["exec".to_owned(), "-i".to_owned()]);
-            if let Some(user) = self.user(vars, play)? {
-                command.extend(["-u".to_owned(), user]);
-            }
-            command.push(place);
-        }
-        Ok(Way::Program(Box::new(ProgramConnection {
-            command: command.into_iter().map(Into::into).collect(),
-            login_shell: false,
-            password: None,
-        })))
-    }
-}
-
-/// What is entered by a program on this machine.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Inside {
-    Docker,
-    Podman,
-    Chroot,
-}
-
-impl Inside {
-    fn of(kind: &str) -> Option<Inside> {
-        Some(match kind {
-            "docker" | "community.docker.docker" | "community.general.docker" => Inside::Docker,
-            "podman" | "containers.podman.podman" => Inside::Podman,
-            "chroot" | "community.general.chroot" => Inside::Chroot,
-            _ => return None,
-        })
-    }
-
-    /// Its name in variables, and its program.
-    fn names(self) -> (&'static str, &'static str) {
-        match self {
-            Inside::Docker => ("docker", "docker"),
-            Inside::Podman => ("podman", "podman"),
-            Inside::Chroot => ("chroot", "chroot"),
-        }
     }
 }
 
@@ -391,27 +172,7 @@ impl Known for Roster<'_> {
             None if LOCALHOST.contains(&host) => implicit_vars(),
             None => Map::new(),
         };
-        let written = self.setting(&vars, &["ansible_connection"])?;
-        let kind = written
-            .or_else(|| Some(python_str(play?.connection.as_ref()?)))
-            .or_else(|| self.command.running.connection.clone())
-            .or_else(|| {
-                let config = &self.parts.surroundings.config;
-                config.text("DEFAULT_TRANSPORT").map(str::to_owned)
-            })
-            .unwrap_or_else(|| "ssh".to_owned());
-        if is_local(&kind) {
-            return Ok(Way::Child);
-        }
-        if is_ssh(&kind) {
-            return self.ssh(host, &vars, play);
-        }
-        if let Some(inside) = Inside::of(&kind) {
-            return self.inside(inside, host, &vars, play);
-        }
-        Err(format!(
-            "the connection `{kind}` is not supported: {host} can be reached over `ssh`, `local`, `docker`, `podman` and `chroot`"
-        ))
+        self.reach().way(host, &vars, play)
     }
 
     fn add_host(&mut self, name: &str, groups: &[String], vars: &Map) -> Result<bool, String> {

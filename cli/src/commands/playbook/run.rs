@@ -21,7 +21,7 @@ use rustle_runtime::report::{Stream, TextOptions, TextReporter};
 
 use super::PlaybookCommand;
 use super::causes::Lines;
-use super::roster::{self, Roster};
+use super::roster::Roster;
 use super::{plugins, prompts, several};
 use crate::carried::{self, PythonModulesOption, Refusals};
 use crate::checks;
@@ -31,6 +31,7 @@ use crate::fact_cache::FactCache;
 use crate::failure::Failure;
 use crate::plan_input::PlanInput;
 use crate::playbook_source::{self as source, Chosen, Parts, Targets};
+use crate::reach::is_local;
 use crate::recording::{RecordOptions, Recording};
 use crate::surroundings::{Surroundings, refused};
 
@@ -135,7 +136,7 @@ impl PlaybookCommand {
             .or_else(|| plays.find_map(|p| p.keywords.get("connection")?.as_str()))
             .or(self.running.connection.as_deref())
             .unwrap_or("ssh");
-        let here = others.is_empty() && roster::is_local(kind);
+        let here = others.is_empty() && is_local(kind);
         here.then(|| first.clone())
     }
 

@@ -61,7 +61,7 @@ pub(super) fn complete(config: &Config, play: &mut PlayPlan) {
 }
 
 /// What of the run is shown.
-pub(super) fn display(config: &Config) -> Display {
+pub(in crate::commands) fn display(config: &Config) -> Display {
     Display {
         hide_skipped: !config.flag("DISPLAY_SKIPPED_HOSTS"),
         hide_ok: !config.flag("DISPLAY_OK_HOSTS"),

@@ -1,39 +1,28 @@
 //! Running a playbook on several hosts, or on others than this machine.
 
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use indexmap::IndexMap;
-use rustle_controller::fleet::Fleet;
 use rustle_controller::local::DiskFiles;
-use rustle_controller::offer::PushArtifact;
 use rustle_formats::event::Event;
 use rustle_formats::plan::{Block, ExecutionPlan, Item, Task};
 use rustle_formats::session::Start;
 use rustle_formats::{Map, Value};
-use rustle_packer::{AssetSource, Flavour, PackRequest, Silent, pack};
+use rustle_packer::AssetSource;
 use rustle_playbook::pattern::LOCALHOST;
 use rustle_runtime::engine::{Controller, Options as EngineOptions};
 use rustle_runtime::report::python_str;
 use zeroize::Zeroizing;
 
 use super::PlaybookCommand;
-use super::roster::{self, Roster};
+use super::roster::Roster;
 use crate::asset_files;
-use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::on_hosts::OnHosts;
 use crate::playbook_source::Parts;
-use crate::stubs::{self, Runner, StubDir};
-
-/// How many hosts work at a time where nobody says so.
-const FORKS: usize = 5;
-/// How hard files are compressed that go along with a plan: sending them is to be quicker than packing them.
-const AHEAD_LEVEL: i32 = 1;
-/// How much a host's cache may hold after the run, in bytes.
-const CACHE: u64 = 2 << 30;
+use crate::reach::is_local;
 
 /// What is to be done.
 pub(super) struct Work<'w> {
@@ -55,28 +44,46 @@ pub(super) struct Work<'w> {
 
 /// Whether a plan for one host needs others all the same: it delegates, or changes the inventory.
 pub(super) fn needs_others(plan: &ExecutionPlan) -> bool {
-    fn task(task: &Task) -> bool {
+    let task = |task: &Task| {
         let short = task.module.rsplit('.').next().unwrap_or_default();
         task.delegate_to.is_some() || matches!(short, "add_host" | "group_by")
-    }
-    fn block(block: &Block) -> bool {
-        let mut inner = block.block.iter().chain(&block.rescue).chain(&block.always);
-        block.delegate_to.is_some() || inner.any(item)
-    }
-    fn item(item: &Item) -> bool {
+    };
+    anywhere(plan, &task, &|block| block.delegate_to.is_some())
+}
+
+/// Whether tasks or blocks of the plan name this machine as theirs.
+fn names_here_within(plan: &ExecutionPlan) -> bool {
+    let of_vars = |vars: &Map| names_here(vars.get("ansible_connection"));
+    let task = |task: &Task| names_here(task.connection.as_ref()) || of_vars(&task.vars);
+    let block = |block: &Block| names_here(block.connection.as_ref()) || of_vars(&block.vars);
+    anywhere(plan, &task, &block)
+}
+
+/// Whether one of a plan's tasks or blocks is so, wherever it stands.
+fn anywhere(
+    plan: &ExecutionPlan,
+    task: &dyn Fn(&Task) -> bool,
+    block: &dyn Fn(&Block) -> bool,
+) -> bool {
+    fn within(item: &Item, task: &dyn Fn(&Task) -> bool, block: &dyn Fn(&Block) -> bool) -> bool {
         match item {
             Item::Task(one) => task(one),
-            Item::Block(one) => block(one),
+            Item::Block(one) => {
+                let mut inner = one.block.iter().chain(&one.rescue).chain(&one.always);
+                block(one) || inner.any(|item| within(item, task, block))
+            }
         }
     }
     let batches = plan.plays.iter().flat_map(|p| &p.batches);
-    plan.tasks().any(task)
-        || batches.flat_map(|b| &b.tasks).any(item)
-        || plan.task_files.values().flatten().any(item)
-        || plan
-            .roles
-            .values()
-            .any(|role| role.tasks.values().flatten().any(item))
+    let roles = plan
+        .roles
+        .values()
+        .flat_map(|role| role.tasks.values().flatten());
+    let mut items = batches
+        .flat_map(|b| &b.tasks)
+        .chain(plan.task_files.values().flatten())
+        .chain(roles);
+    plan.tasks().any(task) || items.any(|item| within(item, task, block))
 }
 
 impl PlaybookCommand {
@@ -87,8 +94,9 @@ impl PlaybookCommand {
         let here = ["ansible_connection"];
         let local = |vars: &Map| here.iter().any(|name| names_here(vars.get(*name)));
         let asked = self.running.connection.as_deref();
-        asked.is_some_and(roster::is_local)
+        asked.is_some_and(is_local)
             || needs_others(plan)
+            || names_here_within(plan)
             || roster.implicit.is_some()
             || local(&work.options.extra_vars)
             || plan.hosts.values().any(|host| local(&host.vars))
@@ -105,14 +113,7 @@ impl PlaybookCommand {
 
     /// Runs a plan on all of its hosts; gives ansible-playbook's exit code.
     pub(super) fn several(&self, work: Work<'_>, roster: &mut Roster<'_>) -> Result<u8, Failure> {
-        let runner = stubs::find(None, Flavour::Full, &StubDir { stub_dir: None })?;
         roster.folder = work.folder.to_owned();
-        let cache = work.folder.join("cache");
-        std::fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&cache)
-            .map_err(Failure::io("create", &cache))?;
-        let made = |plan: ExecutionPlan| artifact(plan, Vec::new(), &runner, work.folder);
         let ahead = match self.changes_files_here(&work, roster) {
             true => None,
             false => Some(asset_files::at_hand(
@@ -125,19 +126,13 @@ impl PlaybookCommand {
         if near.is_some() {
             assets.extend(work.carried.iter().cloned());
         }
-        let artifact = artifact(work.plan.clone(), assets, &runner, work.folder)
-            .map_err(|why| Failure::text(Exit::Machine, why))?;
-        // The runner as a session knows it: it is checked against the artifact's.
-        let program = work.folder.join("runner");
-        place(&program, &artifact.runner).map_err(Failure::io("write", &program))?;
         let config = &work.parts.surroundings.config;
         let forks = self.running.forks.map(|n| n as usize);
         let forks = forks.or_else(|| config.text("DEFAULT_FORKS")?.parse().ok());
         let options = work.options;
-        let code = Fleet {
+        OnHosts {
             plan: work.plan,
-            artifact: Arc::new(artifact),
-            pack: &made,
+            assets,
             start: Start {
                 check: options.check,
                 diff: options.diff,
@@ -151,55 +146,20 @@ impl PlaybookCommand {
                 near,
                 ..Start::default()
             },
-            forks: forks.unwrap_or(FORKS).max(1),
+            forks,
             files: work.files,
             controller: work.controller,
             secrets: work.secrets,
-            program,
-            cache,
+            folder: work.folder,
             emit: work.emit,
-            cancelled: work.stop,
+            stop: work.stop,
             run_id: options.run_id,
         }
-        .run(roster);
-        Ok(code)
+        .run(roster)
     }
 }
 
 /// Whether a value names the connection to this machine.
 fn names_here(value: Option<&Value>) -> bool {
-    value.is_some_and(|v| roster::is_local(&python_str(v)))
-}
-
-/// Writes the runner where it can be started from.
-fn place(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true).mode(0o700);
-    options.open(path)?.write_all(bytes)
-}
-
-/// A plan as an artifact. It carries these files; hosts ask for all others.
-fn artifact(
-    plan: ExecutionPlan,
-    assets: Vec<AssetSource>,
-    runner: &Runner,
-    folder: &Path,
-) -> Result<PushArtifact, String> {
-    let file = tempfile::Builder::new()
-        .prefix("plan-")
-        .tempfile_in(folder)
-        .map_err(|e| format!("no temporary file for the plan: {e}"))?;
-    let mut request = PackRequest::new(
-        plan,
-        runner.bytes.clone(),
-        runner.triple.clone(),
-        file.path(),
-    );
-    // Threads cost more than they bring where there is little to do.
-    request.threads = usize::from(assets.is_empty());
-    request.assets = assets;
-    request.level = Some(AHEAD_LEVEL);
-    pack(request, &mut Silent).map_err(|e| format!("the plan cannot be packed: {e}"))?;
-    // It stays open; its name goes with `file`.
-    PushArtifact::open(file.path(), CACHE).map_err(|e| format!("the packed plan: {e}"))
+    value.is_some_and(|v| is_local(&python_str(v)))
 }

@@ -8,6 +8,7 @@ mod about;
 mod first_found;
 mod groups;
 mod hostvars;
+pub mod inventory;
 mod lookups;
 mod machine;
 mod magic;
