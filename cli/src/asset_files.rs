@@ -15,6 +15,7 @@ use crate::carried;
 use crate::checks::{self, Noted, label};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::plan_cache::Watch;
 use crate::plan_input::PlanInput;
 
 /// The most bytes of a template that are read to check it.
@@ -34,7 +35,10 @@ pub(crate) struct Ahead {
 
 /// What the tasks of a plan name and what is there now. What is vaulted is left out: nobody keeps it in the clear.
 pub(crate) fn at_hand(plan: &ExecutionPlan, base: &Path, vaulted: &dyn Fn(&Path) -> bool) -> Ahead {
-    let search = Search(vec![base.to_owned()]);
+    let search = Search {
+        roots: vec![base.to_owned()],
+        watch: None,
+    };
     let mut found: BTreeMap<Vec<u8>, AssetSource> = BTreeMap::new();
     let mut absent: BTreeSet<Vec<u8>> = BTreeSet::new();
     let mut folders: BTreeSet<Vec<u8>> = BTreeSet::new();
@@ -98,7 +102,11 @@ fn open_size(path: &Path, vaulted: &dyn Fn(&Path) -> bool, limit: u64) -> Option
 }
 
 /// Where names are looked up.
-pub(crate) struct Search(Vec<PathBuf>);
+pub(crate) struct Search {
+    roots: Vec<PathBuf>,
+    /// Takes note of all that is looked for.
+    watch: Option<Watch>,
+}
 
 impl Search {
     /// Beside the plan, in the folder of the playbook that it was made from, then under each root.
@@ -107,7 +115,22 @@ impl Search {
         search.extend(input.plan().base_dir.as_ref().map(PathBuf::from));
         search.extend_from_slice(roots);
         search.dedup();
-        Search(search)
+        Search {
+            roots: search,
+            watch: None,
+        }
+    }
+
+    /// With someone who takes note of all that is looked for.
+    pub(crate) fn watched(mut self, watch: Option<Watch>) -> Search {
+        self.watch = watch;
+        self
+    }
+
+    fn noted(&self, path: &Path) {
+        if let Some(watch) = &self.watch {
+            watch.note(path);
+        }
     }
 
     /// Every place where a file of this name may lie.
@@ -120,14 +143,17 @@ impl Search {
         } else if name.starts_with('/') {
             vec![PathBuf::from(name)]
         } else {
-            self.0.iter().map(|root| root.join(name)).collect()
+            self.roots.iter().map(|root| root.join(name)).collect()
         }
     }
 
     /// The first candidate that is there: its name and its place.
     fn first(&self, candidates: &[String], fits: fn(&Path) -> bool) -> Option<(String, PathBuf)> {
         candidates.iter().find_map(|name| {
-            let path = self.places(name).into_iter().find(|p| fits(p))?;
+            let path = self.places(name).into_iter().find(|p| {
+                self.noted(p);
+                fits(p)
+            })?;
             Some((name.clone(), path))
         })
     }
@@ -148,6 +174,7 @@ impl Search {
 
     /// The text of a template, where it is text and not too large to be one.
     pub(crate) fn template_at(&self, path: &Path) -> Option<String> {
+        self.noted(path);
         let small = path.metadata().is_ok_and(|m| m.len() <= MAX_TEMPLATE);
         small.then(|| std::fs::read_to_string(path).ok()).flatten()
     }

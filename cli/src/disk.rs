@@ -9,6 +9,8 @@ use std::sync::Mutex;
 use rustle_playbook::vault::{Vault, is_encrypted};
 use rustle_playbook::{Files, Kind};
 
+use crate::plan_cache::{Stamp, Watch};
+
 /// The file system.
 pub(crate) struct Disk {
     /// The passwords for what is vaulted.
@@ -17,6 +19,8 @@ pub(crate) struct Disk {
     given: Option<(PathBuf, Vec<u8>)>,
     /// Whether the files that were read are vaulted as a whole.
     vaulted: Mutex<HashMap<PathBuf, bool>>,
+    /// Takes note of all that is asked.
+    watch: Option<Watch>,
 }
 
 impl Disk {
@@ -26,6 +30,24 @@ impl Disk {
             vault,
             given: None,
             vaulted: Mutex::default(),
+            watch: None,
+        }
+    }
+
+    /// With someone who takes note of all that is asked.
+    pub(crate) fn watched(mut self, watch: Watch) -> Disk {
+        self.watch = Some(watch);
+        self
+    }
+
+    /// Who takes note of what is asked.
+    pub(crate) fn watch(&self) -> Option<&Watch> {
+        self.watch.as_ref()
+    }
+
+    fn noted(&self, path: &Path) {
+        if let Some(watch) = &self.watch {
+            watch.note(path);
         }
     }
 
@@ -72,10 +94,15 @@ impl Files for Disk {
         if let Some(content) = self.given(path) {
             return Ok(content.clone());
         }
+        self.noted(path);
         let bytes = std::fs::read(path)?;
         self.note(path, is_encrypted(&bytes));
         if !is_encrypted(&bytes) {
             return Ok(bytes);
+        }
+        // Nothing of what was in it may be kept.
+        if let Some(watch) = &self.watch {
+            watch.spoil();
         }
         match self.vault.decrypt(&bytes) {
             Ok(plain) => Ok(plain.text.to_vec()),
@@ -87,8 +114,11 @@ impl Files for Disk {
         if self.given(path).is_some() {
             return Some(Kind::File);
         }
-        let meta = std::fs::metadata(path).ok()?;
-        if meta.is_dir() {
+        let meta = std::fs::metadata(path).ok();
+        if let Some(watch) = &self.watch {
+            watch.note_as(path, || meta.as_ref().map_or(Stamp::Absent, Stamp::from));
+        }
+        if meta?.is_dir() {
             Some(Kind::Folder)
         } else {
             Some(Kind::File)
@@ -96,6 +126,7 @@ impl Files for Disk {
     }
 
     fn names(&self, path: &Path) -> Vec<String> {
+        self.noted(path);
         let Ok(entries) = std::fs::read_dir(path) else {
             return Vec::new();
         };

@@ -16,6 +16,7 @@ mod exit;
 mod fact_cache;
 mod failure;
 mod on_hosts;
+mod plan_cache;
 mod plan_input;
 mod plan_roster;
 mod planning;

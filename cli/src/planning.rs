@@ -9,16 +9,17 @@ use rustle_formats::plan::ExecutionPlan;
 use rustle_planner::documents::{ArchitectureFacts, EnrichedPlaybook, hide};
 use rustle_planner::{Planned, Request, survey};
 use rustle_playbook::Problem;
-use rustle_playbook::play::Reader;
+use rustle_playbook::play::{Playbook, Reader};
 use rustle_playbook::vault::{DEFAULT_ID, Vault, is_encrypted};
 
-use crate::carried::{self, PythonModulesOption, Refusals};
+use crate::carried::{self, PythonModules, PythonModulesOption, Refusals};
 use crate::console::Console;
 use crate::diagnostic::Diagnostic;
 use crate::disk::Disk;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::playbook_source::{self as source, Chosen, Parts};
+use crate::plan_cache::Watch;
+use crate::playbook_source::{self as source, Chosen, Parts, Targets};
 use crate::surroundings::{Surroundings, diagnostic, refused};
 use crate::vault_options::VaultOptions;
 
@@ -39,11 +40,27 @@ pub(crate) struct SourceOptions {
     extra_vars: Vec<String>,
     #[command(flatten)]
     python: PythonModulesOption,
+    /// Read everything anew, and keep nothing for the next time.
+    #[arg(long)]
+    no_cache: bool,
     #[command(flatten)]
     vault: VaultOptions,
 }
 
 impl SourceOptions {
+    /// Whether what was made before may be used.
+    pub(crate) fn may_cache(&self) -> bool {
+        !self.no_cache
+    }
+
+    /// The options that choose hosts.
+    pub(crate) fn chosen(&self) -> Chosen<'_> {
+        Chosen {
+            inventory: &self.inventory,
+            limit: self.limit.as_deref(),
+        }
+    }
+
     /// Adds sources of hosts.
     pub(crate) fn with_inventory(&self, sources: &[String]) -> SourceOptions {
         let mut out = self.clone();
@@ -79,6 +96,10 @@ pub(crate) struct Made {
     pub(crate) refusals: Refusals,
     /// What is wrong or not supported, with its place.
     pub(crate) problems: Vec<Wrong>,
+    /// Whether it is made of nothing but what was noted, and holds no secret.
+    pub(crate) lasting: bool,
+    /// Who takes note of the files that are looked for.
+    pub(crate) watch: Option<Watch>,
 }
 
 /// Something that is wrong with a playbook.
@@ -173,6 +194,8 @@ fn of_document(mut document: serde_json::Value) -> Result<Made, Failure> {
         ciphertexts,
         refusals: Refusals::new(),
         problems: Vec::new(),
+        lasting: false,
+        watch: None,
     })
 }
 
@@ -183,7 +206,9 @@ fn of_playbook(
     console: &Console,
 ) -> Result<Made, Failure> {
     with_playbook(path, text, options, console, |parts| {
-        planned(parts, options, console)
+        let targets = source::targets(parts, &options.chosen(), console);
+        let targets = targets.map_err(|p| refused(&p, &parts.surroundings.sources))?;
+        planned(parts, options, targets, console)
     })
 }
 
@@ -198,21 +223,47 @@ pub(crate) fn with_playbook<R>(
     console: &Console,
     then: impl FnOnce(&Parts<'_>) -> Result<R, Failure>,
 ) -> Result<R, Failure> {
+    with_reader(path, text, options, None, console, |parts| {
+        let sources = &parts.surroundings.sources;
+        let playbook = source::read(parts.reader, path).map_err(|p| refused(&[p], sources))?;
+        parts.surroundings.say(console, &playbook.warnings);
+        then(&Parts {
+            playbook: &playbook,
+            ..*parts
+        })
+    })
+}
+
+/// Makes ready to read a playbook, of which `then` is told all but its plays: it has none yet. `watch` takes note of the files that
+/// are read.
+///
+/// # Errors
+/// What is wrong with the settings and extra variables, and those of `then`.
+pub(crate) fn with_reader<R>(
+    path: &Path,
+    text: Option<Vec<u8>>,
+    options: &SourceOptions,
+    watch: Option<Watch>,
+    console: &Console,
+    then: impl FnOnce(&Parts<'_>) -> Result<R, Failure>,
+) -> Result<R, Failure> {
     let surroundings = Surroundings::load(console)?;
+    surroundings.say_unhonoured(console);
     let mut disk = Disk::new(options.vault.vault(&surroundings, console, false)?);
     if let Some(text) = text {
         disk = disk.with(path, text);
+    }
+    if let Some(watch) = watch {
+        disk = disk.watched(watch);
     }
     let sources = &surroundings.sources;
     let one = |problem: Problem| refused(&[problem], sources);
     let extra = source::extra(&surroundings, &disk, &options.extra_vars).map_err(one)?;
     let reading = source::options(&surroundings, &extra);
     let reader = Reader::new(sources, &disk, &reading);
-    let playbook = source::read(&reader, path).map_err(one)?;
-    surroundings.say(console, &playbook.warnings);
     then(&Parts {
         path,
-        playbook: &playbook,
+        playbook: &Playbook::default(),
         reader: &reader,
         surroundings: &surroundings,
         disk: &disk,
@@ -225,22 +276,17 @@ pub(crate) fn with_playbook<R>(
 /// Makes a plan of a playbook.
 ///
 /// # Errors
-/// What is wrong with its inventory. What is wrong with single tasks is handed back with the plan.
+/// What asks for answers that nobody can give. What is wrong with single tasks is handed back with the plan.
 pub(crate) fn planned(
     parts: &Parts<'_>,
     options: &SourceOptions,
+    targets: Targets,
     console: &Console,
 ) -> Result<Made, Failure> {
     let surroundings = parts.surroundings;
     let sources = &surroundings.sources;
     let path = parts.path;
-    let refuse = |problems: Vec<Problem>| refused(&problems, sources);
-    let one = |problem: Problem| refuse(vec![problem]);
-    let chosen = Chosen {
-        inventory: &options.inventory,
-        limit: options.limit.as_deref(),
-    };
-    let targets = source::targets(parts, &chosen, console).map_err(refuse)?;
+    let one = |problem: Problem| refused(&[problem], sources);
     source::refuse_prompts(parts, &targets.extra).map_err(one)?;
     let directory = surroundings.config.environment().directory.clone();
     let (planned, problems) = survey(Request {
@@ -259,18 +305,25 @@ pub(crate) fn planned(
         prompted: IndexMap::new(),
     });
     surroundings.say(console, &planned.warnings);
+    let silent = planned.warnings.is_empty() && parts.playbook.warnings.is_empty();
+    let lasting = silent && planned.secrets.is_empty() && problems.is_empty();
     let Planned {
         mut plan,
         secrets,
         modules,
         ..
     } = planned;
+    let before = plan.assets.len();
     let refusals = carried::declare(
         &mut plan,
         &modules,
         options.python.python_modules,
         surroundings,
     )?;
+    // Whether a module of the repository goes along is in its file, which nobody took note of.
+    let of_its_own = plan.assets.len() > before
+        || !refusals.is_empty()
+        || options.python.python_modules == PythonModules::Always;
     for play in &mut plan.plays {
         // A play without hosts has a name that no host has.
         play.hosts.retain(|host| plan.hosts.contains_key(host));
@@ -291,6 +344,8 @@ pub(crate) fn planned(
         facts: IndexMap::new(),
         ciphertexts,
         refusals,
+        lasting: lasting && !of_its_own,
+        watch: parts.disk.watch().cloned(),
         problems: problems
             .iter()
             .map(|problem| Wrong {

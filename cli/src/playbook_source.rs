@@ -30,6 +30,7 @@ pub(crate) struct Chosen<'a> {
 }
 
 /// What a run is made from.
+#[derive(Clone, Copy)]
 pub(crate) struct Parts<'a> {
     /// The playbook's path, as the user named it.
     pub(crate) path: &'a Path,
@@ -47,6 +48,14 @@ pub(crate) struct Parts<'a> {
     pub(crate) open: &'a Open<'a>,
     /// Whether a file was vaulted as a whole, where its texts are to be secrets.
     pub(crate) vaulted: &'a dyn Fn(&Path) -> bool,
+}
+
+impl Parts<'_> {
+    /// The patterns of each play.
+    pub(crate) fn patterns(&self) -> Vec<Vec<String>> {
+        let plays = self.playbook.plays.iter();
+        plays.map(|play| play.hosts.clone()).collect()
+    }
 }
 
 /// Opens what is under `!vault`.
@@ -165,6 +174,16 @@ pub(crate) fn pick_hosts(
     chosen: &Chosen<'_>,
     console: &Console,
 ) -> Result<Picked, Problem> {
+    pick_of(parts, &parts.patterns(), chosen, console)
+}
+
+/// The same for plays with these patterns.
+fn pick_of(
+    parts: &Parts<'_>,
+    patterns: &[Vec<String>],
+    chosen: &Chosen<'_>,
+    console: &Console,
+) -> Result<Picked, Problem> {
     let config = &parts.surroundings.config;
     let sources = &parts.surroundings.sources;
     let loaded = inventory::open(chosen.inventory, config, sources, &parts.disk.vault)?;
@@ -189,10 +208,10 @@ pub(crate) fn pick_hosts(
     }
     let mut hosts = Vec::new();
     let mut implicit = None;
-    for play in &parts.playbook.plays {
+    for patterns in patterns {
         let picked = pick(
             &loaded.inventory,
-            &play.hosts,
+            patterns,
             limit.as_ref(),
             Mismatch::Warning,
         )?;
@@ -221,19 +240,32 @@ pub(crate) fn targets(
     chosen: &Chosen<'_>,
     console: &Console,
 ) -> Result<Targets, Vec<Problem>> {
+    targets_of(parts, &parts.patterns(), chosen, console)
+}
+
+/// The same for plays with these patterns: the playbook of `parts` is not asked.
+///
+/// # Errors
+/// What is wrong with the inventory, its variables and the patterns.
+pub(crate) fn targets_of(
+    parts: &Parts<'_>,
+    patterns: &[Vec<String>],
+    chosen: &Chosen<'_>,
+    console: &Console,
+) -> Result<Targets, Vec<Problem>> {
     let sources = &parts.surroundings.sources;
     let one = |problem: Problem| vec![problem];
-    let picked = pick_hosts(parts, chosen, console).map_err(one)?;
+    let picked = pick_of(parts, patterns, chosen, console).map_err(one)?;
     let Picked {
         loaded,
         mut hosts,
         limit,
         implicit,
     } = picked;
-    for (names, play) in hosts.iter_mut().zip(&parts.playbook.plays) {
+    for (names, patterns) in hosts.iter_mut().zip(patterns) {
         if names.is_empty() {
             // A name that no host has: a play without any would be for all.
-            names.push(format!("({})", play.hosts.join(",")));
+            names.push(format!("({})", patterns.join(",")));
         }
     }
     let mut inventory = inventory_of(parts, &loaded, implicit.as_deref(), console)?;

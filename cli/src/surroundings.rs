@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use rustle_playbook::config::{Config, Environment};
+use rustle_playbook::config::{Concern, Config, Environment};
 use rustle_playbook::vault::Prompt;
 use rustle_playbook::{Fault, Position, Problem, Severity, Sources};
 use zeroize::Zeroizing;
@@ -37,6 +37,11 @@ impl Surroundings {
         let out = Surroundings { config, sources };
         out.say(console, &warnings);
         Ok(out)
+    }
+
+    /// Names the settings that somebody set and that mean nothing here, for a command that plans or runs.
+    pub(crate) fn say_unhonoured(&self, console: &Console) {
+        self.say(console, &self.config.unhonoured(Concern::Run));
     }
 
     /// Prints problems.

@@ -15,7 +15,9 @@ use crate::console::{Console, print};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::planning::{Input, SourceOptions, planned, with_playbook};
+use crate::playbook_source as source;
 use crate::playbook_source::Parts;
+use crate::surroundings::refused;
 
 /// Shows which tasks are delegated, need the controller or are refused, each with its place and what to write instead.
 #[derive(Debug, clap::Args)]
@@ -60,7 +62,9 @@ impl AnalyzeCompatibility {
             ));
         };
         with_playbook(&path, text, &self.options, console, |parts| {
-            let mut made = planned(parts, &self.options, console)?;
+            let targets = source::targets(parts, &self.options.chosen(), console);
+            let targets = targets.map_err(|p| refused(&p, &parts.surroundings.sources))?;
+            let mut made = planned(parts, &self.options, targets, console)?;
             let decisions = judge(&mut made).decisions;
             let base = made.plan.base_dir.clone().unwrap_or_default();
             let found = findings(parts, &decisions, Path::new(&base));

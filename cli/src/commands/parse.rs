@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use rustle_planner::documents::ParsedPlaybook;
 
-use crate::console::{Console, print};
+use crate::console::Console;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::planning::{Input, SourceOptions, make};
+use crate::plan_cache::{self, Answer};
+use crate::planning::{Input, Made, SourceOptions};
 
 /// Reads a playbook with its roles, includes, variables and inventory, and prints it as one JSON document (`rustle schema
 /// parsed`), for `rustle facts` and `rustle plan`. What is vaulted stays encrypted.
@@ -34,12 +35,20 @@ impl Parse {
                 format!("{} is a document and no playbook", self.playbook.display()),
             ));
         }
-        let mut made = make(input, &options, console)?;
-        made.sound()?;
-        let vault_ids = made.vault_ids();
-        let mut document = ParsedPlaybook::of(made.plan, made.patterns, made.name);
-        document.vault_ids = vault_ids;
-        print(&super::document(&document, &made.ciphertexts)?)?;
-        Ok(Exit::Done)
+        let question = format!("parse {self:?}");
+        plan_cache::answer(input, &options, &question, console, written)?.give(console)
     }
+}
+
+fn written(mut made: Made) -> Result<Answer, Failure> {
+    made.sound()?;
+    let vault_ids = made.vault_ids();
+    let mut document = ParsedPlaybook::of(made.plan, made.patterns, made.name);
+    document.vault_ids = vault_ids;
+    Ok(Answer {
+        text: super::document(&document, &made.ciphertexts)?,
+        after: Vec::new(),
+        exit: Exit::Done,
+        lasting: true,
+    })
 }

@@ -20,12 +20,13 @@ use serde::Serialize;
 
 use crate::asset_files::Search;
 use crate::checks;
-use crate::console::{Console, print};
+use crate::console::Console;
 use crate::diagnostic::Diagnostic;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::plan_cache::{self, Answer};
 use crate::plan_input::PlanInput;
-use crate::planning::{Input, Made, SourceOptions, make};
+use crate::planning::{Input, Made, SourceOptions};
 use crate::this_machine;
 
 /// The names of strategies.
@@ -76,7 +77,15 @@ pub(crate) struct PlanCommand {
 impl PlanCommand {
     /// Prints it.
     pub(crate) fn run(&self, console: &Console) -> Result<Exit, Failure> {
-        let mut made = make(Input::read(&self.playbook)?, &self.options, console)?;
+        let question = format!("plan {self:?}");
+        let input = Input::read(&self.playbook)?;
+        plan_cache::answer(input, &self.options, &question, console, |made| {
+            self.answer(made, console)
+        })?
+        .give(console)
+    }
+
+    fn answer(&self, mut made: Made, console: &Console) -> Result<Answer, Failure> {
         let judged = judge(&mut made);
         for warning in &judged.warnings {
             console.say(warning);
@@ -100,39 +109,38 @@ impl PlanCommand {
         };
         let left = deploy(&mut made.plan, &decisions, &deploying);
         if self.explain {
-            return self.show(&made, &decisions, &left, console);
+            let mut answer = self.show(made, &decisions, &left)?;
+            answer.lasting &= judged.warnings.is_empty();
+            return Ok(answer);
         }
         self.sound(&mut made, &decisions)?;
         // Packing declares them anew, where it opens the ciphertexts.
         made.plan.secrets.clear();
-        print(&super::document(&made.plan, &made.ciphertexts)?)?;
-        Ok(Exit::Done)
+        Ok(Answer {
+            text: super::document(&made.plan, &made.ciphertexts)?,
+            after: Vec::new(),
+            exit: Exit::Done,
+            lasting: judged.warnings.is_empty(),
+        })
     }
 
-    fn show(
-        &self,
-        made: &Made,
-        decisions: &[Decision],
-        left: &[String],
-        console: &Console,
-    ) -> Result<Exit, Failure> {
+    fn show(&self, made: Made, decisions: &[Decision], left: &[String]) -> Result<Answer, Failure> {
         let counts = Counts::of(decisions);
-        if self.json {
-            print(&super::json(&Explained {
+        let done = counts.refused == 0 && made.problems.is_empty();
+        let text = if self.json {
+            super::json(&Explained {
                 tasks: decisions,
                 counts,
                 deployments: &made.plan.binary_deployments,
-            })?)?;
+            })?
         } else {
-            print(&explain(&made.plan, decisions, left, Path::new(&made.name)))?;
-        }
-        for wrong in &made.problems {
-            console.say(&wrong.message);
-        }
-        Ok(if counts.refused == 0 && made.problems.is_empty() {
-            Exit::Done
-        } else {
-            Exit::Refused
+            explain(&made.plan, decisions, left, Path::new(&made.name))
+        };
+        Ok(Answer {
+            text,
+            after: made.problems.into_iter().map(|w| w.message).collect(),
+            exit: if done { Exit::Done } else { Exit::Refused },
+            lasting: done,
         })
     }
 
@@ -206,7 +214,7 @@ pub(super) fn judge(made: &mut Made) -> Judged {
         .clone()
         .map_or_else(|| PathBuf::from("."), PathBuf::from);
     let input = PlanInput::planned(made.name.clone(), folder, std::mem::take(&mut made.plan));
-    let search = Search::new(&input, &[]);
+    let search = Search::new(&input, &[]).watched(made.watch.clone());
     let plan = input.plan();
     let requests = asset_requests(plan);
     let mut by_task: HashMap<&str, Vec<&AssetRequest>> = HashMap::new();

@@ -114,6 +114,7 @@ impl PlaybookCommand {
         mut then: impl FnMut(&Parts<'_>) -> Result<bool, Failure>,
     ) -> Result<(), Failure> {
         let surroundings = Surroundings::load(console)?;
+        surroundings.say_unhonoured(console);
         if console.verbose > 0 {
             print(&match surroundings.config.file() {
                 Some(file) => format!("Using {} as config file\n", file.display()),

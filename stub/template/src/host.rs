@@ -2,6 +2,20 @@
 //! differently, for instance while planning for another machine.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether this process's templates have asked a machine for what may differ the next time.
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+/// Whether any template of this process has asked [`Host`]'s own answers for the time, for a file or for chance, so that its value may
+/// be another one the next time. For caches of what was made with templates.
+pub fn machine_was_asked() -> bool {
+    ASKED.load(Ordering::Relaxed)
+}
+
+fn asked() {
+    ASKED.store(true, Ordering::Relaxed);
+}
 
 /// The machine that templates run on.
 pub trait Host {
@@ -22,11 +36,13 @@ pub trait Host {
 
     /// The time now.
     fn now(&self) -> jiff::Zoned {
+        asked();
         jiff::Zoned::now()
     }
 
     /// What is known about a file; with `follow`, about what a link points to.
     fn metadata(&self, path: &Path, follow: bool) -> Option<std::fs::Metadata> {
+        asked();
         if follow {
             std::fs::metadata(path).ok()
         } else {
@@ -40,6 +56,7 @@ pub trait Host {
     /// Where it cannot be read.
     fn start_of(&self, path: &Path) -> std::io::Result<Vec<u8>> {
         use std::io::Read as _;
+        asked();
         let mut start = Vec::new();
         std::fs::File::open(path)?
             .take(64)
@@ -49,12 +66,14 @@ pub trait Host {
 
     /// The path without links, as far as it exists.
     fn real_path(&self, path: &Path) -> Option<std::path::PathBuf> {
+        asked();
         std::fs::canonicalize(path).ok()
     }
 
     /// A number that nobody can guess, for filters such as `random`.
     fn entropy(&self) -> u64 {
         use std::hash::{BuildHasher, Hasher};
+        asked();
         std::hash::RandomState::new().build_hasher().finish()
     }
 }

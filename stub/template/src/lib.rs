@@ -33,7 +33,7 @@ pub use condition::UNTRUSTED;
 pub use engine::{Engine, FileOptions, Loader, Scope};
 pub use error::{Error, ErrorKind};
 pub use eval::{Args, Interp};
-pub use host::Host;
+pub use host::{Host, machine_was_asked};
 pub use lookups::{LookupCall, Lookups};
 pub use plugins::Plugins;
 pub use syntax::{Analysis, Syntax};

@@ -74,3 +74,12 @@ pub(super) const BUILTIN: &[&str] = &[
     "wait_for_connection",
     "yum_repository",
 ];
+
+/// Names that mean another module of ansible.builtin.
+const RENAMED: &[(&str, &str)] = &[("yum", "ansible.builtin.dnf")];
+
+/// The module that a former name means. Others have moved to collections, which an installation of Ansible knows.
+pub(super) fn renamed(name: &str) -> Option<&'static str> {
+    let found = RENAMED.iter().find(|(old, _)| *old == name);
+    found.map(|(_, new)| *new)
+}

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use builtin::BUILTIN;
+use builtin::{BUILTIN, renamed};
 use plugins::PluginFile;
 
 use crate::play::{Action, Reader, Scope, text_of};
@@ -195,6 +195,9 @@ impl Collections {
         if legacy && library(reader, module, scope) || BUILTIN.contains(&module) {
             return Ok(Route::None);
         }
+        if let Some(new) = renamed(module) {
+            return Ok(Route::Redirect(new.to_owned()));
+        }
         if let Some(routing) = &reader.options.builtin_routing {
             let route = self.route(reader, routing, module)?;
             if !matches!(route, Route::None) {
@@ -219,6 +222,9 @@ impl Collections {
         }
         if library(reader, name, scope) || BUILTIN.contains(&name) {
             return Ok(Route::None);
+        }
+        if let Some(new) = renamed(name) {
+            return Ok(Route::Redirect(new.to_owned()));
         }
         match &reader.options.builtin_routing {
             Some(routing) => match self.route(reader, routing, name)? {

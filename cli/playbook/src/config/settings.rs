@@ -110,6 +110,17 @@ impl Config {
             .map_or(Origin::Default, |(_, o)| o.clone())
     }
 
+    /// All that somebody set, sorted by name: the settings' names and values.
+    pub fn given(&self) -> Vec<(&'static str, &str)> {
+        let mut out: Vec<_> = self
+            .set
+            .iter()
+            .map(|(name, (value, _))| (*name, value.as_str()))
+            .collect();
+        out.sort_unstable();
+        out
+    }
+
     /// Whether somebody set it.
     pub fn is_set(&self, name: &str) -> bool {
         self.set.contains_key(name)

@@ -123,4 +123,22 @@ mod tests {
         assert_eq!(forks.default, Some("5"));
         assert!(find("NOPE").is_none());
     }
+
+    /// `scripts/record-settings` asked Ansible for them.
+    #[test]
+    fn every_setting_of_ansible_is_in_the_table_with_its_names() {
+        let recorded = include_str!("../../../../fixtures/config/settings.tsv");
+        let rows = recorded.lines().filter(|line| !line.starts_with('#'));
+        for row in rows {
+            let fields: Vec<&str> = row.split('\t').collect();
+            let &[name, keys, variables] = fields.as_slice() else {
+                panic!("{row}");
+            };
+            let known = find(name).unwrap_or_else(|| panic!("{name} is missing"));
+            let words = |text: &'static str| text.split_whitespace().collect::<Vec<_>>();
+            let ini: Vec<String> = known.ini.iter().map(|(s, k)| format!("{s}.{k}")).collect();
+            assert_eq!(ini, words(keys), "{name}");
+            assert_eq!(known.env, words(variables), "{name}");
+        }
+    }
 }

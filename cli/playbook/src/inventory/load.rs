@@ -11,7 +11,7 @@ use super::host_list;
 use super::ini;
 use super::model::Inventory;
 use super::script;
-use super::yaml_source;
+use super::{toml_source, yaml_source};
 use crate::problem::Problem;
 use crate::source::{Position, Sources};
 use crate::vars::{HashBehaviour, VarsFiles};
@@ -281,13 +281,7 @@ impl Loader<'_> {
                     "yaml" if self.is_yaml(path) || path.extension().is_none() => self.yaml(path),
                     "ini" => self.ini(path),
                     "constructed" if self.is_yaml(path) => self.constructed(path),
-                    "toml" if path.extension().is_some_and(|e| e == "toml") => {
-                        Err(Problem::warning(format!(
-                            "{}: inventories in TOML cannot be read",
-                            path.display()
-                        ))
-                        .hint("write it as YAML"))
-                    }
+                    "toml" if path.extension().is_some_and(|e| e == "toml") => self.toml(path),
                     _ => continue,
                 };
                 match done {
@@ -357,6 +351,17 @@ impl Loader<'_> {
             .map_err(|_| Problem::error(format!("{} is no UTF-8", path.display())))?;
         let file = self.sources.add(path, text);
         ini::read(text, file, &mut self.inventory, &mut self.names)
+    }
+
+    fn toml(&mut self, path: &Path) -> Result<(), Problem> {
+        let bytes = self.bytes(path)?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| Problem::error(format!("{} is no UTF-8", path.display())))?;
+        let root = toml_source::read(text, self.sources.add(path, text))?;
+        let mut warnings = Vec::new();
+        yaml_source::read(&root, &mut self.inventory, &mut self.names, &mut warnings)?;
+        self.problems.extend(warnings);
+        Ok(())
     }
 
     fn yaml(&mut self, path: &Path) -> Result<(), Problem> {

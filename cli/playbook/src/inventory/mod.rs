@@ -20,6 +20,7 @@ mod ranges;
 mod report;
 mod script;
 mod show;
+mod toml_source;
 mod yaml_source;
 
 pub use emit_json::to_json;

@@ -10,7 +10,7 @@ use crate::source::Position;
 use crate::yaml::{Node, Style};
 
 /// A playbook, with all that it imports.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Playbook {
     /// The plays, those of imported playbooks in their place.
     pub plays: Vec<Play>,

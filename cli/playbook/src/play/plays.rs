@@ -154,6 +154,7 @@ impl Reader<'_> {
             scope = scope.with_vars(import.keywords.get("vars"));
         }
         scope = scope.with_vars(keywords.get("vars"));
+        self.add_vars_files(&keywords, &mut scope);
         if let Some(collections) = keywords.get("collections") {
             let own = std::mem::replace(&mut scope.collections, texts(collections));
             scope.collections.extend(own);
@@ -192,6 +193,26 @@ impl Reader<'_> {
             handlers: section("handlers", &handlers)?,
             keywords,
         })
+    }
+
+    /// The variables of `vars_files` are known while a play is read, as far as the files are: what is missing, or named by what only
+    /// a run knows, is left to the run.
+    fn add_vars_files(&self, keywords: &Keywords, scope: &mut Scope) {
+        let Some(files) = keywords.get("vars_files") else {
+            return;
+        };
+        for entry in files.as_list().unwrap_or(std::slice::from_ref(files)) {
+            let choices = entry.as_list().unwrap_or(std::slice::from_ref(entry));
+            let mut paths = choices.iter().filter_map(|choice| {
+                let name = self.render(choice, scope).ok()?;
+                let folders = [scope.playbook_dir.join("vars"), scope.playbook_dir.clone()];
+                let mut paths = folders.iter().map(|folder| clean(&folder.join(&name)));
+                paths.find(|path| self.files.is_file(path))
+            });
+            let found = paths.next();
+            let node = found.and_then(|path| self.document(&path, None).ok());
+            *scope = scope.with_vars(node.as_ref());
+        }
     }
 
     /// The patterns of `hosts`; a template may give a list.

@@ -132,6 +132,7 @@ impl Pack {
     fn planned(&self, console: &Console) -> Result<PackInput, Failure> {
         let options = &self.playbook;
         let surroundings = Surroundings::load(console)?;
+        surroundings.say_unhonoured(console);
         let disk = Disk::new(options.vault.vault(&surroundings, console, false)?);
         let sources = &surroundings.sources;
         let refuse = |problems: Vec<Problem>| refused(&problems, sources);
