@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use indexmap::IndexMap;
 use rustle_controller::local::DiskFiles;
+use rustle_controller::survival::Patience;
 use rustle_formats::event::{Event, EventKind, Status};
 use rustle_formats::plan::{
     ExecutionPlan, HostPlan, Item, PLAN_VERSION, PlayPlan, Task, TaskBatch,
@@ -70,6 +71,7 @@ pub(crate) fn ask(
         emit: &emit,
         stop: Arc::new(AtomicBool::new(false)),
         run_id: String::new(),
+        patience: Patience::default(),
     }
     .run(&mut PlanRoster::new(&plan, reach))?;
     Ok(answers.into_inner())

@@ -23,6 +23,7 @@ mod planning;
 mod playbook_source;
 mod progress;
 mod reach;
+mod reconnect;
 mod recording;
 mod replace;
 mod seal;

@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use rustle_controller::fleet::{Fleet, Roster};
 use rustle_controller::local::DiskFiles;
 use rustle_controller::offer::PushArtifact;
+use rustle_controller::survival::{Patience, new_key};
 use rustle_formats::event::Event;
 use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::session::Start;
@@ -52,6 +53,8 @@ pub(crate) struct OnHosts<'w> {
     pub(crate) stop: Arc<AtomicBool>,
     /// The run: 32 hexadecimal digits.
     pub(crate) run_id: String,
+    /// How long a lost connection is sought.
+    pub(crate) patience: Patience,
 }
 
 impl OnHosts<'_> {
@@ -72,6 +75,7 @@ impl OnHosts<'_> {
         // The runner as a session knows it: it is checked against the artifact's.
         let program = self.folder.join("runner");
         place(&program, &artifact.runner).map_err(Failure::io("write", &program))?;
+        let key = new_key().map_err(|e| Failure::text(Exit::Machine, e.to_string()))?;
         let code = Fleet {
             plan: self.plan,
             artifact: Arc::new(artifact),
@@ -86,6 +90,8 @@ impl OnHosts<'_> {
             emit: self.emit,
             cancelled: self.stop,
             run_id: self.run_id,
+            key: Some(key),
+            patience: self.patience,
         }
         .run(roster);
         Ok(code)

@@ -52,6 +52,11 @@ pub fn main() -> u8 {
     {
         return session::main(Path::new(folder));
     }
+    if let [option, folder, name] = args.as_slice()
+        && option == "--attach"
+    {
+        return session::attach(Path::new(folder), &name.to_string_lossy());
+    }
     // So does a run that becomes another user; it has a payload, and this process needs none.
     if let [option] = args.as_slice()
         && option == rustle_runtime::WORKER

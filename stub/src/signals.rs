@@ -43,6 +43,23 @@ pub(crate) fn catch() {
     }
 }
 
+extern "C" fn pass_over(_: libc::c_int) {}
+
+/// From now on a terminal or a login that goes away does not end the run. What the run starts still hears of it: it is a
+/// handler that does nothing, and not a signal that is ignored.
+pub(crate) fn outlive_terminal() {
+    // Who leads a session already has none to leave.
+    let _ = rustix::process::setsid();
+    // SAFETY: the structure is plain data that is valid when zeroed; the handler does nothing.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = pass_over as *const () as libc::sighandler_t;
+        action.sa_flags = libc::SA_RESTART;
+        libc::sigemptyset(&raw mut action.sa_mask);
+        libc::sigaction(libc::SIGHUP, &raw const action, std::ptr::null_mut());
+    }
+}
+
 /// Whether a signal came.
 pub(crate) fn caught() -> bool {
     CAUGHT.load(Ordering::Relaxed) != 0

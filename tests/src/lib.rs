@@ -4,6 +4,7 @@ mod kill;
 mod moments;
 mod mounts;
 mod people;
+mod relay;
 mod sshd;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ pub use kill::{how_many_kills, kill_after};
 pub use moments::Moments;
 pub use mounts::{Tmpfs, own_mounts};
 pub use people::People;
+pub use relay::{Relay, until};
 pub use sshd::{Login, PASSWORD, Sshd, USER};
 
 /// The `rustle` program that `cargo build` made, beside this test's own program.
@@ -45,14 +47,19 @@ pub fn top() -> PathBuf {
 
 /// Runs `rustle` with these arguments, without the caller's keys and home.
 pub fn run_rustle(home: &Path, args: &[&str]) -> Output {
-    Command::new(rustle())
+    rustle_command(home, args).output().unwrap()
+}
+
+/// `rustle` with these arguments, not yet started.
+pub fn rustle_command(home: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(rustle());
+    command
         .args(args)
         .env("HOME", home)
         .env("XDG_CACHE_HOME", home.join(".cache"))
         .env_remove("RUSTLE_ENCRYPTION_KEY")
-        .env_remove("SSH_AUTH_SOCK")
-        .output()
-        .unwrap()
+        .env_remove("SSH_AUTH_SOCK");
+    command
 }
 
 /// Standard output and error as text, for messages.

@@ -33,13 +33,32 @@ pub enum Greeting {
     NoDir,
 }
 
+/// What the runner is started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose<'a> {
+    /// A session.
+    Session,
+    /// The way back to a session, by the name that its key gives it.
+    Attach(&'a str),
+}
+
 /// Makes the command for a runner of this digest (in hexadecimal) and size. `word` is random, hexadecimal. `fresh`
 /// ignores a runner in the cache (because it turned out damaged).
-pub fn command(word: &str, stub_hex: &str, stub_size: u64, fresh: bool) -> String {
+pub fn command(
+    word: &str,
+    stub_hex: &str,
+    stub_size: u64,
+    fresh: bool,
+    purpose: Purpose<'_>,
+) -> String {
+    let (option, name) = match purpose {
+        Purpose::Session => ("session", ""),
+        Purpose::Attach(name) => ("attach", name),
+    };
     let mut sh = String::new();
     let _ = write!(
         sh,
-        "n={word}; h={stub_hex}; z={stub_size}; f={}; ",
+        "n={word}; h={stub_hex}; z={stub_size}; o={option}; a={name}; f={}; ",
         u8::from(fresh)
     );
     sh.push_str(concat!(
@@ -54,10 +73,10 @@ pub fn command(word: &str, stub_hex: &str, stub_size: u64, fresh: bool) -> Strin
         "echo exit 42 2>/dev/null >\"$t\" && chmod 700 \"$t\" && \"$t\" 2>/dev/null; r=$?; ",
         "rm -f \"$t\"; [ $r = 42 ] || continue; ",
         "s=$c/stub/$h; ",
-        "if [ $f = 0 ] && [ -x \"$s\" ]; then echo \"RUSTLE $n have\"; exec \"$s\" --session \"$c\"; fi; ",
+        "if [ $f = 0 ] && [ -x \"$s\" ]; then echo \"RUSTLE $n have\"; exec \"$s\" --$o \"$c\" $a; fi; ",
         "echo \"RUSTLE $n need\"; ",
         "head -c $z >\"$s.$$\" && [ $(wc -c <\"$s.$$\") = $z ] && chmod 700 \"$s.$$\" && mv -f \"$s.$$\" \"$s\" && ",
-        "echo \"RUSTLE $n ready\" && exec \"$s\" --session \"$c\"; ",
+        "echo \"RUSTLE $n ready\" && exec \"$s\" --$o \"$c\" $a; ",
         "rm -f \"$s.$$\"; echo \"RUSTLE $n broken\"; exit 73; ",
         "done; echo \"RUSTLE $n nodir\"; exit 73"
     ));
@@ -115,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_text_survives_any_shell() {
-        let text = command("ab12", "cd34", 10, false);
+        let text = command("ab12", "cd34", 10, false, Purpose::Session);
         let inner = text
             .strip_prefix("exec sh -c '")
             .and_then(|t| t.strip_suffix('\''))
@@ -140,7 +159,13 @@ mod tests {
         for (round, expected) in [(0, "need"), (1, "have")] {
             let mut child = Command::new("sh")
                 .arg("-c")
-                .arg(command("w", "hash", runner.len() as u64, false))
+                .arg(command(
+                    "w",
+                    "hash",
+                    runner.len() as u64,
+                    false,
+                    Purpose::Session,
+                ))
                 .env("XDG_CACHE_HOME", cache.path())
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())

@@ -5,6 +5,7 @@
 
 pub mod bootstrap;
 pub mod channel;
+mod conversation;
 pub mod destination;
 pub mod fleet;
 pub mod local;
@@ -14,6 +15,7 @@ mod process;
 pub mod program;
 pub mod push;
 pub mod ssh;
+pub mod survival;
 
 pub use channel::{Channel, Connection, Input};
 pub use destination::Destination;

@@ -30,6 +30,7 @@ use crate::plan_input::PlanInput;
 use crate::plan_roster::PlanRoster;
 use crate::playbook_source::{self as source, opened};
 use crate::reach::Reach;
+use crate::reconnect::ReconnectOptions;
 use crate::recording::{RecordOptions, Recording};
 use crate::surroundings::{Surroundings, refused};
 use crate::vault_options::VaultOptions;
@@ -76,6 +77,8 @@ pub(crate) struct Exec {
     /// How many hosts work at a time. Default: 5.
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     forks: Option<u32>,
+    #[command(flatten)]
+    reconnect: ReconnectOptions,
     #[command(flatten)]
     reaching: ConnectionOptions,
     #[command(flatten)]
@@ -159,6 +162,7 @@ impl Exec {
             stop,
             run_id: rustle_runs::new_id()
                 .map_err(|e| Failure::text(Exit::Machine, format!("no random bytes: {e}")))?,
+            patience: self.reconnect.patience(),
         }
         .run(&mut roster)?;
         recording.into_inner().end(console)?;

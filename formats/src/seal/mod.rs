@@ -11,6 +11,7 @@ mod cipher;
 mod error;
 pub mod fuzz;
 mod item;
+mod journal;
 mod keys;
 mod overlay;
 mod references;
@@ -21,6 +22,7 @@ mod wrap;
 
 pub use error::SealError;
 pub use item::{Entry, HostVars, Item, ItemKind, MAX_NAME, MAX_SECRET, SecretMap, wipe};
+pub use journal::JournalSeal;
 pub use keys::{
     Argon2Cost, Identity, KeySource, Lock, MAX_PASSPHRASE, PBKDF2_ITERATIONS, Passphrase, RawKey,
     Recipient,

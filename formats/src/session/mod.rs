@@ -13,23 +13,31 @@
 //! ── Start ──▶
 //!            ◀── Event … ──        ── Ack … ──▶
 //!            ◀── Ask ──            ── Answer ──▶
-//!            ◀── Finished ──
+//!            ◀── Finished ──       ── Ack ──▶
+//!
+//! over another channel, where that one was lost:
+//!
+//! ── Attach ──▶
+//!            ◀── Attached ──, and all that did not arrive; or, where the runner has ended,
+//!            ◀── Remains … ──      ── Ack ──▶
 //! ```
 
 mod framing;
 pub mod fuzz;
 mod pieces;
+mod survival;
 
 use serde::{Deserialize, Serialize};
 
 pub use framing::{FrameError, FrameReader, encode_frame};
 pub use pieces::{Piece, PieceSource};
+pub use survival::{RunKey, Survive};
 
 use crate::event::Event;
 use crate::value::Map;
 
 /// The version of the protocol. Both sides name theirs first and stop where they differ.
-pub const SESSION_VERSION: u32 = 4;
+pub const SESSION_VERSION: u32 = 5;
 
 /// The longest frame in bytes, length not counted. A longer one is refused before it is allocated.
 pub const MAX_FRAME: usize = 16 << 20;
@@ -61,10 +69,10 @@ pub enum Down {
     },
     /// Run it.
     Start(Box<Start>),
-    /// All events up to this one have arrived and need not be kept.
+    /// So many messages have arrived and need not be kept: those that count, see [`Up::counts`].
     Ack {
-        /// The event's number.
-        seq: u64,
+        /// How many, from the first one on.
+        received: u64,
     },
     /// Stop: after the current step, or at once.
     Cancel {
@@ -80,6 +88,15 @@ pub enum Down {
     },
     /// Are you there?
     Ping,
+    /// The controller comes back to a session whose channel was lost. The first message of another channel.
+    Attach {
+        /// [`SESSION_VERSION`].
+        version: u32,
+        /// The session's key.
+        key: RunKey,
+        /// How many messages have arrived.
+        received: u64,
+    },
 }
 
 /// What an artifact is made of, so that the runner can put it together from what its cache holds.
@@ -139,6 +156,8 @@ pub struct Start {
     pub forks: u32,
     /// Which of the controller's files lie in the artifact. Without it, the controller is asked for each.
     pub near: Option<Near>,
+    /// How the runner goes on where the channel is lost. Without it, it stops then.
+    pub survive: Option<Survive>,
 }
 
 /// What an artifact knows of the controller's files, as they were when it was packed.
@@ -224,4 +243,29 @@ pub enum Up {
     },
     /// Yes.
     Pong,
+    /// The controller is welcome back; what did not arrive follows.
+    Attached,
+    /// The runner has ended and nobody was there to hear it: what it left, sealed under the session's key.
+    Remains {
+        /// A part of its journal of the session.
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+        /// Whether another part follows.
+        more: bool,
+    },
+    /// There is no such session: why. The last message.
+    Gone {
+        /// One sentence.
+        message: String,
+    },
+}
+
+impl Up {
+    /// Whether the message is one of those that are numbered, from 0 on, and kept until the controller has them.
+    pub fn counts(&self) -> bool {
+        matches!(
+            self,
+            Up::Event(_) | Up::Ask { .. } | Up::Finished { .. } | Up::Refused { .. }
+        )
+    }
 }

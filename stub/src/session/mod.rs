@@ -3,7 +3,9 @@
 //!
 //! It reads frames from standard input and writes frames to standard output; nothing else may be written there.
 
+mod attach;
 mod cache;
+mod keep;
 mod link;
 mod run;
 
@@ -14,9 +16,12 @@ use std::time::{Duration, Instant};
 
 use rustle_formats::session::{Down, FrameReader, Offer, SESSION_VERSION, Start, Up};
 
+pub(crate) use attach::main as attach;
 pub use cache::{Assembly, Cache, MAX_PIECE};
 pub use link::Link;
 pub(crate) use run::main;
+
+use crate::signals;
 
 /// An artifact that is whole, and how to run it.
 pub struct Ready {
@@ -62,11 +67,17 @@ pub struct Myself<'a> {
 ///
 /// `run` runs the artifact and sends its events through the link.
 pub fn serve(folder: &Path, myself: &Myself<'_>, run: impl FnOnce(Ready, &Link) -> Ended) -> u8 {
-    let link = Link::new(Box::new(io::stdout()));
+    let Ok(link) = Link::new() else {
+        return myself.failure_code;
+    };
     let ended = match prepare(folder, myself, &link) {
         Ok((cache, offer, mut assembly, reader, start)) => {
             let ended = match assembly.finish() {
                 Ok((artifact, sidecar)) => {
+                    if let Some(survive) = &start.survive {
+                        signals::outlive_terminal();
+                        link.outlive(folder, survive);
+                    }
                     link.listen(reader);
                     run(
                         Ready {
@@ -92,7 +103,7 @@ pub fn serve(folder: &Path, myself: &Myself<'_>, run: impl FnOnce(Ready, &Link) 
         Ended::Finished { exit_code, report } => (exit_code, Up::Finished { exit_code, report }),
         Ended::Refused { exit_code, message } => (exit_code, Up::Refused { exit_code, message }),
     };
-    link.send(&last);
+    link.finish(&last);
     exit_code
 }
 

@@ -38,7 +38,7 @@ use indexmap::IndexMap;
 use rustle_formats::Map;
 use rustle_formats::event::Event;
 use rustle_formats::plan::{ExecutionPlan, PlayPlan};
-use rustle_formats::session::Start;
+use rustle_formats::session::{RunKey, Start};
 use rustle_runtime::engine::Controller;
 use zeroize::Zeroizing;
 
@@ -47,6 +47,7 @@ use crate::local::DiskFiles;
 use crate::offer::PushArtifact;
 use crate::program::ProgramConnection;
 use crate::ssh::SshOptions;
+use crate::survival::Patience;
 
 use play::Coordinator;
 
@@ -138,6 +139,10 @@ pub struct Fleet<'a> {
     pub emit: &'a dyn Fn(&Event),
     /// Whether the user wants to stop.
     pub cancelled: Arc<AtomicBool>,
+    /// The key from which those of the sessions come, so that they outlive their connections. Default: they do not.
+    pub key: Option<RunKey>,
+    /// How long a lost connection is sought.
+    pub patience: Patience,
     /// Identifies the run in its events: 32 hexadecimal digits.
     pub run_id: String,
 }

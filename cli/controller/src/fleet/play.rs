@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use rustle_formats::event::{EVENT_VERSION, EventKind, Stats, Status};
 use rustle_formats::plan::PlayPlan;
 use rustle_formats::redact::Redactor;
-use rustle_formats::session::Down;
+use rustle_formats::session::{Down, RunKey};
 use rustle_formats::{Map, Value};
 use rustle_runtime::engine::{Outcome, Reply, Request, Since};
 
@@ -22,6 +22,7 @@ use super::{Fleet, Roster, Way};
 use crate::local::ChildConnection;
 use crate::offer::PushArtifact;
 use crate::orders::Orders;
+use crate::survival::Patience;
 
 /// Why a run ends before its plan does.
 pub(super) enum Stop {
@@ -68,6 +69,8 @@ pub(super) struct Coordinator<'a> {
     pub renewed: bool,
     /// A mistake that a host told of.
     mistake: Option<String>,
+    /// How many sessions that may outlive their connection have begun.
+    sessions: u64,
 }
 
 impl<'a> Coordinator<'a> {
@@ -89,6 +92,7 @@ impl<'a> Coordinator<'a> {
             dropped: BTreeSet::new(),
             renewed: false,
             mistake: None,
+            sessions: 0,
         }
     }
 
@@ -302,6 +306,10 @@ impl<'a> Coordinator<'a> {
         let stands_in = unreachable.is_some();
         start.unreachable = unreachable;
         start.forks = u32::try_from(self.fleet.forks).unwrap_or(0);
+        let key = match way {
+            Way::Child => None,
+            _ => self.next_key(),
+        };
         let thread = Session {
             member,
             way,
@@ -310,6 +318,7 @@ impl<'a> Coordinator<'a> {
             start,
             orders: Arc::clone(&orders),
             cancelled: Arc::clone(&self.fleet.cancelled),
+            key,
             tell: self.tell.clone(),
         }
         .begin()
@@ -326,6 +335,15 @@ impl<'a> Coordinator<'a> {
         host.stands_in = stands_in;
         host.standing = Standing::Working;
         Ok(())
+    }
+
+    /// The key of a new session, where it is to outlive its connection.
+    fn next_key(&mut self) -> Option<(RunKey, Patience)> {
+        let patience = self.fleet.patience;
+        let run = self.fleet.key.as_ref()?;
+        let key = run.of_session(self.sessions);
+        self.sessions += 1;
+        (!patience.seek.is_zero()).then_some((key, patience))
     }
 
     /// The runner on this machine.
@@ -391,6 +409,7 @@ impl<'a> Coordinator<'a> {
                     return Err(Stop::Error(why));
                 }
             }
+            News::Away(why) => self.away(member, &why),
             News::Lost(why) => self.lost(member, why)?,
             News::Refused(why) => {
                 let name = &self.members[member].name;
@@ -398,6 +417,18 @@ impl<'a> Coordinator<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The connection to a host is lost and sought again; the others go on meanwhile.
+    pub(super) fn away(&mut self, member: usize, why: &str) {
+        let host = self.members[member].name.clone();
+        let seconds = self.fleet.patience.seek.as_secs();
+        self.story.tell(EventKind::Warning {
+            message: format!(
+                "{host}: {why}; trying again for {seconds} seconds, while the host goes on as far as it can"
+            ),
+            host: Some(host),
+        });
     }
 
     /// A host could not be reached, or not any more.

@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
 
 use rustle_formats::event::Event;
-use rustle_formats::session::Start;
+use rustle_formats::session::{RunKey, Start};
 use rustle_runtime::engine::Request;
 
 use super::Way;
@@ -16,6 +16,7 @@ use crate::offer::PushArtifact;
 use crate::orders::Orders;
 use crate::push::{Progress, PushError, PushOptions, push};
 use crate::ssh::SshConnection;
+use crate::survival::{Patience, Survival};
 
 /// What comes from a host.
 pub(super) enum News {
@@ -23,6 +24,8 @@ pub(super) enum News {
     Event(Box<Event>),
     /// Its engine asks.
     Ask(u64, Box<Request>),
+    /// The connection was lost, and is sought again: why.
+    Away(String),
     /// The session ended as it should.
     Ended,
     /// It could not be reached, or was lost on the way: why.
@@ -42,6 +45,8 @@ pub(super) struct Session {
     pub start: Start,
     pub orders: Arc<Orders>,
     pub cancelled: Arc<AtomicBool>,
+    /// The key by which the session can be come back to, and how long to try. None: on this machine.
+    pub key: Option<(RunKey, Patience)>,
     pub tell: Sender<(usize, News)>,
 }
 
@@ -68,30 +73,42 @@ impl Session {
     }
 
     fn converse(&self) -> Result<(), PushError> {
+        let mut connection = self.connect().map_err(PushError::Lost)?;
+        let pushed = self.push(connection.as_mut());
         match &self.way {
-            Way::Child => self.push(&mut self.child.clone()),
-            Way::Ssh(to) => {
-                let (destination, options) = &**to;
-                let mut connection = SshConnection::open(destination, options).map_err(|e| {
-                    PushError::Lost(format!("Failed to connect to the host via ssh: {e}"))
-                })?;
-                self.push(&mut connection)
-            }
-            Way::Program(program) => {
-                self.push(&mut program.as_ref().clone())
-                    .map_err(|e| match e {
-                        // The program itself could not get there.
-                        PushError::Host(why) | PushError::Lost(why) => {
-                            PushError::Lost(program.explain(&why))
-                        }
-                        e => e,
-                    })
-            }
+            Way::Program(program) => pushed.map_err(|e| match e {
+                // The program itself could not get there.
+                PushError::Host(why) | PushError::Lost(why) => {
+                    PushError::Lost(program.explain(&why))
+                }
+                e => e,
+            }),
+            _ => pushed,
         }
     }
 
+    fn connect(&self) -> Result<Box<dyn Connection>, String> {
+        Ok(match &self.way {
+            Way::Child => Box::new(self.child.clone()),
+            Way::Ssh(to) => {
+                let (destination, options) = &**to;
+                let opened = SshConnection::open(destination, options);
+                Box::new(opened.map_err(|e| format!("Failed to connect to the host via ssh: {e}"))?)
+            }
+            Way::Program(program) => program.clone(),
+        })
+    }
+
     fn push(&self, connection: &mut dyn Connection) -> Result<(), PushError> {
+        let reconnect = || self.connect();
+        let survival = self.key.as_ref().map(|(key, patience)| Survival {
+            key: key.clone(),
+            patience: *patience,
+            reconnect: &reconnect,
+            note: &|_| {},
+        });
         let options = PushOptions {
+            survival,
             start: self.start.clone(),
             cancelled: &|| self.cancelled.load(Ordering::Relaxed),
             orders: Some(&self.orders),
@@ -103,6 +120,7 @@ impl Session {
                     Ok(request) => News::Ask(id, Box::new(request)),
                     Err(e) => News::Lost(format!("the host asks what cannot be understood: {e}")),
                 },
+                Progress::Lost(why) => News::Away(why.to_owned()),
                 _ => return,
             };
             let _ = self.tell.send((self.member, news));

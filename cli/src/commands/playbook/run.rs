@@ -32,6 +32,7 @@ use crate::failure::Failure;
 use crate::plan_input::PlanInput;
 use crate::playbook_source::{self as source, Chosen, Parts, Targets};
 use crate::reach::is_local;
+use crate::reconnect::ReconnectOptions;
 use crate::recording::{RecordOptions, Recording};
 use crate::surroundings::{Surroundings, refused};
 
@@ -82,6 +83,8 @@ pub(crate) struct RunOptions {
     pub(crate) python: PythonModulesOption,
     #[command(flatten)]
     pub(crate) records: RecordOptions,
+    #[command(flatten)]
+    pub(crate) reconnect: ReconnectOptions,
 }
 
 impl PlaybookCommand {

@@ -154,6 +154,7 @@ impl PlaybookCommand {
             emit: work.emit,
             stop: work.stop,
             run_id: options.run_id,
+            patience: self.running.reconnect.patience(),
         }
         .run(roster)
     }

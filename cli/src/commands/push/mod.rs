@@ -9,6 +9,7 @@ use rustle_controller::fleet::Way;
 use rustle_controller::offer::PushArtifact;
 use rustle_controller::push::{Progress, PushError, PushOptions, Pushed, push};
 use rustle_controller::ssh::{ConnectError, Question, SshConnection};
+use rustle_controller::survival::{Patience, Survival, new_key};
 use rustle_controller::{Connection, Destination};
 use rustle_formats::Map;
 use rustle_formats::session::{Key, Start};
@@ -16,8 +17,10 @@ use rustle_formats::sign::PublicKey;
 use rustle_packer::keys::load_trusted_keys;
 
 use crate::console::Console;
+use crate::diagnostic::{Diagnostic, Level};
 use crate::exit::Exit;
 use crate::failure::{self, Failure};
+use crate::reconnect::ReconnectOptions;
 use crate::ssh_way::{Here, Wanted};
 use crate::terminal;
 
@@ -140,6 +143,8 @@ pub(crate) struct Push {
     /// Seconds that connecting may take; otherwise what ssh_config says, or 10.
     #[arg(long, value_name = "SECONDS", help_heading = "Connection")]
     connect_timeout: Option<u64>,
+    #[command(flatten)]
+    reconnect: ReconnectOptions,
     /// How many hosts at once.
     #[arg(
         long,
@@ -349,6 +354,7 @@ impl Push {
             artifact,
             outputs,
             interrupted: &interrupted,
+            patience: self.reconnect.patience(),
         };
         std::thread::scope(|scope| {
             for _ in 0..self.parallel.clamp(1, targets.len()) {
@@ -396,10 +402,7 @@ impl Push {
                 }
                 Err(e) => {
                     let message = e.message();
-                    console.say(&crate::diagnostic::Diagnostic::error(format!(
-                        "{}: {message}",
-                        target.to
-                    )));
+                    console.say(&Diagnostic::error(format!("{}: {message}", target.to)));
                     (e.code(), Some(message), None)
                 }
             };
@@ -427,26 +430,25 @@ struct One<'a> {
     artifact: &'a PushArtifact,
     outputs: &'a Outputs,
     interrupted: &'a AtomicBool,
+    patience: Patience,
 }
 
 impl One<'_> {
     fn push(&self, target: &Target, way: &Way, start: &Start) -> Outcome {
         let (to, label) = (&target.to, target.label());
-        let mut connection: Box<dyn Connection> = match way {
-            Way::Ssh(to) => {
-                let (destination, options) = &**to;
-                Box::new(SshConnection::open(destination, options).map_err(HostError::Connect)?)
-            }
-            Way::Program(program) => program.clone(),
-            Way::Child => {
-                return Err(HostError::Push(PushError::Host(
-                    "a push goes to other machines".to_owned(),
-                )));
-            }
-        };
+        let mut connection = connect(way)?;
         let mut screen = Screen::new(self.console, &label, self.several, self.silent);
+        let reconnect = || connect(way).map_err(|e| e.message());
+        let key = new_key().map_err(|e| HostError::Push(PushError::Host(e.to_string())))?;
+        let survival = Survival {
+            key,
+            patience: self.patience,
+            reconnect: &reconnect,
+            note: &|_| {},
+        };
         let options = PushOptions {
             orders: None,
+            survival: Some(survival).filter(|_| !self.patience.seek.is_zero()),
             // Each host is given its own overlay and no other's.
             start: Start {
                 host: target.name.clone(),
@@ -463,6 +465,13 @@ impl One<'_> {
             // It gives no orders, so nobody asks.
             Progress::Ask { .. } => {}
             Progress::Stderr(bytes) => screen.stderr(bytes),
+            Progress::Lost(why) => {
+                let seconds = self.patience.seek.as_secs();
+                let text = format!(
+                    "{to}: {why}; trying again for {seconds} seconds, while the host goes on"
+                );
+                self.console.say(&Diagnostic::new(Level::Warning, text));
+            }
             Progress::Sending { sent, total } => screen.sending(sent, total),
             Progress::Host { system, machine } => {
                 self.console.detail(&format!("{to}: {system} on {machine}"));
@@ -472,6 +481,22 @@ impl One<'_> {
         screen.end();
         pushed.map_err(HostError::Push)
     }
+}
+
+/// Opens a connection to a host.
+fn connect(way: &Way) -> Result<Box<dyn Connection>, HostError> {
+    Ok(match way {
+        Way::Ssh(to) => {
+            let (destination, options) = &**to;
+            Box::new(SshConnection::open(destination, options).map_err(HostError::Connect)?)
+        }
+        Way::Program(program) => program.clone(),
+        Way::Child => {
+            return Err(HostError::Push(PushError::Host(
+                "a push goes to other machines".to_owned(),
+            )));
+        }
+    })
 }
 
 /// Failed tasks (2) and unreachable hosts (4) add up as bits do with ansible-playbook; another code is kept as it is.
