@@ -72,6 +72,7 @@ pub(crate) fn ask(
         stop: Arc::new(AtomicBool::new(false)),
         run_id: String::new(),
         patience: Patience::default(),
+        unfinished: None,
     }
     .run(&mut PlanRoster::new(&plan, reach))?;
     Ok(answers.into_inner())

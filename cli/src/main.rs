@@ -33,6 +33,7 @@ mod surroundings;
 mod targets;
 mod terminal;
 mod this_machine;
+mod unfinished;
 mod vault_options;
 
 use std::ffi::OsString;

@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::stubs::{self, Runner, StubDir};
+use crate::unfinished::Unfinished;
 
 /// How many hosts work at a time where nobody says so.
 const FORKS: usize = 5;
@@ -55,6 +56,8 @@ pub(crate) struct OnHosts<'w> {
     pub(crate) run_id: String,
     /// How long a lost connection is sought.
     pub(crate) patience: Patience,
+    /// What lets the run be gone on with where this process is killed.
+    pub(crate) unfinished: Option<&'w Unfinished>,
 }
 
 impl OnHosts<'_> {
@@ -75,7 +78,14 @@ impl OnHosts<'_> {
         // The runner as a session knows it: it is checked against the artifact's.
         let program = self.folder.join("runner");
         place(&program, &artifact.runner).map_err(Failure::io("write", &program))?;
-        let key = new_key().map_err(|e| Failure::text(Exit::Machine, e.to_string()))?;
+        let fresh = new_key().map_err(|e| Failure::text(Exit::Machine, e.to_string()))?;
+        let kept = self
+            .unfinished
+            .map(|run| run.keep(&artifact.offer.root, &fresh));
+        let (key, diary) = match kept.transpose()? {
+            Some((key, diary)) => (key, Some(Arc::new(diary))),
+            None => (fresh, None),
+        };
         let code = Fleet {
             plan: self.plan,
             artifact: Arc::new(artifact),
@@ -91,6 +101,7 @@ impl OnHosts<'_> {
             cancelled: self.stop,
             run_id: self.run_id,
             key: Some(key),
+            diary,
             patience: self.patience,
         }
         .run(roster);

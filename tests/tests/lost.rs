@@ -433,3 +433,99 @@ fn a_host_that_accepts_and_never_answers_delays_nobody_for_long() {
         began.elapsed()
     );
 }
+
+/// `rustle` with a state folder of its own.
+fn resume(s: &Setup, more: &[&str]) -> Output {
+    let mut args = vec!["resume"];
+    args.extend_from_slice(more);
+    let mut command = rustle_command(s.dir.path(), &args);
+    command.env("RUSTLE_STATE_DIR", s.dir.path().join("state"));
+    command.output().unwrap()
+}
+
+#[test]
+fn a_run_whose_controller_was_killed_is_gone_on_with() {
+    let s = setup();
+    let sleeps = [0.3, 1.1, 2.4, 3.3];
+    for (round, seconds) in sleeps.into_iter().enumerate() {
+        let _ = fs::remove_file(s.log());
+        inventory(&s, &[("cut", s.relay.port), ("other", s.sshd.port)]);
+        let site = s.dir.path().join("site.yml");
+        let text = TOGETHER.replace("LOG", &s.log().display().to_string());
+        fs::write(&site, text).unwrap();
+        let hosts = s.dir.path().join("hosts.yml").display().to_string();
+        let args = ["playbook", "-i", &hosts, site.to_str().unwrap()];
+        let mut command = rustle_command(s.dir.path(), &args);
+        command.env("RUSTLE_STATE_DIR", s.dir.path().join("state"));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut run = command.spawn().unwrap();
+        until("the first task", || !s.lines().is_empty());
+        std::thread::sleep(Duration::from_secs_f32(seconds));
+        let busy = resume(&s, &[]);
+        assert_ne!(busy.status.code(), Some(0), "{}", said(&busy));
+        run.kill().unwrap();
+        let before = run.wait_with_output().unwrap();
+        if before.status.code().is_some() {
+            // It was over already.
+            continue;
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        let after = resume(&s, &[]);
+        let story = format!("{round}: {}\n--- then\n{}", said(&before), said(&after));
+        assert_eq!(after.status.code(), Some(0), "{story}");
+        let mut lines = s.lines();
+        assert_eq!(lines.len(), 11, "{lines:?} {story}");
+        lines.sort();
+        lines.dedup();
+        assert_eq!(lines.len(), 11, "{lines:?} {story}");
+        let text = [before.stdout, after.stdout].concat();
+        let text = String::from_utf8_lossy(&text);
+        assert_eq!(text.matches("TASK [shell]").count(), 5, "{story}");
+        assert_eq!(text.matches("changed: [cut").count(), 6, "{story}");
+        assert_eq!(text.matches("changed: [other]").count(), 5, "{story}");
+        assert_eq!(text.matches("PLAY RECAP").count(), 1, "{story}");
+        // Nothing is left to go on with, here or there.
+        let none = resume(&s, &[]);
+        assert!(
+            said(&none).contains("there is no unfinished run"),
+            "{}",
+            said(&none)
+        );
+        until("the end of the runners", || s.runner().is_none());
+        assert_eq!(s.left(), Vec::<PathBuf>::new(), "{story}");
+    }
+}
+
+#[test]
+fn a_run_whose_playbook_has_changed_is_not_gone_on_with() {
+    let s = setup();
+    inventory(&s, &[("other", s.sshd.port)]);
+    let text = "- hosts: all\n  gather_facts: false\n  tasks:\n  - shell: sleep 1; echo one >> LOG\n  - shell: sleep 1; echo two >> LOG\n";
+    let site = s.dir.path().join("site.yml");
+    fs::write(&site, text.replace("LOG", &s.log().display().to_string())).unwrap();
+    let hosts = s.dir.path().join("hosts.yml").display().to_string();
+    let args = ["playbook", "-i", &hosts, site.to_str().unwrap()];
+    let mut command = rustle_command(s.dir.path(), &args);
+    command.env("RUSTLE_STATE_DIR", s.dir.path().join("state"));
+    let mut run = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the first task", || s.lines().len() == 1);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let right = fs::read_to_string(&site).unwrap();
+    fs::write(&site, right.replace("two", "three")).unwrap();
+    let refused = resume(&s, &[]);
+    assert_ne!(refused.status.code(), Some(0));
+    assert!(
+        said(&refused).contains("have changed since"),
+        "{}",
+        said(&refused)
+    );
+    fs::write(&site, right).unwrap();
+    let done = resume(&s, &[]);
+    assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+    assert_eq!(s.lines(), ["one", "two"]);
+}

@@ -271,6 +271,7 @@ impl<'a> Push<'a> {
             seconds: u32::try_from(survival.patience.alone.as_secs()).unwrap_or(u32::MAX),
         });
         self.course.started = true;
+        (self.progress)(Progress::Starting);
         self.say(&Down::Start(Box::new(start)))
     }
 

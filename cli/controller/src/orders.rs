@@ -39,6 +39,17 @@ impl Orders {
         let _ = (&self.rings).write(&[1]);
     }
 
+    /// Forgets what was said long ago, but for the last answer and an order to stop.
+    pub(crate) fn forget_old(&self) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = queue.iter().rposition(|m| matches!(m, Down::Answer { .. }));
+        let mut at = 0;
+        queue.retain(|message| {
+            at += 1;
+            matches!(message, Down::Cancel { .. }) || Some(at - 1) == last
+        });
+    }
+
     /// Takes all messages, and silences the bell.
     pub(crate) fn take(&self) -> VecDeque<Down> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);

@@ -40,6 +40,8 @@ pub enum Progress<'a> {
     },
     /// The host wrote this to its standard error.
     Stderr(&'a [u8]),
+    /// The run is about to begin: from here on it may have.
+    Starting,
     /// The connection was lost, and is sought again: why.
     Lost(&'a str),
 }

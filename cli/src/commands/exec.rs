@@ -163,6 +163,7 @@ impl Exec {
             run_id: rustle_runs::new_id()
                 .map_err(|e| Failure::text(Exit::Machine, format!("no random bytes: {e}")))?,
             patience: self.reconnect.patience(),
+            unfinished: None,
         }
         .run(&mut roster)?;
         recording.into_inner().end(console)?;

@@ -18,6 +18,7 @@ mod push;
 mod refactor;
 mod replay;
 mod report;
+mod resume;
 mod run;
 mod runs;
 mod schema;
@@ -62,6 +63,8 @@ pub(crate) enum Command {
     Run(Box<run::Run>),
     /// List the runs that were recorded on this machine.
     Runs(runs::Runs),
+    /// Go on with a run that was killed.
+    Resume(resume::Resume),
     /// Print a recorded run again, as it was printed when it happened.
     Replay(replay::Replay),
     /// Make a report of a recorded run: a page for the browser, JSON, or JUnit's XML.
@@ -103,6 +106,7 @@ impl Command {
             Command::Run(c) => return c.run(console).map(ExitCode::from),
             Command::Exec(c) => return c.run(console).map(ExitCode::from),
             Command::Replay(c) => return c.run(console).map(ExitCode::from),
+            Command::Resume(c) => return c.run().map(ExitCode::from),
             Command::Runs(c) => c.run(),
             Command::Report(c) => c.run(console),
             Command::Audit(c) => c.run(),

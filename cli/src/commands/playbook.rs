@@ -68,6 +68,9 @@ pub(crate) struct PlaybookCommand {
     /// The one task of `rustle run`, which stands for a playbook.
     #[arg(skip)]
     ad_hoc: Option<AdHoc>,
+    /// The run that was killed and is gone on with.
+    #[arg(skip)]
+    resumed: Option<String>,
 }
 
 impl PlaybookCommand {
@@ -89,6 +92,12 @@ impl PlaybookCommand {
             ad_hoc: Some(ad_hoc),
             ..PlaybookCommand::default()
         }
+    }
+
+    /// Goes on with a run that was killed, which these options were given to.
+    pub(crate) fn resume(mut self, run: &str, console: &Console) -> Result<u8, Failure> {
+        self.resumed = Some(run.to_owned());
+        self.run(console)
     }
 
     /// Does it.

@@ -66,6 +66,7 @@ impl Coordinator<'_> {
                 }
                 other => self.answer_question(helper, id, other),
             },
+            News::Starting => {}
             News::Away(why) => self.away(helper, &why),
             News::Ended => self.come_back(helper, "the host did not say how the task ended"),
             News::Lost(why) | News::Refused(why) => self.come_back(helper, &why),

@@ -8,6 +8,7 @@
 //! ```text
 //! mod          what a run is given, and the run over all plays
 //! member       a host of the run: its session, what it waits for, what is known of it
+//! diary        what was heard of the hosts, to go on with after the controller was killed
 //! session      the thread that talks to a host
 //! questions    files, secrets and variables that hosts ask for
 //! delegate     tasks that another host does
@@ -21,9 +22,11 @@
 
 mod batches;
 mod delegate;
+mod diary;
 mod free;
 mod linear;
 mod member;
+mod past;
 mod play;
 mod questions;
 mod session;
@@ -49,6 +52,7 @@ use crate::program::ProgramConnection;
 use crate::ssh::SshOptions;
 use crate::survival::Patience;
 
+pub use diary::Diary;
 use play::Coordinator;
 
 /// How a host is reached.
@@ -141,6 +145,9 @@ pub struct Fleet<'a> {
     pub cancelled: Arc<AtomicBool>,
     /// The key from which those of the sessions come, so that they outlive their connections. Default: they do not.
     pub key: Option<RunKey>,
+    /// Where what the hosts tell is written down, so that the run can be gone on with where this process is killed. Where
+    /// there is something in it, this is that. Default: nowhere.
+    pub diary: Option<Arc<Diary>>,
     /// How long a lost connection is sought.
     pub patience: Patience,
     /// Identifies the run in its events: 32 hexadecimal digits.

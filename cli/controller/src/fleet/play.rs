@@ -1,6 +1,6 @@
 //! The run over all plays: who takes part, in which batches, and what follows from how they end.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -69,6 +69,10 @@ pub(super) struct Coordinator<'a> {
     pub renewed: bool,
     /// A mistake that a host told of.
     mistake: Option<String>,
+    /// What a controller that was killed had heard, as long as this one is not there yet.
+    pub(super) past: Option<std::vec::IntoIter<(usize, Option<News>)>>,
+    /// The sessions of that time.
+    pub(super) asleep: BTreeMap<usize, Session>,
     /// How many sessions that may outlive their connection have begun.
     sessions: u64,
 }
@@ -93,6 +97,8 @@ impl<'a> Coordinator<'a> {
             renewed: false,
             mistake: None,
             sessions: 0,
+            past: fleet.diary.as_ref().and_then(|diary| diary.take_past()),
+            asleep: BTreeMap::new(),
         }
     }
 
@@ -310,7 +316,7 @@ impl<'a> Coordinator<'a> {
             Way::Child => None,
             _ => self.next_key(),
         };
-        let thread = Session {
+        let session = Session {
             member,
             way,
             child: self.child(),
@@ -320,12 +326,17 @@ impl<'a> Coordinator<'a> {
             cancelled: Arc::clone(&self.fleet.cancelled),
             key,
             tell: self.tell.clone(),
-        }
-        .begin()
-        .map_err(failed)?;
+            diary: self.fleet.diary.clone(),
+            resumed: None,
+        };
         let host = &mut self.members[member];
         host.orders = Some(orders);
-        host.thread = Some(thread);
+        if self.past.is_some() {
+            // It began long ago.
+            self.asleep.insert(member, session);
+        } else {
+            host.thread = Some(session.begin().map_err(failed)?);
+        }
         // Its engine knows the plan's inventory.
         if self.renewed {
             let update = self.inventory_for(member).map_err(Stop::Error)?;
@@ -372,6 +383,9 @@ impl<'a> Coordinator<'a> {
     }
 
     fn next(&mut self) -> Result<(usize, News), Stop> {
+        if let Some(news) = self.next_past()? {
+            return Ok(news);
+        }
         loop {
             if self.fleet.cancelled.load(Ordering::Relaxed) {
                 return Err(Stop::Cancelled);
@@ -409,6 +423,7 @@ impl<'a> Coordinator<'a> {
                     return Err(Stop::Error(why));
                 }
             }
+            News::Starting => {}
             News::Away(why) => self.away(member, &why),
             News::Lost(why) => self.lost(member, why)?,
             News::Refused(why) => {

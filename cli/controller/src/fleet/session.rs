@@ -10,16 +10,19 @@ use rustle_formats::session::{RunKey, Start};
 use rustle_runtime::engine::Request;
 
 use super::Way;
+use super::diary::Diary;
 use crate::channel::Connection;
 use crate::local::ChildConnection;
 use crate::offer::PushArtifact;
 use crate::orders::Orders;
 use crate::push::{Progress, PushError, PushOptions, push};
 use crate::ssh::SshConnection;
-use crate::survival::{Patience, Survival};
+use crate::survival::{Patience, Survival, resume};
 
 /// What comes from a host.
 pub(super) enum News {
+    /// Its run is about to begin: from here on it may have.
+    Starting,
     /// Something happened there.
     Event(Box<Event>),
     /// Its engine asks.
@@ -48,6 +51,10 @@ pub(super) struct Session {
     /// The key by which the session can be come back to, and how long to try. None: on this machine.
     pub key: Option<(RunKey, Patience)>,
     pub tell: Sender<(usize, News)>,
+    /// Where news are written down first.
+    pub diary: Option<Arc<Diary>>,
+    /// How many of its messages have been dealt with by a controller that was killed: then the session is come back to.
+    pub resumed: Option<u64>,
 }
 
 impl Session {
@@ -68,13 +75,27 @@ impl Session {
             Err(PushError::Refused { message, .. }) => News::Refused(message),
             Err(e) => News::Lost(e.to_string()),
         };
-        // Nobody listens any more when the run is over.
-        let _ = self.tell.send((self.member, news));
+        self.report(news);
+    }
+
+    fn report(&self, news: News) {
+        match &self.diary {
+            Some(diary) => diary.tell(&self.tell, self.member, news),
+            None => {
+                // Nobody listens any more when the run is over.
+                let _ = self.tell.send((self.member, news));
+            }
+        }
     }
 
     fn converse(&self) -> Result<(), PushError> {
-        let mut connection = self.connect().map_err(PushError::Lost)?;
-        let pushed = self.push(connection.as_mut());
+        let pushed = match self.resumed {
+            Some(_) => self.push(None),
+            None => {
+                let mut connection = self.connect().map_err(PushError::Lost)?;
+                self.push(Some(connection.as_mut()))
+            }
+        };
         match &self.way {
             Way::Program(program) => pushed.map_err(|e| match e {
                 // The program itself could not get there.
@@ -99,7 +120,7 @@ impl Session {
         })
     }
 
-    fn push(&self, connection: &mut dyn Connection) -> Result<(), PushError> {
+    fn push(&self, connection: Option<&mut dyn Connection>) -> Result<(), PushError> {
         let reconnect = || self.connect();
         let survival = self.key.as_ref().map(|(key, patience)| Survival {
             key: key.clone(),
@@ -113,18 +134,29 @@ impl Session {
             cancelled: &|| self.cancelled.load(Ordering::Relaxed),
             orders: Some(&self.orders),
         };
-        push(connection, &self.artifact, &options, &mut |progress| {
-            let news = match progress {
+        let mut progress = |progress: Progress<'_>| {
+            self.report(match progress {
                 Progress::Event(event) => News::Event(Box::new(event.clone())),
                 Progress::Ask { id, body } => match postcard::from_bytes(&body) {
                     Ok(request) => News::Ask(id, Box::new(request)),
                     Err(e) => News::Lost(format!("the host asks what cannot be understood: {e}")),
                 },
+                Progress::Starting => News::Starting,
                 Progress::Lost(why) => News::Away(why.to_owned()),
                 _ => return,
-            };
-            let _ = self.tell.send((self.member, news));
-        })
+            });
+        };
+        let artifact = &self.artifact;
+        match (connection, &options.survival, self.resumed) {
+            (_, Some(survival), Some(received)) => {
+                resume(survival, artifact, &options, &mut progress, received)
+            }
+            (Some(connection), _, None) => push(connection, artifact, &options, &mut progress),
+            _ => Err(PushError::Lost(
+                "it ran as a process of the controller that was killed, and ended with it"
+                    .to_owned(),
+            )),
+        }
         .map(|_| ())
     }
 }

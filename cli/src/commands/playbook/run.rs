@@ -26,6 +26,7 @@ use super::{plugins, prompts, several};
 use crate::carried::{self, PythonModulesOption, Refusals};
 use crate::checks;
 use crate::console::Console;
+use crate::diagnostic::{Diagnostic, Level};
 use crate::exit::Exit;
 use crate::fact_cache::FactCache;
 use crate::failure::Failure;
@@ -35,6 +36,7 @@ use crate::reach::is_local;
 use crate::reconnect::ReconnectOptions;
 use crate::recording::{RecordOptions, Recording};
 use crate::surroundings::{Surroundings, refused};
+use crate::unfinished::Unfinished;
 
 /// ansible-playbook's options for running.
 #[derive(Debug, Default, clap::Args)]
@@ -197,8 +199,17 @@ impl PlaybookCommand {
         let opened = parts.disk.vault.opened.clone();
         let recording = Recording::prepare(self.asked(parts), &self.running.records, opened)?;
         let recording = RefCell::new(recording);
+        let options = self.engine_options(parts.surroundings, console)?;
+        let unfinished = match host {
+            None => self.unfinished(&options.run_id, console)?,
+            Some(_) => None,
+        };
         let emit = |event: &Event| {
             recording.borrow_mut().event(event);
+            if unfinished.as_ref().is_some_and(|run| run.has_shown(event)) {
+                // The screen learns of it, and says nothing a second time.
+                return screen.borrow_mut().event(event, &mut |_, _| {});
+            }
             let mut out = std::io::stdout().lock();
             screen.borrow_mut().event(event, &mut |stream, text| {
                 // Where nobody reads on there is nobody to tell.
@@ -207,6 +218,9 @@ impl PlaybookCommand {
                     Stream::Err => std::io::stderr().write_all(text.as_bytes()),
                 };
             });
+            if let Some(run) = &unfinished {
+                run.shown(event);
+            }
         };
         let env = &parts.surroundings.config.environment().variables;
         let directory = parts.surroundings.config.environment().directory.clone();
@@ -218,7 +232,6 @@ impl PlaybookCommand {
             )
             .hint("--limit HOST -c local"));
         }
-        let options = self.engine_options(parts.surroundings, console)?;
         let files = DiskFiles::at(base.clone().into(), home)
             .with(carried.clone())
             .opening(parts.disk.opener());
@@ -236,6 +249,7 @@ impl PlaybookCommand {
                     carried,
                     files,
                     controller: &controller,
+                    unfinished: unfinished.as_ref(),
                 },
                 &mut roster,
             )?,
@@ -337,6 +351,21 @@ impl PlaybookCommand {
         })
     }
 
+    /// What lets a run be gone on with after this process was killed, where it is one that can be.
+    fn unfinished(&self, run: &str, console: &Console) -> Result<Option<Unfinished>, Failure> {
+        if self.resumed.is_some() {
+            return Unfinished::again(run).map(Some);
+        }
+        if self.playbooks.len() > 1 || self.ad_hoc.is_some() || self.running.records.no_record {
+            return Ok(None);
+        }
+        Ok(Unfinished::begin(run).unwrap_or_else(|e| {
+            let text = format!("`rustle resume` will not find this run: {e}");
+            console.say(&Diagnostic::new(Level::Warning, text));
+            None
+        }))
+    }
+
     fn engine_options(
         &self,
         surroundings: &Surroundings,
@@ -353,8 +382,11 @@ impl PlaybookCommand {
             verbosity: console.verbose,
             force_handlers: self.running.force_handlers,
             runner: env!("CARGO_PKG_VERSION").to_owned(),
-            run_id: rustle_runs::new_id()
-                .map_err(|e| Failure::text(Exit::Machine, format!("no random bytes: {e}")))?,
+            run_id: match &self.resumed {
+                Some(run) => run.clone(),
+                None => rustle_runs::new_id()
+                    .map_err(|e| Failure::text(Exit::Machine, format!("no random bytes: {e}")))?,
+            },
             ..EngineOptions::default()
         };
         super::settings::apply(&surroundings.config, &mut options);

@@ -23,6 +23,7 @@ use crate::failure::Failure;
 use crate::on_hosts::OnHosts;
 use crate::playbook_source::Parts;
 use crate::reach::is_local;
+use crate::unfinished::Unfinished;
 
 /// What is to be done.
 pub(super) struct Work<'w> {
@@ -40,6 +41,8 @@ pub(super) struct Work<'w> {
     /// What goes along with the plan in any case: modules in other languages.
     pub(super) carried: Vec<AssetSource>,
     pub(super) controller: &'w dyn Controller,
+    /// What lets the run be gone on with after it was killed.
+    pub(super) unfinished: Option<&'w Unfinished>,
 }
 
 /// Whether a plan for one host needs others all the same: it delegates, or changes the inventory.
@@ -155,6 +158,7 @@ impl PlaybookCommand {
             stop: work.stop,
             run_id: options.run_id,
             patience: self.running.reconnect.patience(),
+            unfinished: work.unfinished,
         }
         .run(roster)
     }

@@ -463,7 +463,7 @@ impl One<'_> {
                 self.outputs.event(&label, event);
             }
             // It gives no orders, so nobody asks.
-            Progress::Ask { .. } => {}
+            Progress::Ask { .. } | Progress::Starting => {}
             Progress::Stderr(bytes) => screen.stderr(bytes),
             Progress::Lost(why) => {
                 let seconds = self.patience.seek.as_secs();
