@@ -2,7 +2,7 @@
 
 use super::action::{find_action, is_loop, short};
 use super::include;
-use super::keywords::{Keywords, Place, find, unknown};
+use super::keywords::{Keywords, Kind, Place, find, unknown};
 use super::model::{Action, Block, Entry, Loop, Task, text_of};
 use super::reader::{Reader, Scope};
 use crate::problem::Problem;
@@ -166,6 +166,7 @@ impl Reader<'_> {
     pub(crate) fn check_common(&self, keywords: &Keywords, place: Place) -> Result<(), Problem> {
         super::tags::check(keywords)?;
         super::names::check(keywords)?;
+        super::kinds::check(keywords, place)?;
         match keywords.get("vars") {
             Some(vars) if !matches!(vars.value, NodeValue::Null | NodeValue::Map(_)) => {
                 Err(Problem::error(format!(
@@ -180,8 +181,14 @@ impl Reader<'_> {
     }
 
     fn check_loop(&self, map: &Mapping, keywords: &Keywords, scope: &Scope) -> Result<(), Problem> {
-        for (key, _) in map {
+        for (key, value) in map {
             let name = text_of(key);
+            if name.starts_with("with_") && value.is_null() {
+                return Err(Problem::error(format!("`{name}` loops over nothing"))
+                    .at(key.at)
+                    .over(name.chars().count())
+                    .hint("write an empty list, or take it out"));
+            }
             if let Some(lookup) = name.strip_prefix("with_")
                 && !LOOKUPS.contains(&short(lookup))
                 && !self.collections.has_lookup(self, lookup, scope)
@@ -201,15 +208,14 @@ impl Reader<'_> {
             return Ok(());
         };
         match &control.value {
-            NodeValue::Map(map) => map.iter().try_for_each(|(key, _)| {
+            NodeValue::Map(map) => map.iter().try_for_each(|(key, value)| {
                 let name = text_of(key);
                 match find(&name, Place::LoopControl) {
+                    Some(known) if known.kind == Kind::Text => super::kinds::text(&name, value),
                     Some(_) => Ok(()),
                     None => Err(unknown(key, &name, Place::LoopControl)),
                 }
             }),
-            NodeValue::Null => Ok(()),
-            NodeValue::Str(text) if text.text.contains("{{") => Ok(()),
             _ => Err(Problem::error(format!(
                 "`loop_control` is a mapping, and this is {}",
                 control.kind()

@@ -26,9 +26,8 @@ const ON_INCLUDES: &[&str] = &[
     "timeout",
     "vars",
     "when",
-    // Allowed on handlers.
+    // Allowed on handlers only.
     "listen",
-    "notify",
 ];
 
 const ROLE_ARGUMENTS: &[&str] = &[

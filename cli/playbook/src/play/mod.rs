@@ -5,6 +5,7 @@ mod dynamic;
 mod entries;
 mod include;
 mod keywords;
+mod kinds;
 mod model;
 mod names;
 mod outline;

@@ -51,7 +51,8 @@ fn wrong(node: &Node) -> Option<Problem> {
 
 /// `register`, and the names in `vars`.
 pub(crate) fn check(keywords: &Keywords) -> Result<(), Problem> {
-    if let Some(problem) = keywords.get("register").and_then(wrong) {
+    let register = keywords.get("register").filter(|node| !node.is_null());
+    if let Some(problem) = register.and_then(wrong) {
         let message = format!("Invalid 'register' specified: {}", problem.message);
         return Err(Problem { message, ..problem });
     }
