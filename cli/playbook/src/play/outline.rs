@@ -207,7 +207,10 @@ impl Walk<'_> {
     }
 
     fn task(&mut self, task: &Task, around: &Around) {
-        let label = match (task.name(), &around.role) {
+        // Ansible shows an included role by its task's own name.
+        let role = around.role.as_ref();
+        let role = role.filter(|_| task.action.builtin() != Some("include_role"));
+        let label = match (task.name(), role) {
             (Some(name), Some(role)) => format!("{role} : {name}"),
             (Some(name), None) => name,
             (None, _) => task.action.name.clone(),
