@@ -68,6 +68,11 @@ impl Roster for PlanRoster<'_> {
         self.reach.way(host, &vars, play)
     }
 
+    fn connection(&mut self, host: &str, play: Option<&PlayPlan>) -> Result<(String, Map), String> {
+        let vars = self.vars(host)?;
+        self.reach.connection(host, &vars, play)
+    }
+
     fn add_host(&mut self, name: &str, groups: &[String], vars: &Map) -> Result<bool, String> {
         let mut new = !self.plan.hosts.contains_key(name) && !self.added.contains_key(name);
         for group in ["all"].into_iter().chain(groups.iter().map(String::as_str)) {

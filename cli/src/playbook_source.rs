@@ -186,7 +186,13 @@ fn pick_of(
 ) -> Result<Picked, Problem> {
     let config = &parts.surroundings.config;
     let sources = &parts.surroundings.sources;
-    let loaded = inventory::open(chosen.inventory, config, sources, &parts.disk.vault)?;
+    let loaded = inventory::open(
+        chosen.inventory,
+        config,
+        sources,
+        &parts.disk.vault,
+        parts.extra,
+    )?;
     parts.surroundings.say(console, &loaded.problems);
     let directory = config.environment().directory.clone();
     let limit = chosen

@@ -63,12 +63,7 @@ impl Reach<'_> {
         vars: &Map,
         play: Option<&PlayPlan>,
     ) -> Result<Way, String> {
-        let written = self.setting(vars, &["ansible_connection"])?;
-        let kind = written
-            .or_else(|| Some(python_str(play?.connection.as_ref()?)))
-            .or_else(|| self.kind.map(str::to_owned))
-            .or_else(|| self.config.text("DEFAULT_TRANSPORT").map(str::to_owned))
-            .unwrap_or_else(|| "ssh".to_owned());
+        let kind = self.kind(vars, play)?;
         if is_local(&kind) {
             return Ok(Way::Child);
         }
@@ -81,6 +76,80 @@ impl Reach<'_> {
         Err(format!(
             "the connection `{kind}` is not supported: {host} can be reached over `ssh`, `local`, `docker`, `podman` and `chroot`"
         ))
+    }
+
+    /// The connection's name.
+    fn kind(&self, vars: &Map, play: Option<&PlayPlan>) -> Result<String, String> {
+        let written = self.setting(vars, &["ansible_connection"])?;
+        Ok(written
+            .or_else(|| Some(python_str(play?.connection.as_ref()?)))
+            .or_else(|| self.kind.map(str::to_owned))
+            .or_else(|| self.config.text("DEFAULT_TRANSPORT").map(str::to_owned))
+            .unwrap_or_else(|| "ssh".to_owned()))
+    }
+
+    /// The connection by which Ansible would reach this host, and the variables that tell it how.
+    ///
+    /// # Errors
+    /// As [`Reach::way`].
+    pub(crate) fn connection(
+        &self,
+        host: &str,
+        vars: &Map,
+        play: Option<&PlayPlan>,
+    ) -> Result<(String, Map), String> {
+        let kind = self.kind(vars, play)?;
+        let mut own = Map::new();
+        if !is_ssh(&kind) {
+            return Ok((kind, own));
+        }
+        let given = self.given;
+        let key = given.private_key.as_ref();
+        let key = key.map(|key| key.display().to_string());
+        let port = play.and_then(|p| p.port.as_ref()).map(python_str);
+        let password = self.password.map(|text| text.to_string());
+        let names = [
+            (
+                vec!["ansible_ssh_host", "ansible_host"],
+                Some(host.to_owned()),
+            ),
+            (vec!["ansible_ssh_port", "ansible_port"], port),
+            (
+                vec!["ansible_ssh_private_key_file", "ansible_private_key_file"],
+                key,
+            ),
+            (
+                vec![
+                    "ansible_ssh_pass",
+                    "ansible_ssh_password",
+                    "ansible_password",
+                ],
+                password,
+            ),
+        ];
+        let mut put = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                own.insert(name.to_owned(), value.into());
+            }
+        };
+        for (names, otherwise) in names {
+            let value = self.setting(vars, &names)?.or(otherwise);
+            put(names.last().unwrap_or(&""), value);
+        }
+        put("ansible_user", self.user(vars, play)?);
+        for (name, given) in [
+            ("ssh_common_args", &given.ssh_common_args),
+            ("ssh_extra_args", &given.ssh_extra_args),
+            ("ssh_args", &None),
+            ("ssh_executable", &None),
+            ("control_path", &None),
+        ] {
+            put(
+                &format!("ansible_{name}"),
+                self.ssh_option(vars, name, given)?,
+            );
+        }
+        Ok((kind, own))
     }
 
     /// A variable of the connection: extra variables win over the host's.

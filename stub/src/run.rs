@@ -152,6 +152,7 @@ impl Ready {
             attended: outside.attended(),
             unreachable: command.unreachable.clone(),
             unknown_handlers: command.unknown_handlers,
+            broken_conditionals: command.broken_conditionals,
             forks: command.forks,
             ..options(command, &self, run_id)
         };
@@ -211,6 +212,7 @@ pub(crate) fn options(command: &Command, ready: &Ready, run_id: &str) -> Options
         force_handlers: command.force_handlers,
         facts: rustle_formats::Map::new(),
         unknown_handlers: false,
+        broken_conditionals: false,
         own_vars: rustle_formats::Map::new(),
         timeout: command.timeout.map(Duration::from_secs),
         task_timeout: None,

@@ -261,6 +261,7 @@ impl Exec {
             extra_vars,
             timeout: self.binary_timeout,
             unknown_handlers: !surroundings.config.flag("ERROR_ON_MISSING_HANDLER"),
+            broken_conditionals: surroundings.config.flag("ALLOW_BROKEN_CONDITIONALS"),
             ..Start::default()
         }
     }

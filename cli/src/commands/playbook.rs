@@ -2,6 +2,7 @@
 
 pub(super) mod causes;
 pub(crate) mod connection;
+mod custom_stats;
 pub(crate) mod passwords;
 pub(super) mod plugins;
 mod prompts;

@@ -307,6 +307,15 @@ impl ExecutionPlan {
         plays.chain(roles).chain(files)
     }
 
+    /// Whether a task may bring a file to the controller (`fetch`); a module whose name is a template may be any.
+    #[cfg(feature = "pack")]
+    pub fn fetches(&self) -> bool {
+        self.tasks().any(|task| {
+            let short = task.module.rsplit('.').next();
+            short == Some("fetch") || task.module.contains("{{")
+        })
+    }
+
     /// How many of [`ExecutionPlan::tasks`] are handlers.
     pub(crate) fn handler_count(&self) -> usize {
         let plays = self.plays.iter().map(|p| p.handlers.len());

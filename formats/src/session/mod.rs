@@ -152,6 +152,8 @@ pub struct Start {
     pub unreachable: Option<String>,
     /// Whether notifying what is no handler is a warning, and no error.
     pub unknown_handlers: bool,
+    /// Whether conditions may have results that are no booleans.
+    pub broken_conditionals: bool,
     /// How many hosts work at a time, as `ansible_forks` says; 0: as Ansible does by default.
     pub forks: u32,
     /// Which of the controller's files lie in the artifact. Without it, the controller is asked for each.

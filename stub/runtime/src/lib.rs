@@ -35,6 +35,8 @@ pub mod timing;
 mod trial;
 mod vars;
 
+#[cfg(feature = "full")]
+pub use r#become::with_files;
 pub use r#become::{BECOME_PASSWORD, WORKER, Worker};
 pub use http::{Fetch, fetch, machine_trust};
 pub use this_machine::this_machine;

@@ -70,6 +70,8 @@ pub(crate) struct Command {
     pub unreachable: Option<String>,
     /// Whether notifying what is no handler is a warning; sessions alone say so.
     pub unknown_handlers: bool,
+    /// Whether conditions may have results that are no booleans.
+    pub broken_conditionals: bool,
     /// How many hosts work at a time; sessions alone say so.
     pub forks: Option<i64>,
     /// What the payload has of the controller's files.

@@ -126,6 +126,7 @@ fn command(start: &Start, folder: &Path) -> Command {
         verbosity: start.verbosity,
         unreachable: start.unreachable.clone(),
         unknown_handlers: start.unknown_handlers,
+        broken_conditionals: start.broken_conditionals,
         near: start.near.clone(),
         forks: (start.forks > 0).then_some(i64::from(start.forks)),
         // A push leaves nothing but the cache.

@@ -7,10 +7,21 @@ use crate::{Error, ErrorKind};
 impl Templar<'_> {
     /// Evaluates a condition by Ansible's rules: a boolean, or text that is an expression with a boolean result.
     pub fn eval_condition(&self, condition: &Value) -> Result<bool, Error> {
-        let result = match condition {
-            Value::Bool(value) => return Ok(*value),
-            Value::None => return Ok(true),
-            Value::Str(text) if text.is_empty() => return Ok(true),
+        match self.condition_result(condition)? {
+            Value::Bool(value) => Ok(value),
+            other => Err(broken(&other)),
+        }
+    }
+
+    /// The same where the result may be anything (`allow_broken_conditionals`): Python's truth of it counts.
+    pub fn eval_truth(&self, condition: &Value) -> Result<bool, Error> {
+        self.condition_result(condition)?.truth()
+    }
+
+    fn condition_result(&self, condition: &Value) -> Result<Value, Error> {
+        Ok(match condition {
+            Value::None => Value::Bool(true),
+            Value::Str(text) if text.is_empty() => Value::Bool(true),
             Value::Str(text) => self
                 .condition_value(text)
                 .map_err(|error| match error.kind() {
@@ -18,11 +29,7 @@ impl Templar<'_> {
                     _ => error.context("Error while evaluating conditional: "),
                 })?,
             other => other.clone(),
-        };
-        match result {
-            Value::Bool(value) => Ok(value),
-            other => Err(broken(&other)),
-        }
+        })
     }
 
     /// A condition that is itself a template gives the result of that template; text that comes out of an

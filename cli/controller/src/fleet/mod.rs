@@ -80,6 +80,12 @@ pub trait Roster {
     /// A sentence, where its variables ask for what cannot be done.
     fn way(&mut self, host: &str, play: Option<&PlayPlan>) -> Result<Way, String>;
 
+    /// The connection by which Ansible would reach a host, by its name, and the variables that tell it how.
+    ///
+    /// # Errors
+    /// As [`Roster::way`].
+    fn connection(&mut self, host: &str, play: Option<&PlayPlan>) -> Result<(String, Map), String>;
+
     /// Takes in a host and the groups that it belongs to (`add_host`); whether anything is new.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! What hosts ask for beside leave to go on: files, secrets, each other's variables.
 
+use rustle_formats::plan::{Way, carried};
 use rustle_formats::{Map, Value};
 use rustle_runtime::assets::{AssetEntry, Assets as _};
-use rustle_runtime::engine::{READ_CHUNK, Reply, Request, Since, Update, answer};
+use rustle_runtime::engine::{Plugin, READ_CHUNK, Reply, Request, Since, Update, answer};
 
 use super::play::{Coordinator, Stop};
 
@@ -21,6 +22,9 @@ impl Coordinator<'_> {
                 self.members[member].say(id, &reply);
                 return;
             }
+            Request::Ask(question) if question.plugin == Plugin::Action => {
+                self.act(member, question.named)
+            }
             Request::Ask(question) => {
                 let mut vars = Map::new();
                 let groups = self.roster.groups().into_iter();
@@ -38,10 +42,43 @@ impl Coordinator<'_> {
                 Ok(bytes) => Reply::Bytes(bytes.into()),
                 Err(e) => Reply::Refused(e.to_string()),
             },
+            // A host can leave files here only in a run that asks for them.
+            Request::Keep(delivery) if self.fleet.plan.fetches() => files.keep(&delivery),
+            Request::Keep(_) => Reply::Refused("no task of the run fetches anything".to_owned()),
             Request::Action(action) => return self.delegate(member, id, *action),
             _ => Reply::Refused("this is asked at the wrong time".to_owned()),
         };
         self.members[member].say(id, &reply);
+    }
+
+    /// Runs an action plugin in Python for a host: one that the plan names, over the connection by which the host is reached,
+    /// whatever the host says of itself.
+    fn act(&mut self, member: usize, mut told: Map) -> Reply {
+        let name = told.get("name").and_then(Value::as_str).unwrap_or_default();
+        let mut known = carried(self.fleet.plan);
+        if !known.any(|module| module.way == Way::Action && module.name == name) {
+            return Reply::Refused(format!(
+                "no task of the run names the action plugin '{name}'"
+            ));
+        }
+        // A delegated task is done over the other host's connection.
+        let host = told.get("host").and_then(Value::as_str);
+        let host = host.unwrap_or(&self.members[member].name).to_owned();
+        let play = self.fleet.plan.plays.get(self.play);
+        let (kind, own) = match self.roster.connection(&host, play) {
+            Ok(found) => found,
+            Err(why) => return Reply::Refused(why),
+        };
+        told.insert("connection".into(), kind.into());
+        if let Some(Value::Map(variables)) = told.get_mut("variables") {
+            // How a connection is made is not for the host to say: `ssh` runs what its options name, here.
+            variables.retain(|name, _| !is_of_connection(name));
+            variables.extend(own);
+        }
+        match self.fleet.controller.action(&told) {
+            Ok(result) => Reply::Value(Value::Map(result)),
+            Err(why) => Reply::Refused(why),
+        }
     }
 
     /// Takes in the hosts and groups that a task names, and tells all hosts.
@@ -140,4 +177,32 @@ impl Coordinator<'_> {
         self.roster
             .add_group(&group, &parents, &text(named, "host"))
     }
+}
+
+/// Whether a variable tells Ansible how to make a connection.
+fn is_of_connection(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("ansible_") else {
+        return false;
+    };
+    let plugins = [
+        "ssh",
+        "sftp",
+        "scp",
+        "sshpass",
+        "paramiko",
+        "control_path",
+        "docker",
+        "podman",
+        "chroot",
+    ];
+    let own = [
+        "host",
+        "port",
+        "user",
+        "password",
+        "private_key_file",
+        "timeout",
+        "pipelining",
+    ];
+    own.contains(&rest) || plugins.iter().any(|plugin| rest.starts_with(plugin))
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rustle_packer::{AssetFrom, AssetSource};
 use rustle_runtime::accounts::Accounts;
 use rustle_runtime::assets::{AssetEntry, AssetKind, Assets, Origin};
+use rustle_runtime::with_files;
 use zeroize::Zeroizing;
 
 /// Files and folders of this machine under the names that a plan's tasks use.
@@ -18,7 +19,7 @@ use zeroize::Zeroizing;
 pub struct DiskFiles {
     named: BTreeMap<Vec<u8>, AssetFrom>,
     /// The folder that all other names are meant from, and the user's.
-    rooted: Option<(PathBuf, Option<PathBuf>)>,
+    pub(super) rooted: Option<(PathBuf, Option<PathBuf>)>,
     /// Opens what is vaulted.
     opener: Option<Opener>,
 }
@@ -261,6 +262,29 @@ fn opened(place: &Path, open: &Opener, out: &mut dyn Write) -> io::Result<()> {
 
 impl Assets for DiskFiles {
     fn origin(&self, path: &[u8]) -> Option<Origin> {
+        with_files(|| self.origin_now(path))
+    }
+
+    fn entry(&self, path: &[u8]) -> io::Result<Option<AssetEntry>> {
+        with_files(|| self.entry_now(path))
+    }
+
+    fn below(&self, path: &[u8]) -> io::Result<Vec<AssetEntry>> {
+        with_files(|| self.below_now(path))
+    }
+
+    fn read_as_stored(&self, path: &[u8], out: &mut dyn Write) -> io::Result<()> {
+        with_files(|| self.read_as_stored_now(path, out))
+    }
+
+    fn read(&self, path: &[u8], out: &mut dyn Write) -> io::Result<()> {
+        with_files(|| self.read_now(path, out))
+    }
+}
+
+/// What [`Assets`] asks for, with the rights that the process has.
+impl DiskFiles {
+    fn origin_now(&self, path: &[u8]) -> Option<Origin> {
         let Some(Found::Path(place)) = self.find(path) else {
             return None;
         };
@@ -283,7 +307,7 @@ impl Assets for DiskFiles {
         })
     }
 
-    fn entry(&self, path: &[u8]) -> io::Result<Option<AssetEntry>> {
+    fn entry_now(&self, path: &[u8]) -> io::Result<Option<AssetEntry>> {
         match self.find(path) {
             None => Ok(None),
             Some(found) => match self.entry_of(path, &found) {
@@ -293,7 +317,7 @@ impl Assets for DiskFiles {
         }
     }
 
-    fn below(&self, path: &[u8]) -> io::Result<Vec<AssetEntry>> {
+    fn below_now(&self, path: &[u8]) -> io::Result<Vec<AssetEntry>> {
         let mut out = BTreeMap::new();
         if let Some(Found::Path(folder)) = self.find(path)
             && folder.is_dir()
@@ -322,14 +346,14 @@ impl Assets for DiskFiles {
         Ok(out.into_values().collect())
     }
 
-    fn read_as_stored(&self, path: &[u8], out: &mut dyn Write) -> io::Result<()> {
+    fn read_as_stored_now(&self, path: &[u8], out: &mut dyn Write) -> io::Result<()> {
         match self.find(path) {
             Some(Found::Path(place)) => io::copy(&mut File::open(place)?, out).map(|_| ()),
-            _ => self.read(path, out),
+            _ => self.read_now(path, out),
         }
     }
 
-    fn read(&self, path: &[u8], out: &mut dyn Write) -> io::Result<()> {
+    fn read_now(&self, path: &[u8], out: &mut dyn Write) -> io::Result<()> {
         match self.find(path) {
             Some(Found::Path(place)) => match &self.opener {
                 None => io::copy(&mut File::open(place)?, out).map(|_| ()),

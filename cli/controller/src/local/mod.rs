@@ -2,6 +2,7 @@
 
 mod child;
 mod files;
+mod keep;
 
 use std::time::SystemTime;
 
@@ -102,6 +103,7 @@ impl Driver for Local<'_> {
                 facts: (self.others)(&host),
                 vars: Map::new(),
             },
+            Request::Keep(delivery) => self.files.keep(&delivery),
             Request::Action(action) => Reply::Refused(format!(
                 "{} cannot be done on {}: this run has one host",
                 action.module, action.delegate_to

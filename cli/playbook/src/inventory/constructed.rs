@@ -13,6 +13,15 @@ use crate::source::Position;
 use crate::vars::{Layer, Level, Variables, VarsFiles, merge};
 use crate::yaml::{Mapping, Node, NodeValue, Style, Text};
 
+/// The variables of the command line, and whether expressions see them where their source does not say.
+#[derive(Debug, Clone, Default)]
+pub struct Extra {
+    /// The variables.
+    pub vars: Variables,
+    /// `use_extra_vars` of the settings. Default: no.
+    pub wanted: bool,
+}
+
 /// Applies a configuration to all hosts of the inventory.
 ///
 /// # Errors
@@ -23,8 +32,9 @@ pub(super) fn apply(
     names: &mut GroupNames,
     files: &mut VarsFiles<'_>,
     roots: &[PathBuf],
+    extra: &Extra,
 ) -> Result<(), Problem> {
-    let config = Config::read(root)?;
+    let config = Config::read(root, extra)?;
     let hosts: Vec<HostId> = inventory.hosts().map(|(id, ..)| id).collect();
     for host in hosts {
         let mut builder = Builder {
@@ -32,6 +42,7 @@ pub(super) fn apply(
             inventory: &mut *inventory,
             names: &mut *names,
             host,
+            extra: &extra.vars,
         };
         let mut vars = builder.vars(files, roots)?;
         builder.compose(&vars)?;
@@ -46,6 +57,7 @@ pub(super) fn apply(
 struct Config<'a> {
     strict: bool,
     use_vars_plugins: bool,
+    use_extra_vars: bool,
     leading_separator: bool,
     compose: Option<&'a Mapping>,
     groups: Option<&'a Mapping>,
@@ -53,7 +65,7 @@ struct Config<'a> {
 }
 
 impl<'a> Config<'a> {
-    fn read(root: &'a Node) -> Result<Config<'a>, Problem> {
+    fn read(root: &'a Node, extra: &Extra) -> Result<Config<'a>, Problem> {
         let top = root
             .as_map()
             .ok_or_else(|| Problem::error("the configuration must be a mapping").at(root.at))?;
@@ -73,6 +85,7 @@ impl<'a> Config<'a> {
         Ok(Config {
             strict: flag(top, "strict", false)?,
             use_vars_plugins: flag(top, "use_vars_plugins", false)?,
+            use_extra_vars: flag(top, "use_extra_vars", extra.wanted)?,
             leading_separator: flag(top, "leading_separator", true)?,
             compose: mapping("compose")?,
             groups: mapping("groups")?,
@@ -102,6 +115,8 @@ struct Builder<'a> {
     inventory: &'a mut Inventory,
     names: &'a mut GroupNames,
     host: HostId,
+    /// The variables of the command line.
+    extra: &'a Variables,
 }
 
 type Scope = IndexMap<String, Value>;
@@ -135,6 +150,9 @@ impl Builder<'_> {
                 let found = files.entity(&root.join("host_vars"), name)?;
                 layers.extend(found.map(|v| owned(Level::InventoryHostVars, &v)));
             }
+        }
+        if self.config.use_extra_vars {
+            layers.push(Layer::new(Level::ExtraVars, "", self.extra));
         }
         let merged = merge(&layers, inventory.hash_behaviour);
         let mut scope = Scope::with_capacity(merged.len() + 4);

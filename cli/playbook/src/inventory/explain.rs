@@ -37,12 +37,16 @@ pub fn explain_variable(
     sources: &Sources,
     vault: &Vault,
 ) -> Result<Explanation, Refusal> {
+    let env = config.environment();
+    let mut files = vars_files(config, sources, vault);
+    let extra =
+        parse_extra(&request.extra, &mut files, |p| env.path(p)).map_err(Refusal::Options)?;
     let Loaded {
         inventory,
         mut problems,
         roots,
         ..
-    } = open(&request.sources, config, sources, vault).map_err(Refusal::Content)?;
+    } = open(&request.sources, config, sources, vault, &extra).map_err(Refusal::Content)?;
     let Action::Host(host) = &request.action else {
         return Err(Refusal::Options(Problem::error("no host is named")));
     };
@@ -55,10 +59,6 @@ pub fn explain_variable(
             None => problem,
         })
     })?;
-    let env = config.environment();
-    let mut files = vars_files(config, sources, vault);
-    let extra =
-        parse_extra(&request.extra, &mut files, |p| env.path(p)).map_err(Refusal::Options)?;
     let mut of_plays = Vec::new();
     for play in plays {
         if runs_on(play, &inventory, host).map_err(Refusal::Content)? {

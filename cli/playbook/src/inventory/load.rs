@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::constructed;
+use super::constructed::{self, Extra};
 use super::group_names::{GroupNames, Transform};
 use super::host_list;
 use super::ini;
@@ -41,6 +41,11 @@ pub struct Options {
     pub yaml_extensions: Vec<String>,
     /// Where relative sources start from; absolute.
     pub directory: PathBuf,
+    /// The variables of the command line, for sources that make groups and variables of variables.
+    pub extra: Extra,
+    /// What a script says on standard error is a warning even where the script did its work
+    /// (`ANSIBLE_INVENTORY_PLUGIN_SCRIPT_STDERR`).
+    pub script_errors: bool,
 }
 
 impl Default for Options {
@@ -57,6 +62,8 @@ impl Default for Options {
             hash_behaviour: HashBehaviour::Replace,
             yaml_extensions: words(".yml .yaml .json"),
             directory: PathBuf::from("/"),
+            extra: Extra::default(),
+            script_errors: true,
         }
     }
 }
@@ -324,7 +331,21 @@ impl Loader<'_> {
     }
 
     fn script(&mut self, path: &Path) -> Result<(), Problem> {
-        script::read(path, self.sources, &mut self.inventory, &mut self.names)
+        let mut said = Vec::new();
+        let read = script::read(
+            path,
+            self.sources,
+            &mut self.inventory,
+            &mut self.names,
+            &mut said,
+        );
+        if self.options.script_errors {
+            let said = said.into_iter();
+            self.problems.extend(
+                said.map(|text| Problem::warning(format!("{} said: {text}", path.display()))),
+            );
+        }
+        read
     }
 
     fn document(&mut self, path: &Path) -> Result<yaml::Document, Problem> {
@@ -413,6 +434,7 @@ impl Loader<'_> {
             &mut self.names,
             &mut files,
             &self.roots,
+            &self.options.extra,
         )
     }
 }

@@ -23,6 +23,7 @@ mod show;
 mod toml_source;
 mod yaml_source;
 
+pub use constructed::Extra;
 pub use emit_json::to_json;
 pub use emit_yaml::to_yaml;
 pub use explain::{Explanation, explain_variable};

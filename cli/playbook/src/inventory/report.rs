@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use super::constructed::Extra;
 use super::emit_json;
 use super::emit_yaml;
 use super::graph::graph;
@@ -88,6 +89,7 @@ pub fn open(
     config: &Config,
     sources: &Sources,
     vault: &Vault,
+    extra: &Variables,
 ) -> Result<Loaded, Problem> {
     let env = config.environment();
     let mut named: Vec<String> = given.to_vec();
@@ -104,7 +106,8 @@ pub fn open(
                 .collect(),
         };
     }
-    let options = options(config);
+    let mut options = options(config);
+    options.extra.vars = extra.clone();
     let named: Vec<String> = named
         .into_iter()
         .map(|s| {
@@ -120,7 +123,21 @@ pub fn open(
 
 /// How the configuration wants inventories to be read.
 pub fn options(config: &Config) -> load::Options {
+    let flag = |name: &str| {
+        let set = config.environment().get(name);
+        set.map(|text| {
+            matches!(
+                text.to_ascii_lowercase().as_str(),
+                "1" | "true" | "yes" | "on" | "t" | "y"
+            )
+        })
+    };
     load::Options {
+        extra: Extra {
+            vars: Variables::default(),
+            wanted: flag("ANSIBLE_INVENTORY_USE_EXTRA_VARS").unwrap_or(false),
+        },
+        script_errors: flag("ANSIBLE_INVENTORY_PLUGIN_SCRIPT_STDERR").unwrap_or(true),
         enabled: config.list("INVENTORY_ENABLED"),
         ignored_extensions: config.list("INVENTORY_IGNORE_EXTS"),
         ignored_patterns: config.list("INVENTORY_IGNORE_PATTERNS"),
@@ -180,17 +197,17 @@ pub fn answer(
     sources: &Sources,
     vault: &Vault,
 ) -> Result<Answer, Refusal> {
+    let env = config.environment();
+    let mut files = vars_files(config, sources, vault);
+    let extra =
+        parse_extra(&request.extra, &mut files, |p| env.path(p)).map_err(Refusal::Options)?;
     let Loaded {
         mut inventory,
         mut problems,
         roots,
         ..
-    } = open(&request.sources, config, sources, vault).map_err(Refusal::Content)?;
-    let env = config.environment();
+    } = open(&request.sources, config, sources, vault, &extra).map_err(Refusal::Content)?;
     let roots = playbook_roots(request, config, roots);
-    let mut files = vars_files(config, sources, vault);
-    let extra =
-        parse_extra(&request.extra, &mut files, |p| env.path(p)).map_err(Refusal::Options)?;
     if let Action::Host(name) = &request.action {
         localhost(&mut inventory, name, sources);
     }

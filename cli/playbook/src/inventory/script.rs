@@ -11,7 +11,7 @@ use crate::problem::Problem;
 use crate::source::Sources;
 use crate::yaml::{self, Node, NodeValue};
 
-/// Runs a script and adds what it says. What stands before an error has been added when it is returned.
+/// Runs a script and adds what it says; what it says on standard error goes to `said`. What stands before an error has been added when it is returned.
 ///
 /// # Errors
 /// Where the script fails, or what it prints is no inventory.
@@ -20,8 +20,9 @@ pub(super) fn read(
     sources: &Sources,
     inventory: &mut Inventory,
     names: &mut GroupNames,
+    said: &mut Vec<String>,
 ) -> Result<(), Problem> {
-    let root = ask(script, &["--list"], sources)?;
+    let root = ask(script, &["--list"], sources, said)?;
     let Some(top) = root.as_map() else {
         return Err(Problem::error(format!(
             "{} printed {} for --list, and must print a mapping",
@@ -53,7 +54,7 @@ pub(super) fn read(
     for name in hosts {
         let own = match told {
             Some(told) => told.get(&name).cloned(),
-            None => Some(ask(script, &["--host", &name], sources)?),
+            None => Some(ask(script, &["--host", &name], sources, said)?),
         };
         let Some(vars) = own else { continue };
         let Some(vars) = vars.as_map() else {
@@ -154,7 +155,12 @@ fn texts(node: &Node) -> Option<Vec<&str>> {
     node.as_list()?.iter().map(Node::as_str).collect()
 }
 
-fn ask(script: &Path, arguments: &[&str], sources: &Sources) -> Result<Node, Problem> {
+fn ask(
+    script: &Path,
+    arguments: &[&str],
+    sources: &Sources,
+    said: &mut Vec<String>,
+) -> Result<Node, Problem> {
     let shown = format!("{} {}", script.display(), arguments.join(" "));
     let output = Command::new(script)
         .args(arguments)
@@ -168,6 +174,10 @@ fn ask(script: &Path, arguments: &[&str], sources: &Sources) -> Result<Node, Pro
             "" => problem,
             said => problem.note(format!("it said: {said}")),
         });
+    }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if !errors.trim().is_empty() {
+        said.push(errors.trim_end().to_owned());
     }
     if output.stdout.trim_ascii().is_empty() && arguments[0] == "--host" {
         let file = sources.add(&shown, "");

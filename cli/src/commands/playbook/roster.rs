@@ -175,6 +175,11 @@ impl Known for Roster<'_> {
         self.reach().way(host, &vars, play)
     }
 
+    fn connection(&mut self, host: &str, play: Option<&PlayPlan>) -> Result<(String, Map), String> {
+        let vars = self.vars(host)?;
+        self.reach().connection(host, &vars, play)
+    }
+
     fn add_host(&mut self, name: &str, groups: &[String], vars: &Map) -> Result<bool, String> {
         let inventory = &mut self.loaded.inventory;
         let mut new = inventory.find_host(name).is_none();
@@ -231,6 +236,7 @@ impl Known for Roster<'_> {
             &surroundings.config,
             &surroundings.sources,
             &self.parts.disk.vault,
+            self.parts.extra,
         )
         .map_err(|p| p.message.clone())?;
         self.part = None;

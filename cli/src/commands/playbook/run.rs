@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use indexmap::IndexMap;
 use rustle_controller::fleet::Roster as _;
 use rustle_controller::local::{DiskFiles, LocalRun};
 use rustle_formats::Value;
@@ -21,6 +22,7 @@ use rustle_runtime::report::{Stream, TextOptions, TextReporter};
 
 use super::PlaybookCommand;
 use super::causes::Lines;
+use super::custom_stats::WithStats;
 use super::roster::Roster;
 use super::{plugins, prompts, several};
 use crate::carried::{self, PythonModulesOption, Refusals};
@@ -420,14 +422,24 @@ impl PlaybookCommand {
                 .map(|size| usize::from(size.ws_col)),
         };
         if let Some(ad_hoc) = &self.ad_hoc {
+            let callback = surroundings.config.text("DEFAULT_STDOUT_CALLBACK");
+            let mut ad_hoc = ad_hoc.clone();
+            ad_hoc.one_line |= callback.is_some_and(|name| {
+                name.strip_prefix("ansible.builtin.").unwrap_or(name) == "oneline"
+            });
             return Box::new(ad_hoc.screen(options));
         }
         let directory = surroundings.config.environment().directory.clone();
         let display = super::settings::display(&surroundings.config);
-        Box::new(
-            TextReporter::new(options)
-                .showing(display)
-                .with_excerpts(Box::new(Lines::below(directory))),
-        )
+        let inner = TextReporter::new(options)
+            .showing(display)
+            .with_excerpts(Box::new(Lines::below(directory)));
+        match surroundings.config.flag("SHOW_CUSTOM_STATS") {
+            true => Box::new(WithStats {
+                inner,
+                stats: IndexMap::new(),
+            }),
+            false => Box::new(inner),
+        }
     }
 }

@@ -12,6 +12,7 @@ use rustle_runtime::report::Display;
 pub(super) fn apply(config: &Config, options: &mut Options) {
     options.force_handlers |= config.flag("DEFAULT_FORCE_HANDLERS");
     options.unknown_handlers = !config.flag("ERROR_ON_MISSING_HANDLER");
+    options.broken_conditionals = config.flag("ALLOW_BROKEN_CONDITIONALS");
     options.diff |= config.flag("DIFF_ALWAYS");
     if options.tags.is_empty() {
         options.tags = config.list("TAGS_RUN");

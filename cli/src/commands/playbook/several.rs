@@ -100,6 +100,7 @@ impl PlaybookCommand {
         asked.is_some_and(is_local)
             || needs_others(plan)
             || names_here_within(plan)
+            || plan.fetches()
             || roster.implicit.is_some()
             || local(&work.options.extra_vars)
             || plan.hosts.values().any(|host| local(&host.vars))
@@ -146,6 +147,7 @@ impl PlaybookCommand {
                 extra_vars: options.extra_vars,
                 force_handlers: options.force_handlers,
                 unknown_handlers: options.unknown_handlers,
+                broken_conditionals: options.broken_conditionals,
                 near,
                 ..Start::default()
             },

@@ -9,6 +9,8 @@
 mod command;
 mod escalate;
 mod placed;
+#[cfg(feature = "full")]
+mod reading;
 mod talk;
 mod wire;
 mod worker;
@@ -31,6 +33,8 @@ use crate::process;
 pub use escalate::BECOME_PASSWORD;
 pub(crate) use escalate::{Escalate, Method};
 pub(crate) use placed::Placed;
+#[cfg(feature = "full")]
+pub use reading::with_files;
 pub(crate) use talk::{Answers, Talk, Told};
 pub(crate) use wire::Job;
 pub use worker::{WORKER, Worker};
@@ -121,6 +125,9 @@ pub(crate) struct Identity {
     pub groups: Vec<u32>,
     pub home: String,
     pub shell: String,
+    /// Whether files of the playbook can still be read, through [`with_files`]: they lie on this machine, and need not be
+    /// readable for that user.
+    pub keeps_files: bool,
 }
 
 /// Whether this process may become anybody.
@@ -147,6 +154,7 @@ pub(crate) fn identity(escalate: &Escalate) -> Result<Option<Identity>, String> 
                 groups: vec![0],
                 home: "/root".into(),
                 shell: "/bin/sh".into(),
+                keeps_files: false,
             }));
         }
         None => accounts
@@ -169,6 +177,7 @@ pub(crate) fn identity(escalate: &Escalate) -> Result<Option<Identity>, String> 
         } else {
             user.shell
         },
+        keeps_files: false,
     }))
 }
 
@@ -198,6 +207,8 @@ impl Identity {
                 io::Error::last_os_error()
             ))
         };
+        #[cfg(feature = "full")]
+        let keeps = self.keeps_files && reading::keep();
         // SAFETY: plain system calls; the pointer and the length are those of one vector.
         unsafe {
             check(
@@ -206,6 +217,10 @@ impl Identity {
             )?;
             check("setgid", libc::setgid(self.gid))?;
             check("setuid", libc::setuid(self.uid))?;
+        }
+        #[cfg(feature = "full")]
+        if keeps {
+            reading::leave_but_reading();
         }
         // The kernel takes the protection back when a process changes its user, and this one may hold secrets.
         harden();

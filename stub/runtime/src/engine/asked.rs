@@ -25,6 +25,9 @@ pub enum Plugin {
     Test,
     /// What ansible-vault encrypted.
     Decrypt,
+    /// An action plugin in Python: what [`Controller::action`] is told.
+    #[cfg(feature = "full")]
+    Action,
 }
 
 /// One question.
@@ -113,6 +116,22 @@ impl<A: Fn(Question) -> Reply> Controller for Asked<A> {
         )
     }
 
+    #[cfg(feature = "full")]
+    fn action(&self, told: &Map) -> Result<Map, String> {
+        let name = told.get("name").and_then(Value::as_str);
+        let answer = self.ask(Question {
+            plugin: Plugin::Action,
+            name: name.unwrap_or_default().to_owned(),
+            values: Vec::new(),
+            named: told.clone(),
+            folders: Vec::new(),
+        });
+        match answer.map_err(|e| e.message().to_owned())? {
+            Some(Value::Map(result)) => Ok(result),
+            _ => Err("the controller does not answer".to_owned()),
+        }
+    }
+
     fn decrypt(&self, ciphertext: &str) -> Result<Zeroizing<String>, String> {
         let answer = self.ask(Question {
             plugin: Plugin::Decrypt,
@@ -151,6 +170,13 @@ pub fn answer(controller: &dyn Controller, question: Question, vars: &Map) -> Re
         .collect();
     let name = question.name.as_str();
     let found = match question.plugin {
+        #[cfg(feature = "full")]
+        Plugin::Action => {
+            return match controller.action(&question.named) {
+                Ok(result) => Reply::Value(Value::Map(result)),
+                Err(why) => Reply::Refused(why),
+            };
+        }
         Plugin::Decrypt => {
             let text = question.values.first().and_then(Value::as_str);
             return match controller.decrypt(text.unwrap_or_default()) {

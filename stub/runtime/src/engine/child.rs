@@ -269,6 +269,7 @@ mod tests {
             groups: vec![65_533],
             home: "/".into(),
             shell: "/bin/sh".into(),
+            keeps_files: false,
         };
         let told = run(Some(&nobody), None, &|| false, &|| {
             let (mut signal, mut limit) = (0, [0u64; 2]);

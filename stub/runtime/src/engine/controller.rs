@@ -21,13 +21,13 @@ pub trait Controller: Plugins {
     ) -> Result<Option<Vec<Value>>, Error>;
 
     /// Runs the part of a module that is an action plugin in Python: `told` has its `name`, `args`, `variables` and how
-    /// the task is run. Default: there is nobody who could, as in the session of a host, which must not be able to start
-    /// anything on the controller.
+    /// the task is run, and the `connection` by which it reaches the host: `local` where it is not told. Default: there is
+    /// nobody who could.
     ///
     /// # Errors
     /// A sentence: why it was not run.
     fn action(&self, _told: &Map) -> Result<Map, String> {
-        Err("it works only where the run has one host, which is this machine".to_owned())
+        Err("there is none that could run it".to_owned())
     }
 
     /// The plain text of what is encrypted as ansible-vault does.

@@ -166,6 +166,10 @@ pub enum Request {
         /// Where to begin.
         offset: u64,
     },
+    /// To keep a file of this host: [`Reply::Text`] with the place of one that is wanted or was written, [`Reply::Value`] with
+    /// that of one that is there already.
+    #[cfg(feature = "full")]
+    Keep(Box<super::Delivery>),
 }
 
 /// A module that another host shall run.

@@ -85,6 +85,10 @@ pub(crate) fn invoke(call: &Call<'_, '_, '_>) -> Result<Map, Abort> {
     if matches!(name, "add_host" | "group_by") && !result::is(&map, "failed") {
         take_in(call, &mut map);
     }
+    #[cfg(feature = "full")]
+    if name == "fetch" {
+        super::deliver::deliver(call, &mut map);
+    }
     keep_facts(
         call,
         name,
@@ -189,6 +193,11 @@ fn action(call: &Call<'_, '_, '_>, module: &dyn Module, host: &str) -> Action {
         args: call.args.clone(),
         vars: match module.spec().name {
             "template" => call.templar.vars().data(),
+            #[cfg(feature = "full")]
+            "fetch" => Map::from_iter([(
+                super::deliver::FOR.to_owned(),
+                call.play.run.store.host.into(),
+            )]),
             _ => Map::new(),
         },
         folders: call.frame.folders(),
@@ -252,14 +261,20 @@ fn who(call: &Call<'_, '_, '_>, escalate: &Escalate) -> Result<Option<Who>, Stri
     if matches!(found, Ok(None)) && !run.store.options.become_same {
         return Ok(None);
     }
+    let driver = run.store.driver;
+    let here = driver.controller().is_some() && !run.store.options.attended;
     if r#become::is_root() && escalate.is_plain() {
         let failed = |e| format!("cannot become '{}': {e}", escalate.user);
-        return found.map(|who| who.map(Who::Forked)).map_err(failed);
+        let forked = |identity| {
+            Who::Forked(Identity {
+                keeps_files: here,
+                ..identity
+            })
+        };
+        return found.map(|who| who.map(forked)).map_err(failed);
     }
     let password = escalate.password(call.templar)?;
-    let driver = run.store.driver;
     let machine = driver.machine();
-    let here = driver.controller().is_some() && !run.store.options.attended;
     let remote = !here && machine.env.contains_key("SSH_CONNECTION");
     let started = Started::new(escalate, password, remote, machine, &run.placed)?;
     Ok(Some(Who::Started(started)))
@@ -392,7 +407,15 @@ fn run(call: &Call<'_, '_, '_>, ready: &Ready<'_>) -> Result<Map, Abort> {
 
 /// Whether Ansible lets a module run in the background: not those that do something on the controller first.
 fn runs_in_background(spec: &Spec) -> bool {
-    let first_here = ["assemble", "copy", "raw", "script", "template", "unarchive"];
+    let first_here = [
+        "assemble",
+        "copy",
+        "fetch",
+        "raw",
+        "script",
+        "template",
+        "unarchive",
+    ];
     is_async_status(spec.name) || (spec.place == Place::Target && !first_here.contains(&spec.name))
 }
 

@@ -61,10 +61,11 @@ pub(crate) fn run<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<Flow,
             "invalid meta action requested: {action}"
         )));
     }
-    let conditional = !matches!(
-        action,
-        "noop" | "flush_handlers" | "refresh_inventory" | "reset_connection"
-    );
+    let conditional = !matches!(action, "noop" | "refresh_inventory" | "reset_connection");
+    if !conditional && frame.when().next().is_some() {
+        play.run
+            .warn(format!("{action} task does not support when conditional"));
+    }
     if conditional {
         for condition in frame.when() {
             match templar.condition(condition) {
@@ -146,6 +147,12 @@ fn skip(play: &PlayRun<'_, '_>, frame: &Frame<'_>, action: &str) {
             action.to_owned(),
             "clear_host_errors conditional evaluated to False, not clearing host error state"
                 .to_owned(),
+        ),
+        "flush_handlers" => (
+            action.to_owned(),
+            format!(
+                "flush_handlers conditional evaluated to False, not running handlers for {host}"
+            ),
         ),
         "end_host" => (
             format!("end_host conditional evaluated to false, continuing execution for {host}"),

@@ -12,6 +12,8 @@ mod batches;
 mod blocks;
 pub(crate) mod child;
 mod controller;
+#[cfg(feature = "full")]
+mod deliver;
 mod driver;
 mod frame;
 mod handlers;
@@ -35,9 +37,11 @@ mod task;
 mod together;
 mod turns;
 
-pub use asked::{Asked, Question, answer};
+pub use asked::{Asked, Plugin, Question, answer};
 pub(crate) use attempt::{name_free_form, with_defaults};
 pub use controller::Controller;
+#[cfg(feature = "full")]
+pub use deliver::Delivery;
 pub use driver::{Action, Confirm, Driver, Machine, READ_CHUNK, Reply, Request};
 pub(crate) use frame::Frame;
 pub use hosts::choose_host;

@@ -28,6 +28,8 @@ pub struct Options {
     pub force_handlers: bool,
     /// Whether notifying what is no handler is a warning, and no error.
     pub unknown_handlers: bool,
+    /// Whether conditions may have results that are no booleans (`allow_broken_conditionals`). Default: no.
+    pub broken_conditionals: bool,
     /// Facts that are known of the host before the run.
     pub facts: Map,
     /// How long the whole run may take; the plan's own limit holds where this is not given.

@@ -285,7 +285,7 @@ impl<'a> Filter<'a> {
                     } else {
                         glob(p)
                     };
-                    compile(&pattern, false)
+                    compile(&pattern)
                 })
                 .collect()
         };
@@ -303,8 +303,8 @@ impl<'a> Filter<'a> {
         };
         let contains = match args.str("contains") {
             None => None,
-            Some(pattern) if args.bool("read_whole_file") => Some(compile(pattern, true)?),
-            Some(pattern) => Some(compile(&format!(r"\A(?:{pattern})"), false)?),
+            Some(pattern) if args.bool("read_whole_file") => Some(compile(pattern)?),
+            Some(pattern) => Some(compile(&format!(r"\A(?:{pattern})"))?),
         };
         Ok(Filter {
             args,
@@ -401,9 +401,9 @@ fn fits(limit: Option<i64>, actual: i64) -> bool {
     }
 }
 
-fn compile(pattern: &str, multiline: bool) -> Result<PyRegex, Failure> {
+fn compile(pattern: &str) -> Result<PyRegex, Failure> {
     let flags = Flags {
-        multiline,
+        multiline: false,
         dotall: false,
     };
     PyRegex::new(pattern, Flavor::Text, flags).map_err(Failure::new)
@@ -463,7 +463,7 @@ mod tests {
 
     #[test]
     fn globs_and_amounts() {
-        let fits = |p: &str, name: &str| compile(&glob(p), false).unwrap().is_match(name);
+        let fits = |p: &str, name: &str| compile(&glob(p)).unwrap().is_match(name);
         assert!(fits("*.txt", "a.txt"));
         assert!(!fits("*.txt", "a.txt2"));
         assert!(fits("[!a]b?", "xbc"));

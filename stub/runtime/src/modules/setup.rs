@@ -53,7 +53,9 @@ impl Module for Setup {
             fact_path: args.text("fact_path"),
         };
         let mut found = facts::gather(&source, &families);
-        let filters = args.list("filter").unwrap_or_default();
+        let mut filters = args.list("filter").unwrap_or_default();
+        // An empty one leaves nothing out.
+        filters.retain(|filter| !filter.is_empty());
         if !filters.is_empty() {
             found.retain(|name, _| {
                 let short = name.strip_prefix("ansible_").unwrap_or(name);

@@ -249,6 +249,11 @@ impl TextReporter {
         }
     }
 
+    /// Prints an empty line and a heading filled up with asterisks.
+    pub fn headline(&mut self, text: &str, sink: Sink<'_>) {
+        self.heading(text, sink);
+    }
+
     /// What was counted so far.
     pub fn tally(&self) -> &Tally {
         &self.tally

@@ -94,13 +94,14 @@ const OF_LOOPS: [&str; 3] = [
     "Error rendering template: ",
 ];
 /// How the sentences begin that the engine's own modules say of their arguments.
-const OF_ARGUMENTS: [&str; 6] = [
+const OF_ARGUMENTS: [&str; 7] = [
     "This action (",
     "argument 'var' is of type ",
     "parameters are mutually exclusive: ",
     "missing required arguments: ",
     "Unsupported parameters for (",
     "No key/value pairs provided",
+    "Invalid options for ",
 ];
 
 /// Whether a failure came before its module had anything to show.
@@ -117,6 +118,10 @@ fn sentence(result: &Value, module: &str) -> (String, Option<String>) {
         result.get("reason").and_then(Value::as_str),
     ) {
         return (reason.to_owned(), None);
+    }
+    // A module whose part on the controller says it in other words.
+    if let Some(told) = result.get("_ansible_told").and_then(Value::as_str) {
+        return (told.to_owned(), None);
     }
     let msg = result.get("msg").map_or_else(String::new, python_str);
     let unreachable = result.get("unreachable").and_then(Value::as_bool) == Some(true);

@@ -260,18 +260,23 @@ impl<'t, 'r> Templar<'t, 'r> {
 
     /// Evaluates one condition.
     pub(crate) fn condition(&self, condition: &Value) -> Result<bool, TemplateError> {
+        let lenient = self.vars().store().options.broken_conditionals;
         match condition {
             Value::Bool(holds) => Ok(*holds),
             Value::Null => Ok(true),
             Value::Str(text) => {
                 let condition = Rendered::trusted(text.as_str());
-                self.with(|inner| inner.eval_condition(&condition))
-                    .map_err(in_text("expression"))
+                self.with(|inner| match lenient {
+                    true => inner.eval_truth(&condition),
+                    false => inner.eval_condition(&condition),
+                })
+                .map_err(in_text("expression"))
             }
             Value::Unsafe(_) => Err(TemplateError {
                 message: UNTRUSTED.into(),
                 undefined: false,
             }),
+            other if lenient => Ok(Rendered::from_formats(other, true).truth()?),
             _ => Err(TemplateError {
                 message: "Conditional expressions must be strings.".into(),
                 undefined: false,
