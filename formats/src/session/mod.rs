@@ -37,7 +37,7 @@ use crate::event::Event;
 use crate::value::Map;
 
 /// The version of the protocol. Both sides name theirs first and stop where they differ.
-pub const SESSION_VERSION: u32 = 5;
+pub const SESSION_VERSION: u32 = 6;
 
 /// The longest frame in bytes, length not counted. A longer one is refused before it is allocated.
 pub const MAX_FRAME: usize = 16 << 20;
