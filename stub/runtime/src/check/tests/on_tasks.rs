@@ -219,9 +219,9 @@ fn modules_of_the_controller_are_refused_with_the_reason() {
     assert_eq!(
         found,
         [
-            "/0/module: an artifact cannot run the module `fetch`: it brings files to the controller",
             "/1/module: an artifact cannot run the module `import_tasks`: a plan holds the tasks themselves",
             "/2: `include_tasks` needs the name of a file",
+            "/0/module: an artifact cannot run the module `fetch`: it brings files to the controller",
         ]
     );
 }
