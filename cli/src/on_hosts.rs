@@ -116,6 +116,16 @@ fn place(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     options.open(path)?.write_all(bytes)
 }
 
+/// A plan without files as an artifact, as [`OnHosts`] sends it.
+///
+/// # Errors
+/// No runner, no temporary files.
+pub(crate) fn packed(plan: &ExecutionPlan, folder: &Path) -> Result<PushArtifact, Failure> {
+    let runner = stubs::find(None, Flavour::Full, &StubDir { stub_dir: None })?;
+    artifact(plan.clone(), Vec::new(), &runner, folder)
+        .map_err(|why| Failure::text(Exit::Machine, why))
+}
+
 /// A plan as an artifact. It carries these files; hosts ask for all others.
 fn artifact(
     plan: ExecutionPlan,

@@ -53,6 +53,40 @@ pub struct ExecutionReport {
     pub warnings: Vec<String>,
 }
 
+/// What `rustle deploy` did: which hosts have all that a run of the plan needs.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct DeploymentReport {
+    /// The version of this shape: 1.
+    pub version: u32,
+    /// One for each host, in the plan's order.
+    pub deployed_binaries: Vec<BinaryDeploymentStatus>,
+    /// Hosts that had all of it already. Nothing is compiled: the name is that of the project's seed documents.
+    pub compilation_cache_hits: u64,
+    /// How long all of it took, in seconds.
+    pub deployment_duration: f64,
+    /// The bytes of the runner with the packed plan, by target triple.
+    pub binary_sizes: IndexMap<String, u64>,
+}
+
+/// How a deployment went on one host.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct BinaryDeploymentStatus {
+    /// The host by inventory name.
+    pub host: String,
+    /// Whether it has all of it.
+    pub deployed: bool,
+    /// Bytes that were sent.
+    pub bytes_sent: u64,
+    /// Whether a second look found nothing missing; none: it was not asked for.
+    pub verified: Option<bool>,
+    /// Why it has not.
+    pub error: Option<String>,
+}
+
 /// A play's part of a report.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

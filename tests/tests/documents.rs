@@ -106,6 +106,22 @@ fn a_plan_is_made_and_executed_in_steps() {
     assert_eq!(refused.status.code(), Some(4), "{}", said(&refused));
     assert!(!here.join("out-one").exists());
 
+    let deploy = |parallel: &str| -> serde_json::Value {
+        let plan = at("plan.json");
+        let args = ["deploy", "--verify", "--parallel", parallel, &plan];
+        let done = run_rustle(here, &[&args[..], &vault].concat());
+        assert!(done.status.success(), "{}", said(&done));
+        serde_json::from_slice(&done.stdout).unwrap()
+    };
+    // Both are one machine, which has all of it once the first of them was served; the runner came with the facts.
+    let first = deploy("1");
+    let statuses = &first["deployed_binaries"];
+    assert!(statuses[0]["bytes_sent"].as_u64().unwrap() > 0, "{first}");
+    assert_eq!(statuses[1]["bytes_sent"], 0, "{first}");
+    assert_eq!(statuses[1]["verified"], true, "{first}");
+    assert_eq!(deploy("2")["compilation_cache_hits"], 2);
+    assert!(!here.join("out-one").exists());
+
     let report = at("report.json");
     let ran = step(
         here,

@@ -224,6 +224,14 @@ impl<'a> Push<'a> {
                         wanted = pieces;
                         wanted.reverse();
                     }
+                    Up::Assembled if self.options.place_only => {
+                        self.say(&Down::Cancel { now: true })?;
+                        return Ok(Attempt::Done(Pushed {
+                            exit_code: 0,
+                            report: String::new(),
+                            sent: self.course.sent,
+                        }));
+                    }
                     Up::Assembled => self.start()?,
                     Up::Attached => self.course.attached = true,
                     Up::Remains { bytes, more } => {

@@ -105,6 +105,8 @@ pub struct PushOptions<'a> {
     pub orders: Option<&'a Orders>,
     /// How the run outlives its connection. Default: it does not.
     pub survival: Option<Survival<'a>>,
+    /// Whether nothing is run: the host's cache has all that a run needs, and the push ends.
+    pub place_only: bool,
 }
 
 /// Pushes an artifact to a machine, runs it there, and hands its events on as they happen. Where the connection is lost and the

@@ -2,6 +2,7 @@
 
 mod analyze_compatibility;
 mod audit;
+mod deploy;
 mod diff;
 mod exec;
 mod explain;
@@ -53,6 +54,8 @@ pub(crate) enum Command {
     Facts(Box<facts::Facts>),
     /// Decide where every task runs, and print the execution plan.
     Plan(Box<plan::PlanCommand>),
+    /// Put what an execution plan needs into the caches of its hosts.
+    Deploy(Box<deploy::Deploy>),
     /// Run an execution plan on its hosts.
     Exec(Box<exec::Exec>),
     /// Show what keeps a playbook's tasks from running on their targets alone.
@@ -104,6 +107,7 @@ impl Command {
             Command::Push(c) => return c.run(console).map(ExitCode::from),
             Command::Playbook(c) => return c.run(console).map(ExitCode::from),
             Command::Run(c) => return c.run(console).map(ExitCode::from),
+            Command::Deploy(c) => return c.run(console).map(ExitCode::from),
             Command::Exec(c) => return c.run(console).map(ExitCode::from),
             Command::Replay(c) => return c.run(console).map(ExitCode::from),
             Command::Resume(c) => return c.run().map(ExitCode::from),

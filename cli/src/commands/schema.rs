@@ -3,7 +3,7 @@
 use rustle_formats::artifact::Manifest;
 use rustle_formats::event::Event;
 use rustle_formats::plan::ExecutionPlan;
-use rustle_formats::report::ExecutionReport;
+use rustle_formats::report::{DeploymentReport, ExecutionReport};
 use rustle_planner::documents::{EnrichedPlaybook, ParsedPlaybook};
 use schemars::generate::SchemaSettings;
 
@@ -24,6 +24,8 @@ enum Document {
     Event,
     /// What `ARTIFACT --report` writes.
     Report,
+    /// What `rustle deploy` prints.
+    Deployment,
     /// What an artifact says of itself: a part of `rustle inspect --json`.
     Manifest,
 }
@@ -45,6 +47,7 @@ impl Schema {
             Document::Plan => generator.into_root_schema_for::<ExecutionPlan>(),
             Document::Event => generator.into_root_schema_for::<Event>(),
             Document::Report => generator.into_root_schema_for::<ExecutionReport>(),
+            Document::Deployment => generator.into_root_schema_for::<DeploymentReport>(),
             Document::Manifest => generator.into_root_schema_for::<Manifest>(),
         };
         print(&super::json(&schema)?)?;

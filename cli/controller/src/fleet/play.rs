@@ -45,6 +45,8 @@ pub(super) struct PlayState {
     pub batch_ended: bool,
     /// Whether failures end the run (`any_errors_fatal`, `max_fail_percentage`).
     pub broken: bool,
+    /// Hosts that another's failure sent into their rescue: they go on in this play, and take no part in what comes after it.
+    pub doomed: Vec<usize>,
 }
 
 /// Answers the hosts, and knows what they told.
@@ -174,8 +176,11 @@ impl<'a> Coordinator<'a> {
                 continue;
             }
             let batches = batches(play.serial.as_ref(), &hosts).map_err(Stop::Error)?;
+            let everybody = self.places(&hosts);
+            let doomed = self.state.doomed.drain(..);
+            self.failed.extend(doomed.filter(|m| everybody.contains(m)));
             self.state = PlayState {
-                everybody: self.places(&hosts),
+                everybody,
                 ..PlayState::default()
             };
             for batch in batches {

@@ -133,6 +133,7 @@ impl Session {
             start: self.start.clone(),
             cancelled: &|| self.cancelled.load(Ordering::Relaxed),
             orders: Some(&self.orders),
+            place_only: false,
         };
         let mut progress = |progress: Progress<'_>| {
             self.report(match progress {

@@ -128,7 +128,13 @@ impl Coordinator<'_> {
             if self.is_out(member) {
                 continue;
             }
-            if !self.members[member].is_rescued() {
+            if self.members[member].is_rescued() {
+                // It is no more among the play's hosts, not for itself either.
+                self.state.doomed.push(member);
+                let name = self.members[member].name.clone();
+                self.members[member].receive(Update::Gone(vec![name]));
+                self.tell_gone(member);
+            } else {
                 self.state.broken = true;
                 self.put_out(member, Outcome::Failed);
             }
@@ -151,6 +157,7 @@ impl Coordinator<'_> {
         let names: Vec<String> = out.iter().map(|m| self.members[*m].name.clone()).collect();
         let parked: Vec<usize> = self.unreachable.iter().copied().collect();
         self.failed.clear();
+        self.state.doomed.clear();
         self.unreachable.clear();
         for other in self.state.everybody.clone() {
             self.members[other].receive(Update::Back(names.clone()));

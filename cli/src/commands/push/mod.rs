@@ -449,6 +449,7 @@ impl One<'_> {
         let options = PushOptions {
             orders: None,
             survival: Some(survival).filter(|_| !self.patience.seek.is_zero()),
+            place_only: false,
             // Each host is given its own overlay and no other's.
             start: Start {
                 host: target.name.clone(),
