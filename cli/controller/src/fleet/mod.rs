@@ -11,6 +11,7 @@
 //! diary        what was heard of the hosts, to go on with after the controller was killed
 //! session      the thread that talks to a host
 //! questions    files, secrets and variables that hosts ask for
+//! permits      what they may ask for
 //! delegate     tasks that another host does
 //! batches      the order of a play's hosts, and how many run at a time
 //! play         one play: its batches, and what follows from their end
@@ -27,6 +28,7 @@ mod free;
 mod linear;
 mod member;
 mod past;
+mod permits;
 mod play;
 mod questions;
 mod session;

@@ -16,6 +16,7 @@ use rustle_runtime::engine::{Outcome, Reply, Request, Since};
 
 use super::batches::{batches, ordered};
 use super::member::{Member, Standing};
+use super::permits::Permits;
 use super::session::{News, Session};
 use super::story::Story;
 use super::{Fleet, Roster, Way};
@@ -71,6 +72,8 @@ pub(super) struct Coordinator<'a> {
     pub renewed: bool,
     /// A mistake that a host told of.
     mistake: Option<String>,
+    /// What hosts may ask for.
+    pub permits: Permits<'a>,
     /// What a controller that was killed had heard, as long as this one is not there yet.
     pub(super) past: Option<std::vec::IntoIter<(usize, Option<News>)>>,
     /// The sessions of that time.
@@ -98,6 +101,7 @@ impl<'a> Coordinator<'a> {
             dropped: BTreeSet::new(),
             renewed: false,
             mistake: None,
+            permits: Permits::new(fleet.plan, fleet.files.root()),
             sessions: 0,
             past: fleet.diary.as_ref().and_then(|diary| diary.take_past()),
             asleep: BTreeMap::new(),

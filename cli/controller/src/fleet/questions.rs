@@ -25,6 +25,14 @@ impl Coordinator<'_> {
             Request::Ask(question) if question.plugin == Plugin::Action => {
                 self.act(member, question.named)
             }
+            Request::Ask(question)
+                if question.plugin == Plugin::Lookup && !self.permits.lookup(&question.name) =>
+            {
+                Reply::Refused(format!(
+                    "nothing in the playbook names the lookup '{}', therefore no host may ask for it",
+                    question.name
+                ))
+            }
             Request::Ask(question) => {
                 let mut vars = Map::new();
                 let groups = self.roster.groups().into_iter();
@@ -43,8 +51,11 @@ impl Coordinator<'_> {
                 Err(e) => Reply::Refused(e.to_string()),
             },
             // A host can leave files here only in a run that asks for them.
-            Request::Keep(delivery) if self.fleet.plan.fetches() => files.keep(&delivery),
-            Request::Keep(_) => Reply::Refused("no task of the run fetches anything".to_owned()),
+            Request::Keep(delivery) if self.permits.fetched(&delivery) => files.keep(&delivery),
+            Request::Keep(delivery) => Reply::Refused(format!(
+                "no task of the run fetches anything to '{}'",
+                delivery.dest
+            )),
             Request::Action(action) => return self.delegate(member, id, *action),
             _ => Reply::Refused("this is asked at the wrong time".to_owned()),
         };

@@ -48,6 +48,11 @@ impl DiskFiles {
         }
     }
 
+    /// The folder that relative names are meant from.
+    pub(crate) fn root(&self) -> Option<&Path> {
+        Some(self.rooted.as_ref()?.0.as_path())
+    }
+
     /// Whatever lies where names point: relative ones from `root` (absolute) on, `~/` from `home` on.
     pub fn at(root: PathBuf, home: Option<PathBuf>) -> DiskFiles {
         DiskFiles {
