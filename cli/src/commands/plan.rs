@@ -335,13 +335,14 @@ fn module(name: &str) -> Module {
     if matches!(short, "meta" | "include_tasks" | "include_role" | "include") {
         return Module::Flow;
     }
-    if let Some(module) = find(name) {
-        return Module::Native {
-            local: module.spec().reach == Reach::Local,
-        };
+    // `fetch` is there, and what it reads goes to the controller.
+    if let Some(why) = controller_reason(name) {
+        return Module::Controller(why.to_owned());
     }
-    match controller_reason(name) {
-        Some(why) => Module::Controller(why.to_owned()),
+    match find(name) {
+        Some(module) => Module::Native {
+            local: module.spec().reach == Reach::Local,
+        },
         None => Module::Unknown {
             message: format!("unknown module `{name}`"),
             hint: None,
