@@ -169,7 +169,9 @@ fn candidates(text: &str) -> Vec<usize> {
             let closed = bytes[start..end].windows(2).position(|pair| pair == b">,");
             out.extend(closed.map(|at| start + at + 1));
         }
-        from = end;
+        // What begins as a verbatim tag and does not end as one is looked through again: the scanner may end it anywhere.
+        let open = verbatim && !bytes[start..end].contains(&b'>');
+        from = if open { start + 2 } else { end };
     }
     out
 }
@@ -201,6 +203,8 @@ mod tests {
         );
         assert_eq!(separated("[x!a, \u{85}!a,").0, "[x!a , \u{85}!a ,");
         assert_eq!(separated("[!<tag:x,y>, b]").0, "[!<tag:x,y> , b]");
+        // Found by the fuzzer: the first tag has no end.
+        assert_eq!(separated("[Y!<[,!Y,?").0, "[Y!<[,!Y ,?");
         assert!(matches!(separated("a: b").0, Cow::Borrowed(_)));
     }
 }
