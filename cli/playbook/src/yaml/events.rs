@@ -95,7 +95,7 @@ impl<'t> Chunks<'t> {
 /// Whether a text may end in a block scalar and without a line break. The parser panics there, where libyaml does not; so
 /// it sees one.
 fn is_open(text: &str) -> bool {
-    let last = text.rsplit('\n').next().unwrap_or_default();
+    let last = text.rsplit(['\n', '\r']).next().unwrap_or_default();
     !last.trim().is_empty() && last.len() < text.len() && text.contains(['|', '>'])
 }
 
@@ -193,6 +193,12 @@ fn insert(text: &str, places: &[usize]) -> (String, Vec<usize>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_scalar_may_end_with_the_text_whatever_breaks_lines() {
+        assert!(is_open("a: |\n b") && is_open(">#z!,\r 3") && is_open("a: >\r\n b"));
+        assert!(!is_open("a: |\n b\n") && !is_open("a: b"));
+    }
 
     #[test]
     fn only_tags_are_separated() {
