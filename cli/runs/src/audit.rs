@@ -154,9 +154,15 @@ impl Audit {
         };
         let mut line = serde_json::to_string(&entry).map_err(io::Error::other)?;
         line.push('\n');
-        // In one piece: whoever is killed here has written all of it or nothing.
-        file.write_all(line.as_bytes())?;
-        file.sync_data()?;
+        let before = file.metadata()?.len();
+        if let Err(e) = file
+            .write_all(line.as_bytes())
+            .and_then(|()| file.sync_data())
+        {
+            // A disk that is full takes half of a line, and a chain that is torn is not carried on: the log is put back.
+            file.set_len(before)?;
+            return Err(e.into());
+        }
         Ok(())
     }
 
