@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use rustle_runtime::report::TextOptions;
+
 use crate::diagnostic::{Diagnostic, Level};
 use crate::failure::Failure;
 
@@ -45,6 +47,19 @@ impl Console {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        }
+    }
+
+    /// How the words of a run are to look on standard output; `plain`: the configuration wants no colours.
+    pub(crate) fn text_options(&self, plain: bool) -> TextOptions {
+        let terminal = io::stdout().is_terminal();
+        TextOptions {
+            verbosity: self.verbose,
+            colour: terminal && self.color() && !plain,
+            terminal: rustix::termios::tcgetwinsize(io::stdout())
+                .ok()
+                .filter(|_| terminal)
+                .map(|size| usize::from(size.ws_col)),
         }
     }
 

@@ -49,6 +49,17 @@ impl Failure {
     }
 }
 
+/// A folder for what a command needs until it ends; `purpose` is in its name.
+///
+/// # Errors
+/// There is no place for temporary files.
+pub(crate) fn work_folder(purpose: &str) -> Result<tempfile::TempDir, Failure> {
+    tempfile::Builder::new()
+        .prefix(&format!(".rustle-{purpose}-"))
+        .tempdir()
+        .map_err(|e| Failure::text(Exit::Machine, format!("no folder for temporary files: {e}")))
+}
+
 impl From<KeyFileError> for Failure {
     fn from(e: KeyFileError) -> Failure {
         let failure = Failure::text(Exit::Key, e.to_string());

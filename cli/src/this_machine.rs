@@ -46,10 +46,7 @@ pub(crate) fn facts(subsets: &[String]) -> Result<Map, Failure> {
         plays: vec![play],
         ..ExecutionPlan::default()
     };
-    let work = tempfile::Builder::new()
-        .prefix(".rustle-facts-")
-        .tempdir()
-        .map_err(|e| failed(format!("no folder for temporary files: {e}")))?;
+    let work = crate::failure::work_folder("facts")?;
     let told: RefCell<Option<Value>> = RefCell::new(None);
     LocalRun {
         plan: &plan,

@@ -7,6 +7,7 @@ pub mod artifact;
 mod depth;
 pub mod event;
 mod layers;
+mod lexical;
 mod nearest;
 pub mod order;
 pub mod plan;
@@ -18,5 +19,6 @@ pub mod sign;
 pub mod value;
 
 pub use layers::lay;
+pub use lexical::lexical;
 pub use nearest::nearest;
 pub use value::{Map, Value};

@@ -1,7 +1,7 @@
 //! What all parts of the planning share: the plan as it grows, secrets, problems, names of files.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use rustle_formats::plan::{ExecutionPlan, PLAN_VERSION, Source};
@@ -120,15 +120,5 @@ impl Lowering<'_> {
 
 /// A path from the root on, without `.` and `..`.
 fn absolute(directory: &Path, path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for component in directory.join(path).components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
+    rustle_formats::lexical(&directory.join(path))
 }

@@ -63,12 +63,7 @@ impl Deploy {
         let mut input = PlanInput::read(&self.plan, console)?;
         input.open(|ciphertext| opened(&vault, ciphertext))?;
         let secrets = std::mem::take(&mut input.given);
-        let folder = tempfile::Builder::new()
-            .prefix(".rustle-deploy-")
-            .tempdir()
-            .map_err(|e| {
-                Failure::text(Exit::Machine, format!("no folder for temporary files: {e}"))
-            })?;
+        let folder = crate::failure::work_folder("deploy")?;
         let plan = input.plan();
         let artifact = on_hosts::packed(plan, folder.path())?;
         let passwords = self.reaching.passwords(config).get(config, None)?;

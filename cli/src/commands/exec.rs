@@ -1,7 +1,7 @@
 //! `rustle exec`: runs an execution plan, a document that `rustle plan` or somebody else wrote, on its hosts.
 
 use std::cell::RefCell;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -16,7 +16,7 @@ use rustle_playbook::vault::Opened;
 use rustle_runs::Asked;
 use rustle_runtime::BECOME_PASSWORD;
 use rustle_runtime::check::{CheckOptions, Severity, check};
-use rustle_runtime::report::{Stream, TextOptions, TextReporter};
+use rustle_runtime::report::{Stream, TextReporter};
 
 use super::connection::ConnectionOptions;
 use super::playbook::{causes::Lines, settings};
@@ -111,12 +111,7 @@ impl Exec {
         let become_password = passwords.becoming.clone();
         secrets.extend(part.secrets);
         secrets.extend(become_password.map(|p| (BECOME_PASSWORD.to_owned(), p)));
-        let folder = tempfile::Builder::new()
-            .prefix(".rustle-run-")
-            .tempdir()
-            .map_err(|e| {
-                Failure::text(Exit::Machine, format!("no folder for temporary files: {e}"))
-            })?;
+        let folder = crate::failure::work_folder("run")?;
         let stop = Arc::new(AtomicBool::new(false));
         super::catch_interrupt(&stop);
         let recording = self.recording(&surroundings, vault.opened.clone())?;
@@ -231,19 +226,11 @@ impl Exec {
     }
 
     fn screen(&self, console: &Console, surroundings: &Surroundings) -> TextReporter {
-        let terminal = std::io::stdout().is_terminal();
         let plain = surroundings.config.flag("ANSIBLE_NOCOLOR");
         let directory = surroundings.config.environment().directory.clone();
-        TextReporter::new(TextOptions {
-            verbosity: console.verbose,
-            colour: terminal && console.color() && !plain,
-            terminal: rustix::termios::tcgetwinsize(std::io::stdout())
-                .ok()
-                .filter(|_| terminal)
-                .map(|size| usize::from(size.ws_col)),
-        })
-        .showing(settings::display(&surroundings.config))
-        .with_excerpts(Box::new(Lines::below(directory)))
+        TextReporter::new(console.text_options(plain))
+            .showing(settings::display(&surroundings.config))
+            .with_excerpts(Box::new(Lines::below(directory)))
     }
 
     fn start(&self, console: &Console, surroundings: &Surroundings, extra_vars: Map) -> Start {

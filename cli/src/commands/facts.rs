@@ -207,12 +207,7 @@ impl Facts {
             }
         }
         let passwords = self.reaching.passwords(config).get(config, None)?;
-        let folder = tempfile::Builder::new()
-            .prefix(".rustle-facts-")
-            .tempdir()
-            .map_err(|e| {
-                Failure::text(Exit::Machine, format!("no folder for temporary files: {e}"))
-            })?;
+        let folder = crate::failure::work_folder("facts")?;
         let reach = Reach {
             config,
             given: &self.reaching,

@@ -1,8 +1,8 @@
 //! `rustle replay`: a recorded run, printed as it was when it happened.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 
-use rustle_runtime::report::{Stream, TextOptions, TextReporter};
+use rustle_runtime::report::{Stream, TextReporter};
 
 use super::playbook::causes::Lines;
 use super::runs::failure;
@@ -22,18 +22,9 @@ impl Replay {
     pub(crate) fn run(&self, console: &Console) -> Result<u8, Failure> {
         let found = store()?.find(self.run.as_deref()).map_err(failure)?;
         let events = found.events().map_err(failure)?;
-        let terminal = std::io::stdout().is_terminal();
-        let mut text = TextReporter::new(TextOptions {
-            verbosity: console.verbose,
-            colour: terminal && console.color(),
-            terminal: rustix::termios::tcgetwinsize(std::io::stdout())
-                .ok()
-                .filter(|_| terminal)
-                .map(|size| usize::from(size.ws_col)),
-        })
-        .with_excerpts(Box::new(Lines::below(
-            found.meta.asked.directory.clone().into(),
-        )));
+        let mut text = TextReporter::new(console.text_options(false)).with_excerpts(Box::new(
+            Lines::below(found.meta.asked.directory.clone().into()),
+        ));
         let mut out = std::io::stdout().lock();
         for event in &events {
             text.event(event, &mut |stream, piece| {

@@ -53,10 +53,7 @@ const MADE_UP: &str = "rustle template";
 impl Template {
     /// Renders it.
     pub(crate) fn run(&self, console: &Console) -> Result<Exit, Failure> {
-        let work = tempfile::Builder::new()
-            .prefix(".rustle-template-")
-            .tempdir()
-            .map_err(|e| machine(format!("no folder for temporary files: {e}")))?;
+        let work = crate::failure::work_folder("template")?;
         let target = work.path().join("rendered");
         let rendered = self.render(&self.source(work.path())?, &target, console)?;
         match &self.output {

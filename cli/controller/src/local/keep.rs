@@ -3,9 +3,9 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use rustle_formats::Value;
+use rustle_formats::{Value, lexical};
 use rustle_runtime::engine::{Delivery, Reply};
 use sha1::{Digest as _, Sha1};
 
@@ -74,34 +74,19 @@ impl DiskFiles {
                 ));
             }
             // What leads above the root leads nowhere: the file stays below the host's folder.
-            let below = plain(&Path::new("/").join(&delivery.source));
+            let below = lexical(&Path::new("/").join(&delivery.source));
             let below = below.strip_prefix("/").unwrap_or(&below).to_owned();
-            return Ok(plain(&dest).join(&delivery.host).join(below));
+            return Ok(lexical(&dest).join(&delivery.host).join(below));
         }
         if delivery.dest.ends_with('/') {
             let name = Path::new(&delivery.source).file_name();
-            return Ok(plain(&dest).join(name.unwrap_or_default()));
+            return Ok(lexical(&dest).join(name.unwrap_or_default()));
         }
         if dest.is_dir() {
             return Err("dest is an existing directory, use a trailing slash if you want to fetch src into that directory".to_owned());
         }
-        Ok(plain(&dest))
+        Ok(lexical(&dest))
     }
-}
-
-/// Without `.` and `..`, and without a look at the disk.
-fn plain(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 /// The name that a file has until it is whole.

@@ -2,7 +2,9 @@
 //! its own.
 
 use std::collections::HashMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+
+use rustle_formats::lexical;
 
 /// The surroundings of a command.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +38,7 @@ impl Environment {
             },
             _ => PathBuf::from(&text),
         };
-        normal(&base.join(path))
+        lexical(&base.join(path))
     }
 
     /// `$NAME` and `${NAME}` replaced where there is such a variable.
@@ -70,21 +72,6 @@ impl Environment {
         out.push_str(rest);
         out
     }
-}
-
-/// The path without `.` and `..`, as its text says it: links are not followed.
-fn normal(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Running playbooks: inventory and playbook become a plan, the plan is checked, and the engine runs it here.
 
 use std::cell::RefCell;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +18,7 @@ use rustle_runs::Asked;
 use rustle_runtime::BECOME_PASSWORD;
 use rustle_runtime::check::{CheckOptions, Severity, check};
 use rustle_runtime::engine::{Machine, Options as EngineOptions};
-use rustle_runtime::report::{Stream, TextOptions, TextReporter};
+use rustle_runtime::report::{Stream, TextReporter};
 
 use super::PlaybookCommand;
 use super::causes::Lines;
@@ -189,12 +189,7 @@ impl PlaybookCommand {
         let controller = plugins::controller(parts, input.plan(), console)?;
         self.check_plan(&input, &controller, &refusals, console)?;
         let carried = carried::sources(input.plan(), parts.surroundings)?;
-        let work = tempfile::Builder::new()
-            .prefix(".rustle-run-")
-            .tempdir()
-            .map_err(|e| {
-                Failure::text(Exit::Machine, format!("no folder for temporary files: {e}"))
-            })?;
+        let work = crate::failure::work_folder("run")?;
         let stop = Arc::new(AtomicBool::new(false));
         super::super::catch_interrupt(&stop);
         let screen = RefCell::new(self.screen(console, parts.surroundings));
@@ -411,16 +406,8 @@ impl Screen for TextReporter {
 impl PlaybookCommand {
     /// What prints the run.
     fn screen(&self, console: &Console, surroundings: &Surroundings) -> Box<dyn Screen> {
-        let terminal = std::io::stdout().is_terminal();
         let plain = surroundings.config.flag("ANSIBLE_NOCOLOR");
-        let options = TextOptions {
-            verbosity: console.verbose,
-            colour: terminal && console.color() && !plain,
-            terminal: rustix::termios::tcgetwinsize(std::io::stdout())
-                .ok()
-                .filter(|_| terminal)
-                .map(|size| usize::from(size.ws_col)),
-        };
+        let options = console.text_options(plain);
         if let Some(ad_hoc) = &self.ad_hoc {
             let callback = surroundings.config.text("DEFAULT_STDOUT_CALLBACK");
             let mut ad_hoc = ad_hoc.clone();

@@ -1,7 +1,9 @@
 //! Paths as arguments name them: `~` and `$VARIABLE` expanded, symbolic links resolved as far as they lead.
 
 use std::ffi::OsString;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+
+use rustle_formats::lexical;
 
 use crate::args::Args;
 use crate::context::Context;
@@ -35,21 +37,6 @@ pub(crate) fn real(path: &Path) -> PathBuf {
         (Ok(folder), Some(name)) => folder.join(name),
         _ => lexical(&path),
     }
-}
-
-/// Takes out `.`, `..` and repeated slashes without looking at the disk.
-pub(crate) fn lexical(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 /// The folder that the name lies in; `.` for a bare name.

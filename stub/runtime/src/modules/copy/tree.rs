@@ -24,7 +24,7 @@ pub(super) fn resolve(ctx: &Context<'_>, entry: &AssetEntry) -> Result<AssetEntr
         let folder = Path::new(OsStr::from_bytes(&entry.path))
             .parent()
             .unwrap_or(Path::new(""));
-        let path = paths::lexical(&folder.join(OsStr::from_bytes(target)));
+        let path = rustle_formats::lexical(&folder.join(OsStr::from_bytes(target)));
         let found = ctx
             .assets
             .entry(path.as_os_str().as_bytes())
