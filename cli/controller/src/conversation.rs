@@ -15,7 +15,7 @@ use crate::orders::Orders;
 use crate::push::{Attempt, Progress, PushError, PushOptions, Pushed};
 
 /// How many bytes are queued before the next piece is read from disk.
-const QUEUE: usize = 1 << 20;
+const QUEUE: usize = 256 << 10;
 /// How much a profile may print before our first line.
 const MAX_BANNER: usize = 1 << 20;
 /// How long an event may go without being acknowledged.
@@ -78,6 +78,8 @@ pub(crate) struct Push<'a> {
     heard: Instant,
     /// How much was queued when it was looked at last.
     queued: usize,
+    /// What of the runner is not queued yet.
+    runner_left: std::ops::Range<usize>,
     asked_to_stop: bool,
     /// Whether the runner listens: before, nothing can be said to it.
     introduced: bool,
@@ -106,6 +108,7 @@ impl<'a> Push<'a> {
             course,
             heard: Instant::now(),
             queued: 0,
+            runner_left: 0..0,
             asked_to_stop: false,
             introduced: false,
             here: false,
@@ -146,7 +149,10 @@ impl<'a> Push<'a> {
                             )));
                         }
                     }
-                    Some(Greeting::Need) => self.send_runner()?,
+                    Some(Greeting::Need) => {
+                        self.course.total += self.artifact.runner.len() as u64;
+                        self.runner_left = 0..self.artifact.runner.len();
+                    }
                     Some(Greeting::Have | Greeting::Ready) => {
                         self.course.spoken = true;
                         return Ok(buffer);
@@ -164,6 +170,7 @@ impl<'a> Push<'a> {
                     }
                 }
             }
+            self.send_runner();
             match self.next_input()? {
                 Input::Stdout(bytes) => buffer.extend(bytes),
                 Input::Closed(status) => {
@@ -178,17 +185,19 @@ impl<'a> Push<'a> {
         }
     }
 
-    fn send_runner(&mut self) -> Result<(), PushError> {
-        self.course.total += self.artifact.runner.len() as u64;
-        for part in self.artifact.runner.chunks(MAX_DATA) {
-            self.channel.send(part);
-            self.course.sent += part.len() as u64;
+    /// Queues the runner's bytes until enough is queued.
+    fn send_runner(&mut self) {
+        while !self.runner_left.is_empty() && self.channel.queued() < QUEUE {
+            let from = self.runner_left.start;
+            let to = self.runner_left.end.min(from + MAX_DATA);
+            self.channel.send(&self.artifact.runner[from..to]);
+            self.runner_left.start = to;
+            self.course.sent += (to - from) as u64;
             (self.progress)(Progress::Sending {
                 sent: self.course.sent,
                 total: self.course.total,
             });
         }
-        Ok(())
     }
 
     /// Talks frames until the run has ended.

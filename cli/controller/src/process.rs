@@ -12,7 +12,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use crate::channel::{Channel, Input};
 
 /// How much is read at once.
-const READ_SIZE: usize = 64 << 10;
+const READ_SIZE: usize = 16 << 10;
 /// How long a program whose input has ended may take to end.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -81,13 +81,12 @@ impl ProcessChannel {
     }
 
     fn read_some(&mut self) -> io::Result<Option<Input>> {
-        let mut buffer = vec![0u8; READ_SIZE];
+        let mut buffer = [0u8; READ_SIZE];
         if let (false, Some(stdout)) = (self.stdout_ended, self.child.stdout.as_mut()) {
             match read(stdout.read(&mut buffer))? {
                 Some(0) => self.stdout_ended = true,
                 Some(n) => {
-                    buffer.truncate(n);
-                    return Ok(Some(Input::Stdout(buffer)));
+                    return Ok(Some(Input::Stdout(buffer[..n].to_vec())));
                 }
                 None => {}
             }
@@ -96,8 +95,7 @@ impl ProcessChannel {
             match read(stderr.read(&mut buffer))? {
                 Some(0) => self.stderr_ended = true,
                 Some(n) => {
-                    buffer.truncate(n);
-                    return Ok(Some(Input::Stderr(buffer)));
+                    return Ok(Some(Input::Stderr(buffer[..n].to_vec())));
                 }
                 None => {}
             }

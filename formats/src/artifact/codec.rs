@@ -110,7 +110,7 @@ impl Decoder {
                 }
             }
             Method::Lz4 => {
-                plain.resize(plain_len, 0);
+                *plain = vec![0; plain_len];
                 let len = lz4_flex::block::decompress_into(stored, plain).map_err(|_| bad())?;
                 plain.truncate(len);
             }

@@ -337,7 +337,12 @@ impl<R: ReadAt> Container<R> {
         let info = self
             .frame(index)
             .ok_or(ArtifactError::malformed("no such frame"))?;
-        bytes.resize(info.record.stored_len as usize, 0);
+        let len = info.record.stored_len as usize;
+        // Not `resize`: where code is small first, it writes its zeros one by one.
+        match bytes.len() < len {
+            true => *bytes = vec![0; len],
+            false => bytes.truncate(len),
+        }
         let read = if info.in_sidecar {
             let sidecar = self.sidecar.as_ref().ok_or(ArtifactError::SidecarMissing)?;
             sidecar.read_exact_at(bytes, info.offset)

@@ -45,7 +45,7 @@ pub const MAX_FRAME: usize = 16 << 20;
 pub const MAX_OVERLAY_SENT: u64 = 15 << 20;
 
 /// The most content bytes that one [`Down::Data`] carries.
-pub const MAX_DATA: usize = 256 << 10;
+pub const MAX_DATA: usize = 64 << 10;
 
 /// Bytes that are written and read as one, not one by one.
 pub type Bytes = serde_bytes::ByteBuf;

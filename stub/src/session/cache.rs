@@ -58,6 +58,8 @@ struct Part {
     pieces: Vec<Piece>,
     offsets: Vec<u64>,
     file: Option<File>,
+    /// Whether the file held nothing when it was opened: then nothing in it can be right already.
+    fresh: bool,
 }
 
 const FILE_NAMES: [&str; 2] = ["artifact", "sidecar"];
@@ -276,9 +278,11 @@ impl Assembly {
                 .truncate(false)
                 .mode(mode)
                 .open(self.folder.join(name))?;
-            if file.metadata()?.len() != total {
+            let had = file.metadata()?.len();
+            if had != total {
                 file.set_len(total)?;
             }
+            part.fresh = had == 0;
             part.file = Some(file);
         }
         Ok(())
@@ -332,7 +336,11 @@ impl Assembly {
 }
 
 impl Part {
+    /// What is there already.
     fn read(&self, offset: u64, len: u64) -> Option<Vec<u8>> {
+        if self.fresh {
+            return None;
+        }
         read_range(self.file.as_ref()?, offset, len).ok()
     }
 
@@ -361,6 +369,7 @@ fn part(pieces: &[Piece]) -> io::Result<Part> {
             .ok_or_else(|| io::Error::other("an offer that is too long"))?,
         pieces: pieces.to_vec(),
         file: None,
+        fresh: false,
     })
 }
 

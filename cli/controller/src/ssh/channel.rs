@@ -15,7 +15,9 @@ use ssh2::{BlockDirections, Session};
 use crate::channel::{Channel, Input};
 
 /// How much is read at once.
-const READ_SIZE: usize = 64 << 10;
+const READ_SIZE: usize = 16 << 10;
+/// How much is handed to libssh2 at once.
+const WRITE_SIZE: usize = 64 << 10;
 
 /// A running command.
 pub(super) struct SshChannel<'a> {
@@ -55,7 +57,7 @@ impl<'a> SshChannel<'a> {
         let mut moved = false;
         while !self.out.is_empty() {
             let (head, _) = self.out.as_slices();
-            match self.channel.write(&head[..head.len().min(READ_SIZE)]) {
+            match self.channel.write(&head[..head.len().min(WRITE_SIZE)]) {
                 Ok(0) => break,
                 Ok(n) => {
                     self.out.drain(..n);
@@ -69,12 +71,11 @@ impl<'a> SshChannel<'a> {
     }
 
     fn read_some(&mut self) -> io::Result<Option<Input>> {
-        let mut buffer = vec![0u8; READ_SIZE];
+        let mut buffer = [0u8; READ_SIZE];
         match self.channel.read(&mut buffer) {
             Ok(0) => {}
             Ok(n) => {
-                buffer.truncate(n);
-                return Ok(Some(Input::Stdout(buffer)));
+                return Ok(Some(Input::Stdout(buffer[..n].to_vec())));
             }
             Err(e) if e.kind() == ErrorKind::WouldBlock => {}
             Err(e) => return Err(e),
@@ -82,8 +83,7 @@ impl<'a> SshChannel<'a> {
         match self.channel.stderr().read(&mut buffer) {
             Ok(0) => {}
             Ok(n) => {
-                buffer.truncate(n);
-                return Ok(Some(Input::Stderr(buffer)));
+                return Ok(Some(Input::Stderr(buffer[..n].to_vec())));
             }
             Err(e) if e.kind() == ErrorKind::WouldBlock => {}
             Err(e) => return Err(e),

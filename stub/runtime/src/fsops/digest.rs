@@ -101,6 +101,8 @@ pub(crate) struct Tee<W> {
     out: W,
     sha1: Hasher,
     md5: Hasher,
+    /// Whether the writer failed, not who writes into it.
+    failed: bool,
 }
 
 impl<W: Write> Tee<W> {
@@ -110,7 +112,13 @@ impl<W: Write> Tee<W> {
             out,
             sha1: Hasher::new(Algorithm::Sha1),
             md5: Hasher::new(Algorithm::Md5),
+            failed: false,
         }
+    }
+
+    /// Whether the writer failed: then an error of who wrote into it is the writer's.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed
     }
 
     /// The writer, and SHA-1 and MD5 of all that was written.
@@ -121,7 +129,7 @@ impl<W: Write> Tee<W> {
 
 impl<W: Write> Write for Tee<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.out.write(bytes)?;
+        let n = self.out.write(bytes).inspect_err(|_| self.failed = true)?;
         let done = bytes.get(..n).unwrap_or_default();
         self.sha1.update(done);
         self.md5.update(done);

@@ -120,18 +120,25 @@ struct Compare {
     old: Option<File>,
     same: bool,
     sha1: Hasher,
-    md5: Hasher,
+    /// Only where it will be asked for: it takes more time than all the rest.
+    md5: Option<Hasher>,
     buffer: Vec<u8>,
 }
 
 impl Write for Compare {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.sha1.update(bytes);
-        self.md5.update(bytes);
+        if let Some(md5) = &mut self.md5 {
+            md5.update(bytes);
+        }
         if self.same {
-            self.buffer.resize(bytes.len(), 0);
+            // Not `resize`: where code is small first, it writes its zeros one by one.
+            if self.buffer.len() < bytes.len() {
+                self.buffer = vec![0; bytes.len()];
+            }
+            let there = &mut self.buffer[..bytes.len()];
             self.same = match &mut self.old {
-                Some(old) => old.read_exact(&mut self.buffer).is_ok() && self.buffer == bytes,
+                Some(old) => old.read_exact(there).is_ok() && there == bytes,
                 None => false,
             };
         }
@@ -148,11 +155,11 @@ pub(crate) struct Compared {
     pub(crate) same: bool,
     /// SHA-1 of the new content.
     pub(crate) sha1: String,
-    /// MD5 of the new content.
+    /// MD5 of the new content, where it was asked for or the play is atomic; else empty.
     pub(crate) md5: String,
 }
 
-/// Compares content with a file. Where a change of size already tells, `sha1` may be skipped by the caller's choice.
+/// Compares content with a file.
 ///
 /// # Errors
 /// Where the content cannot be read.
@@ -160,6 +167,27 @@ pub(crate) fn compare(
     content: &Content,
     dest: &Path,
     ctx: &Context<'_>,
+) -> Result<Compared, Failure> {
+    compare_by(content, dest, ctx, ctx.staging.is_some())
+}
+
+/// As [`compare`], with the MD5.
+///
+/// # Errors
+/// As [`compare`].
+pub(crate) fn compare_with_md5(
+    content: &Content,
+    dest: &Path,
+    ctx: &Context<'_>,
+) -> Result<Compared, Failure> {
+    compare_by(content, dest, ctx, true)
+}
+
+fn compare_by(
+    content: &Content,
+    dest: &Path,
+    ctx: &Context<'_>,
+    md5: bool,
 ) -> Result<Compared, Failure> {
     let old = File::open(dest).ok().filter(|f| {
         f.metadata()
@@ -169,7 +197,7 @@ pub(crate) fn compare(
         same: old.is_some(),
         old,
         sha1: Hasher::new(Algorithm::Sha1),
-        md5: Hasher::new(Algorithm::Md5),
+        md5: md5.then(|| Hasher::new(Algorithm::Md5)),
         buffer: Vec::new(),
     };
     content
@@ -178,7 +206,7 @@ pub(crate) fn compare(
     Ok(Compared {
         same: compare.same,
         sha1: compare.sha1.finish(),
-        md5: compare.md5.finish(),
+        md5: compare.md5.map(Hasher::finish).unwrap_or_default(),
     })
 }
 
@@ -243,6 +271,9 @@ impl Job<'_> {
         if rehearsal.is_none() {
             self.check()?;
         }
+        if self.is_plainly_new() {
+            return self.put(None, named);
+        }
         let compared = compare(&self.content, &self.dest, self.ctx)?;
         if compared.same {
             return self.unchanged(&compared);
@@ -251,6 +282,16 @@ impl Job<'_> {
         if let Some(staging) = rehearsal {
             staging.keep(&self.content, &compared, &self.dest, self.ctx)?;
         }
+        self.put(Some(&compared), named)
+    }
+
+    /// Whether nothing is there to compare with, so that the content need not be read before it is written.
+    fn is_plainly_new(&self) -> bool {
+        !self.ctx.check && self.ctx.staging.is_none() && self.dest.symlink_metadata().is_err()
+    }
+
+    /// Puts the content in its place, or predicts it; `named` is what the task calls the file.
+    fn put(&self, compared: Option<&Compared>, named: String) -> ModuleResult {
         let exists = self.dest.exists();
         let diff = self.ctx.diff.then(|| {
             let header = exists.then_some(named);
@@ -275,7 +316,7 @@ impl Job<'_> {
         let mut outcome = Outcome::changed(true)
             .with("dest", paths::shown(&self.dest))
             .with("src", self.src.clone());
-        self.write(exists, &compared, &mut outcome.fields)?;
+        self.write(exists, compared, &mut outcome.fields)?;
         outcome.diff = diff;
         Ok(info::with_path(outcome, &self.dest))
     }
@@ -329,23 +370,40 @@ impl Job<'_> {
     }
 
     /// The new content in a file beside its place, with its SHA-1 and MD5: the one that was staged, or a new one.
-    fn stage(&self, compared: &Compared) -> Result<(Staged, String, String), Failure> {
-        let before = self.ctx.staging.and_then(|s| s.take(compared, &self.dest));
-        if let Some(before) = before {
+    fn stage(&self, compared: Option<&Compared>) -> Result<(Staged, String, String), Failure> {
+        let before = self
+            .ctx
+            .staging
+            .zip(compared)
+            .and_then(|(s, compared)| Some((s.take(compared, &self.dest)?, compared)));
+        if let Some((before, compared)) = before {
             let staged = Staged::ready(before, &self.dest, self.unsafe_writes);
             return Ok((staged, compared.sha1.clone(), compared.md5.clone()));
         }
         let mut staged = Staged::beside(&self.dest, self.unsafe_writes, self.ctx)?;
         let mut tee = Tee::new(Holes::new(staged.file()));
         let written = self.content.stream(self.ctx, &mut tee);
+        if let Err(e) = &written
+            && !tee.failed()
+        {
+            return Err(cannot_read(&self.content, e));
+        }
         let (holes, sha1, md5) = tee.finish();
         let written = written.and_then(|()| holes.finish());
         written.map_err(|e| staged.cannot_write(&e))?;
         Ok((staged, sha1, md5))
     }
 
-    fn write(&self, exists: bool, compared: &Compared, fields: &mut Map) -> Result<(), Failure> {
+    fn write(
+        &self,
+        exists: bool,
+        compared: Option<&Compared>,
+        fields: &mut Map,
+    ) -> Result<(), Failure> {
         let (staged, sha1, md5) = self.stage(compared)?;
+        if compared.is_none() {
+            expect(self.checksum, &sha1)?;
+        }
         fields.insert("checksum".into(), sha1.into());
         fields.insert("md5sum".into(), md5.into());
         staged.inherit_and_apply(self.wanted, None)?;

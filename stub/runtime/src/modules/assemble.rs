@@ -184,7 +184,7 @@ fn on_machine(
         .map(|p| std::fs::read(p).map_err(|e| cannot(e, p)));
     let bytes = join(fragments, args.str("delimiter"))?;
     let content = Content::Bytes(bytes);
-    let compared = install::compare(&content, &dest, ctx)?;
+    let compared = install::compare_with_md5(&content, &dest, ctx)?;
     let mut outcome = Outcome::changed(!compared.same)
         .with("src", paths::shown(&src))
         .with("dest", paths::shown(&dest))

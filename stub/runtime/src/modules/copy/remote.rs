@@ -70,7 +70,7 @@ fn file(task: &Task<'_>, src: &Path, mode: u32) -> ModuleResult {
             .msg("file already exists");
         return Ok(info::with_path(outcome, &dest));
     }
-    let compared = install::compare(&Content::File(src.to_path_buf()), &dest, task.ctx)?;
+    let compared = install::compare_with_md5(&Content::File(src.to_path_buf()), &dest, task.ctx)?;
     install::expect(task.args.str("checksum"), &compared.sha1)?;
     let mut outcome = Outcome::ok()
         .with("src", paths::shown(src))
