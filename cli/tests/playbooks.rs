@@ -36,6 +36,11 @@ fn plain(text: &str, folder: &Path) -> String {
         (r#""(ansible_job_id)": "[^"]*""#, r#""$1": "JOB""#),
         (r#""(results_file)": "[^"]*""#, r#""$1": "FILE""#),
         (r"\bj\d+\.\d+\b", "JOB"),
+        (r#""\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z""#, r#""TIME""#),
+        (
+            r#""id": "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}""#,
+            r#""id": "ID""#,
+        ),
     ];
     let text = patterns.iter().fold(text, |text, (pattern, put)| {
         let pattern = regex::Regex::new(pattern).expect("the pattern is right");

@@ -1,5 +1,6 @@
 //! `rustle playbook`: ansible-playbook's options; what lists needs no hosts.
 
+mod callbacks;
 pub(super) mod causes;
 pub(crate) mod connection;
 mod custom_stats;

@@ -5,7 +5,7 @@ use rustle_formats::event::{Event, EventKind, Status};
 use rustle_formats::{Map, Value};
 use rustle_runtime::report::{Stream, TextReporter};
 
-use super::run::Screen;
+use super::callbacks::Screen;
 
 /// The statistics of the run as a whole, beside those of hosts.
 const RUN: &str = "_run";
@@ -13,12 +13,29 @@ const RUN: &str = "_run";
 /// Prints a run, and its own statistics at the end.
 pub(super) struct WithStats {
     pub(super) inner: TextReporter,
-    pub(super) stats: IndexMap<String, Map>,
+    pub(super) stats: CustomStats,
 }
+
+/// What was counted so far, by host.
+#[derive(Default)]
+pub(super) struct CustomStats(IndexMap<String, Map>);
 
 impl Screen for WithStats {
     fn event(&mut self, event: &Event, sink: &mut dyn FnMut(Stream, &str)) {
         self.inner.event(event, sink);
+        self.stats.add(event);
+        if matches!(&event.kind, EventKind::RunFinished { aborted: None, .. })
+            && !self.stats.0.is_empty()
+        {
+            self.inner.headline("CUSTOM STATS:", sink);
+            sink(Stream::Out, &self.stats.text());
+        }
+    }
+}
+
+impl CustomStats {
+    /// Takes one event in.
+    pub(super) fn add(&mut self, event: &Event) {
         match &event.kind {
             EventKind::ItemResult {
                 host,
@@ -32,16 +49,20 @@ impl Screen for WithStats {
                 result,
                 ..
             } if matches!(status, Status::Ok | Status::Changed) => self.count(host, result),
-            EventKind::RunFinished { aborted: None, .. } if !self.stats.is_empty() => {
-                self.inner.headline("CUSTOM STATS:", sink);
-                sink(Stream::Out, &self.text());
-            }
             _ => {}
         }
     }
-}
 
-impl WithStats {
+    /// Those of hosts by name, and those of the run.
+    pub(super) fn parts(&self) -> (Map, Map) {
+        let hosts = self.0.iter().filter(|(of, _)| *of != RUN);
+        let hosts = hosts.map(|(host, stats)| (host.clone(), Value::Map(stats.clone())));
+        (
+            hosts.collect(),
+            self.0.get(RUN).cloned().unwrap_or_default(),
+        )
+    }
+
     fn count(&mut self, host: &str, result: &Value) {
         let Some(Value::Map(told)) = result.get("ansible_stats") else {
             return;
@@ -52,7 +73,7 @@ impl WithStats {
         };
         let of = if per_host { host } else { RUN };
         for (name, value) in data {
-            let known = self.stats.entry(of.to_owned()).or_default();
+            let known = self.0.entry(of.to_owned()).or_default();
             let sum = match known.get(name) {
                 Some(old) if flag("aggregate") != Some(false) => sum(old, value),
                 _ => Some(value.clone()),
@@ -64,14 +85,14 @@ impl WithStats {
     }
 
     fn text(&self) -> String {
-        let mut hosts: Vec<_> = self.stats.iter().filter(|(of, _)| *of != RUN).collect();
+        let mut hosts: Vec<_> = self.0.iter().filter(|(of, _)| *of != RUN).collect();
         hosts.sort_by(|a, b| a.0.cmp(b.0));
         let mut out = String::new();
         for (host, stats) in hosts {
             out.push_str(&format!("\t{host}: {}\n", in_one_line(stats)));
         }
         out.push('\n');
-        if let Some(stats) = self.stats.get(RUN) {
+        if let Some(stats) = self.0.get(RUN) {
             out.push_str(&format!("\tRUN: {}\n\n", in_one_line(stats)));
         }
         out

@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use indexmap::IndexMap;
 use rustle_controller::fleet::Roster as _;
 use rustle_controller::local::{DiskFiles, LocalRun};
 use rustle_formats::Value;
@@ -18,11 +17,9 @@ use rustle_runs::Asked;
 use rustle_runtime::BECOME_PASSWORD;
 use rustle_runtime::check::{CheckOptions, Severity, check};
 use rustle_runtime::engine::{Machine, Options as EngineOptions};
-use rustle_runtime::report::{Stream, TextReporter};
+use rustle_runtime::report::Stream;
 
 use super::PlaybookCommand;
-use super::causes::Lines;
-use super::custom_stats::WithStats;
 use super::roster::Roster;
 use super::{plugins, prompts, several};
 use crate::carried::{self, PythonModulesOption, Refusals};
@@ -192,7 +189,7 @@ impl PlaybookCommand {
         let work = crate::failure::work_folder("run")?;
         let stop = Arc::new(AtomicBool::new(false));
         super::super::catch_interrupt(&stop);
-        let screen = RefCell::new(self.screen(console, parts.surroundings));
+        let screen = RefCell::new(self.screen(console, parts, input.plan()));
         let opened = parts.disk.vault.opened.clone();
         let recording = Recording::prepare(self.asked(parts), &self.running.records, opened)?;
         let recording = RefCell::new(recording);
@@ -388,45 +385,5 @@ impl PlaybookCommand {
         };
         super::settings::apply(&surroundings.config, &mut options);
         Ok(options)
-    }
-}
-
-/// Takes events in and gives out what is printed.
-pub(crate) trait Screen {
-    /// Takes one event.
-    fn event(&mut self, event: &Event, sink: &mut dyn FnMut(Stream, &str));
-}
-
-impl Screen for TextReporter {
-    fn event(&mut self, event: &Event, sink: &mut dyn FnMut(Stream, &str)) {
-        TextReporter::event(self, event, sink);
-    }
-}
-
-impl PlaybookCommand {
-    /// What prints the run.
-    fn screen(&self, console: &Console, surroundings: &Surroundings) -> Box<dyn Screen> {
-        let plain = surroundings.config.flag("ANSIBLE_NOCOLOR");
-        let options = console.text_options(plain);
-        if let Some(ad_hoc) = &self.ad_hoc {
-            let callback = surroundings.config.text("DEFAULT_STDOUT_CALLBACK");
-            let mut ad_hoc = ad_hoc.clone();
-            ad_hoc.one_line |= callback.is_some_and(|name| {
-                name.strip_prefix("ansible.builtin.").unwrap_or(name) == "oneline"
-            });
-            return Box::new(ad_hoc.screen(options));
-        }
-        let directory = surroundings.config.environment().directory.clone();
-        let display = super::settings::display(&surroundings.config);
-        let inner = TextReporter::new(options)
-            .showing(display)
-            .with_excerpts(Box::new(Lines::below(directory)));
-        match surroundings.config.flag("SHOW_CUSTOM_STATS") {
-            true => Box::new(WithStats {
-                inner,
-                stats: IndexMap::new(),
-            }),
-            false => Box::new(inner),
-        }
     }
 }

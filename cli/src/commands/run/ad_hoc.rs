@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use rustle_runtime::report::TextOptions;
 use serde_json::{Map, Value as Json, json};
-
-use super::report::Report;
 
 /// The name of the playbook that the task stands in.
 pub(crate) const NAME: &str = "<adhoc>";
@@ -32,7 +29,7 @@ pub(crate) struct AdHoc {
 }
 
 /// The arguments, where they were given as JSON.
-pub(super) fn as_json(args: &str) -> Option<Map<String, Json>> {
+pub(crate) fn as_json(args: &str) -> Option<Map<String, Json>> {
     let args = args.trim();
     if !(args.starts_with('{') && args.ends_with('}')) {
         return None;
@@ -73,10 +70,5 @@ impl AdHoc {
             "tasks": [task],
         }]);
         play.to_string().into_bytes()
-    }
-
-    /// What prints the results.
-    pub(crate) fn screen(&self, options: TextOptions) -> Report {
-        Report::new(self.clone(), options)
     }
 }

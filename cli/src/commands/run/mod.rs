@@ -1,7 +1,6 @@
 //! `rustle run`: one task, with ansible's options and output.
 
 pub(crate) mod ad_hoc;
-mod report;
 
 use std::path::PathBuf;
 

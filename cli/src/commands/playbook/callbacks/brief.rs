@@ -1,4 +1,4 @@
-//! What `rustle run` prints: each host's result, as ansible does, or on one line. A fold over events.
+//! The displays `minimal` and `oneline`: each host's result and nothing else, over several lines or on one. `rustle run` prints so.
 
 use std::collections::HashSet;
 
@@ -7,12 +7,12 @@ use rustle_formats::plan::Source;
 use rustle_formats::{Map, Value};
 use rustle_playbook::play::split;
 use rustle_runtime::report::{
-    Cause, Colour, Excerpts, Stream, TextOptions, compact, describe, difference, paint, pretty,
-    python_repr, python_str, visible,
+    Cause, Colour, Excerpts, Stream, TextOptions, describe, difference, paint, pretty, python_repr,
+    python_str, visible,
 };
 
-use super::super::playbook::run::Screen;
-use super::ad_hoc::{AdHoc, as_json, short};
+use super::Screen;
+use crate::commands::run::ad_hoc::{AdHoc, as_json, short};
 
 /// Modules whose arguments are a command; the results of all but `script` are the text that it printed.
 const COMMANDS: &[&str] = &[
@@ -38,49 +38,119 @@ const OPTIONS: &[&str] = &[
 const LONGEST: usize = 120;
 
 /// Prints results.
-pub(crate) struct Report {
-    ad_hoc: AdHoc,
+pub(super) struct Brief {
+    one_line: bool,
     options: TextOptions,
+    /// Where tasks stand.
+    excerpts: Box<dyn Excerpts>,
+    /// The task's module, by its short name.
+    module: String,
+    /// Where the task stands.
+    source: Option<Source>,
+    /// Whether there is but one task, that of a command line.
+    alone: bool,
     told: HashSet<String>,
 }
 
 type Sink<'a> = &'a mut dyn FnMut(Stream, &str);
 
-impl Screen for Report {
+/// A result, and what it belongs to.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    host: &'a str,
+    status: Status,
+    looped: bool,
+    result: &'a Value,
+}
+
+impl Screen for Brief {
     fn event(&mut self, event: &Event, sink: Sink<'_>) {
         match &event.kind {
+            EventKind::TaskStarted { module, source, .. } if !self.alone => {
+                short(module).clone_into(&mut self.module);
+                self.source.clone_from(source);
+            }
             EventKind::TaskResult {
                 host,
                 status,
+                looped,
                 result,
                 ..
             } => {
-                self.keep(host, result, sink);
-                if self.ad_hoc.one_line {
-                    self.one_line(host, *status, result, sink);
-                } else {
-                    self.minimal(host, *status, result, sink);
+                self.warnings(result, sink);
+                let line = Line {
+                    host,
+                    status: *status,
+                    looped: *looped,
+                    result,
+                };
+                match self.one_line {
+                    true => self.one_line(line, sink),
+                    false => self.minimal(line, sink),
                 }
             }
-            EventKind::Warning { message, .. } => {
-                sink(Stream::Err, &format!("[WARNING]: {message}\n"))
-            }
+            EventKind::Warning { message, .. } => self.warning(message, sink),
+            EventKind::RunFinished {
+                aborted: Some(reason),
+                ..
+            } if !self.alone => sink(Stream::Err, &format!("[ERROR]: {reason}\n")),
             _ => {}
         }
     }
 }
 
-impl Report {
-    pub(super) fn new(ad_hoc: AdHoc, options: TextOptions) -> Report {
-        Report {
-            ad_hoc,
+impl Brief {
+    /// For playbooks, whose text `excerpts` has.
+    pub(super) fn new(one_line: bool, options: TextOptions, excerpts: Box<dyn Excerpts>) -> Brief {
+        Brief {
+            one_line,
             options,
+            excerpts,
+            module: String::new(),
+            source: None,
+            alone: false,
             told: HashSet::new(),
         }
     }
 
+    /// For the task of a command line.
+    pub(super) fn of_task(task: AdHoc, one_line: bool, options: TextOptions) -> Brief {
+        let module = short(&task.module).to_owned();
+        Brief {
+            module,
+            source: Some(Source {
+                file: String::new(),
+                line: 1,
+                column: 1,
+            }),
+            alone: true,
+            ..Brief::new(one_line, options, Box::new(Origin(task)))
+        }
+    }
+
     fn module(&self) -> &str {
-        short(&self.ad_hoc.module)
+        &self.module
+    }
+
+    fn warnings(&mut self, result: &Value, sink: Sink<'_>) {
+        if self.alone {
+            return;
+        }
+        for warning in result
+            .get("warnings")
+            .and_then(Value::as_list)
+            .into_iter()
+            .flatten()
+        {
+            self.warning(&python_str(warning), sink);
+        }
+    }
+
+    fn warning(&mut self, message: &str, sink: Sink<'_>) {
+        let text = format!("[WARNING]: {message}\n");
+        if self.alone || self.told.insert(text.clone()) {
+            sink(Stream::Err, &text);
+        }
     }
 
     /// Whether the result is a command's text.
@@ -111,7 +181,13 @@ impl Report {
         visible(result, module, status, self.options.verbosity)
     }
 
-    fn minimal(&mut self, host: &str, status: Status, result: &Value, sink: Sink<'_>) {
+    fn minimal(&mut self, line: Line<'_>, sink: Sink<'_>) {
+        let Line {
+            host,
+            status,
+            result,
+            ..
+        } = line;
         let shown = self.shown(status, result);
         let (word, colour) = word(status);
         match status {
@@ -120,14 +196,11 @@ impl Report {
                 let text = format!("{host} | UNREACHABLE! => {}", pretty(&shown));
                 return self.say(&text, Colour::Failed, sink);
             }
+            // A loop as a whole has no cause of its own.
+            Status::Failed if line.looped => {}
             Status::Failed => {
-                let origin = Origin(&self.ad_hoc);
-                let place = Source {
-                    file: String::new(),
-                    line: 1,
-                    column: 1,
-                };
-                let told = describe(result, self.module(), Some(&place), Some(&origin));
+                let at = self.source.as_ref();
+                let told = describe(result, self.module(), at, Some(&*self.excerpts));
                 if self.told.insert(told.clone()) {
                     self.say(told.strip_suffix('\n').unwrap_or(&told), colour, sink);
                 }
@@ -162,8 +235,28 @@ impl Report {
         self.say(&text, colour, sink);
     }
 
-    fn one_line(&self, host: &str, status: Status, result: &Value, sink: Sink<'_>) {
-        let shown = self.shown(status, result);
+    /// JSON on one line: without blanks between entries, but for what is shown for its own sake, where its module ran.
+    fn dense(&self, map: &Map, ran: bool) -> String {
+        let own = ran && matches!(self.module(), "debug" | "assert");
+        let lines = pretty(map);
+        let lines = lines.lines();
+        match own {
+            true => lines.collect(),
+            false => lines.map(str::trim_start).collect(),
+        }
+    }
+
+    fn one_line(&self, line: Line<'_>, sink: Sink<'_>) {
+        let Line {
+            host,
+            status,
+            result,
+            ..
+        } = line;
+        let shown = match self.module() {
+            "debug" => visible(result, "", status, self.options.verbosity),
+            _ => self.shown(status, result),
+        };
         let (word, colour) = word(status);
         let command = || {
             let part = |name: &str| {
@@ -192,39 +285,23 @@ impl Report {
             }
             Status::Failed => {
                 let first = match self.is_text(result) {
+                    _ if line.looped => String::new(),
                     true => command(),
                     false => "An exception occurred during task execution. To see the full traceback, use -vvv. The error was: (traceback unavailable)".to_owned(),
                 };
-                self.say(&first, colour, sink);
-                self.say(
-                    &format!("{host} | FAILED! => {}", dense(&shown)),
-                    colour,
-                    sink,
-                );
+                if !first.is_empty() {
+                    self.say(&first, colour, sink);
+                }
+                let early = matches!(result.get("msg").and_then(Value::as_str), Some(m) if m.starts_with("Task failed: "));
+                let text = self.dense(&shown, !early);
+                self.say(&format!("{host} | FAILED! => {text}"), colour, sink);
             }
             _ if self.is_text(result) => self.say(&command(), colour, sink),
             _ => self.say(
-                &format!("{host} | {word} => {}", dense(&shown)),
+                &format!("{host} | {word} => {}", self.dense(&shown, true)),
                 colour,
                 sink,
             ),
-        }
-    }
-
-    /// The file of `--tree`.
-    fn keep(&self, host: &str, result: &Value, sink: Sink<'_>) {
-        let Some(folder) = &self.ad_hoc.tree else {
-            return;
-        };
-        let text = compact(&visible(result, self.module(), Status::Ok, 0));
-        let file = folder.join(host.replace('/', "_"));
-        let written = std::fs::create_dir_all(folder)
-            .and_then(|()| crate::replace::replace(&file, text.as_bytes(), Some(0o644)));
-        if let Err(e) = written {
-            sink(
-                Stream::Err,
-                &format!("[WARNING]: cannot write {}: {e}\n", file.display()),
-            );
         }
     }
 }
@@ -238,15 +315,10 @@ fn word(status: Status) -> (&'static str, Colour) {
     }
 }
 
-/// JSON without blanks between entries.
-fn dense(map: &Map) -> String {
-    pretty(map).lines().map(str::trim_start).collect()
-}
-
 /// The command line as the place where the task was written.
-struct Origin<'a>(&'a AdHoc);
+struct Origin(AdHoc);
 
-impl Excerpts for Origin<'_> {
+impl Excerpts for Origin {
     fn text(&self, _: &str) -> Option<String> {
         None
     }
@@ -285,7 +357,7 @@ impl Excerpts for Origin<'_> {
     }
 }
 
-impl Origin<'_> {
+impl Origin {
     /// The task as Ansible shows it.
     fn task(&self) -> String {
         let mut task = Map::new();
