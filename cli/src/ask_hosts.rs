@@ -68,6 +68,7 @@ pub(crate) fn ask(
         controller: &OnController::new(config, vault),
         secrets,
         folder,
+        confirm: None,
         emit: &emit,
         stop: Arc::new(AtomicBool::new(false)),
         run_id: String::new(),

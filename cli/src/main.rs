@@ -15,6 +15,7 @@ mod disk;
 mod exit;
 mod fact_cache;
 mod failure;
+mod live;
 mod on_hosts;
 mod plan_cache;
 mod plan_input;

@@ -15,7 +15,7 @@ use rustle_formats::event::Event;
 use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::session::Start;
 use rustle_packer::{AssetSource, Flavour, PackRequest, Silent, pack};
-use rustle_runtime::engine::Controller;
+use rustle_runtime::engine::{Confirm, Controller};
 use zeroize::Zeroizing;
 
 use crate::exit::Exit;
@@ -49,6 +49,8 @@ pub(crate) struct OnHosts<'w> {
     /// A private folder that goes when the run is over.
     pub(crate) folder: &'w Path,
     /// Takes every event, in order.
+    /// Asks whether to do a task (`--step`).
+    pub(crate) confirm: Option<&'w dyn Fn(&str) -> Confirm>,
     pub(crate) emit: &'w dyn Fn(&Event),
     /// Whether the user wants to stop.
     pub(crate) stop: Arc<AtomicBool>,
@@ -98,6 +100,7 @@ impl OnHosts<'_> {
             program,
             cache,
             emit: self.emit,
+            confirm: self.confirm,
             cancelled: self.stop,
             run_id: self.run_id,
             key: Some(key),

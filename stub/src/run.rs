@@ -153,6 +153,7 @@ impl Ready {
             unreachable: command.unreachable.clone(),
             unknown_handlers: command.unknown_handlers,
             broken_conditionals: command.broken_conditionals,
+            step: command.step,
             forks: command.forks,
             ..options(command, &self, run_id)
         };

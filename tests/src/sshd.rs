@@ -75,10 +75,7 @@ impl Sshd {
     /// # Panics
     /// As [`Sshd::start`].
     pub fn start_with(folder: &Path, address: &'static str, login: Login) -> Sshd {
-        let program = ["/usr/sbin/sshd", "/usr/local/sbin/sshd"]
-            .iter()
-            .find(|p| Path::new(p).exists())
-            .expect("no sshd: install openssh-server");
+        let program = program();
         fs::create_dir_all(folder.join("cache")).unwrap();
         for name in ["host_key", "user_key"] {
             let done = Command::new("ssh-keygen")
@@ -139,17 +136,45 @@ impl Sshd {
             port,
             folder: folder.to_owned(),
         };
+        sshd.wait();
+        sshd
+    }
+
+    /// Ends the daemon: nobody can connect any more.
+    pub fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts a daemon that was stopped and takes keys, at its old place.
+    ///
+    /// # Panics
+    /// Where it does not answer.
+    pub fn start_again(&mut self) {
+        let log = fs::File::create(self.folder.join("log")).unwrap();
+        self.child = Command::new(program())
+            .args(["-D", "-e", "-f"])
+            .arg(self.folder.join("sshd_config"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.wait();
+    }
+
+    /// Waits until it answers.
+    fn wait(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect((address, port)).is_err() {
-            let ended = sshd.child.try_wait().unwrap();
+        while TcpStream::connect((self.address, self.port)).is_err() {
+            let ended = self.child.try_wait().unwrap();
             assert!(
                 ended.is_none() && Instant::now() < deadline,
                 "sshd does not answer: {}",
-                fs::read_to_string(folder.join("log")).unwrap_or_default()
+                fs::read_to_string(self.folder.join("log")).unwrap_or_default()
             );
             std::thread::sleep(Duration::from_millis(20));
         }
-        sshd
     }
 
     /// The destination, as `rustle push` takes it.
@@ -165,6 +190,14 @@ impl Sshd {
     pub fn key(&self) -> String {
         self.folder.join("user_key").display().to_string()
     }
+}
+
+/// The daemon's program.
+fn program() -> &'static str {
+    ["/usr/sbin/sshd", "/usr/local/sbin/sshd"]
+        .into_iter()
+        .find(|p| Path::new(p).exists())
+        .expect("no sshd: install openssh-server")
 }
 
 impl Login {

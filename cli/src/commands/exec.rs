@@ -1,7 +1,6 @@
 //! `rustle exec`: runs an execution plan, a document that `rustle plan` or somebody else wrote, on its hosts.
 
 use std::cell::RefCell;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -16,15 +15,17 @@ use rustle_playbook::vault::Opened;
 use rustle_runs::Asked;
 use rustle_runtime::BECOME_PASSWORD;
 use rustle_runtime::check::{CheckOptions, Severity, check};
-use rustle_runtime::report::{Stream, TextReporter};
+use rustle_runtime::report::TextReporter;
 
 use super::connection::ConnectionOptions;
+use super::playbook::run::print_event;
 use super::playbook::{causes::Lines, settings};
 use crate::checks;
 use crate::console::Console;
 use crate::disk::Disk;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::live::LiveOption;
 use crate::on_hosts::OnHosts;
 use crate::plan_input::PlanInput;
 use crate::plan_roster::PlanRoster;
@@ -80,6 +81,8 @@ pub(crate) struct Exec {
     #[command(flatten)]
     reconnect: ReconnectOptions,
     #[command(flatten)]
+    live: LiveOption,
+    #[command(flatten)]
     reaching: ConnectionOptions,
     #[command(flatten)]
     vault: VaultOptions,
@@ -117,16 +120,12 @@ impl Exec {
         let recording = self.recording(&surroundings, vault.opened.clone())?;
         let recording = RefCell::new(recording);
         let screen = RefCell::new(self.screen(console, &surroundings));
+        let live = RefCell::new(self.live.live(console));
         let emit = |event: &Event| {
             recording.borrow_mut().event(event);
-            let mut out = std::io::stdout().lock();
-            screen.borrow_mut().event(event, &mut |stream, text| {
-                // Where nobody reads on there is nobody to tell.
-                let _ = match stream {
-                    Stream::Out => out.write_all(text.as_bytes()).and_then(|()| out.flush()),
-                    Stream::Err => std::io::stderr().write_all(text.as_bytes()),
-                };
-            });
+            live.borrow()
+                .aside(|| print_event(&mut *screen.borrow_mut(), event));
+            live.borrow_mut().event(event);
         };
         let plan = input.plan();
         let base = plan.base_dir.as_ref().map(PathBuf::from);
@@ -154,6 +153,7 @@ impl Exec {
             secrets: secrets.clone(),
             folder: folder.path(),
             emit: &emit,
+            confirm: None,
             stop,
             run_id: rustle_runs::new_id()
                 .map_err(|e| Failure::text(Exit::Machine, format!("no random bytes: {e}")))?,

@@ -72,6 +72,8 @@ pub(crate) struct Command {
     pub unknown_handlers: bool,
     /// Whether conditions may have results that are no booleans.
     pub broken_conditionals: bool,
+    /// Whether somebody is asked before every task, over a session.
+    pub step: bool,
     /// How many hosts work at a time; sessions alone say so.
     pub forks: Option<i64>,
     /// What the payload has of the controller's files.

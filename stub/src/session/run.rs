@@ -127,6 +127,7 @@ fn command(start: &Start, folder: &Path) -> Command {
         unreachable: start.unreachable.clone(),
         unknown_handlers: start.unknown_handlers,
         broken_conditionals: start.broken_conditionals,
+        step: start.step,
         near: start.near.clone(),
         forks: (start.forks > 0).then_some(i64::from(start.forks)),
         // A push leaves nothing but the cache.

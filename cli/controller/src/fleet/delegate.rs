@@ -7,8 +7,9 @@ use rustle_formats::plan::{
     ExecutionPlan, HostPlan, Item, PLAN_VERSION, PlayPlan, Task, TaskBatch,
 };
 use rustle_formats::{Map, Value};
-use rustle_runtime::engine::{Action, Reply, Request};
+use rustle_runtime::engine::{Action, OF_CONTROLLER, Reply, Request};
 
+use super::Way;
 use super::member::{Member, Standing};
 use super::play::{Coordinator, Stop};
 use super::session::News;
@@ -17,7 +18,13 @@ impl Coordinator<'_> {
     /// Lets another host do a task, and its asker know when it is done.
     pub(super) fn delegate(&mut self, member: usize, id: u64, action: Action) {
         let host = action.delegate_to.clone();
-        let way = self.roster.way(&host, None);
+        // What a play says of its connections counts for its own hosts.
+        let own = host == self.members[member].name;
+        let play = self.fleet.plan.plays.get(self.play).filter(|_| own);
+        let way = self.roster.way(&host, play);
+        if matches!(way, Ok(Way::Child)) && self.restarts(&action.task) {
+            return self.reply(member, id, failed(OF_CONTROLLER));
+        }
         let artifact = (self.fleet.pack)(plan_of(action, self.fleet.plan));
         let (way, artifact) = match (way, artifact) {
             (Ok(way), Ok(artifact)) => (way, artifact),
@@ -31,6 +38,12 @@ impl Coordinator<'_> {
         if let Err(Stop::Error(why)) = self.start_with(helper, way, None, Arc::new(artifact)) {
             self.reply(member, id, failed(&why));
         }
+    }
+
+    /// Whether a task of the plan restarts a machine.
+    fn restarts(&self, task: &str) -> bool {
+        let mut tasks = self.fleet.plan.tasks();
+        tasks.any(|t| t.id == task && t.module.rsplit('.').next() == Some("reboot"))
     }
 
     fn reply(&mut self, member: usize, id: u64, result: Map) {
@@ -118,7 +131,9 @@ fn plan_of(action: Action, of: &ExecutionPlan) -> ExecutionPlan {
     }
     if !action.escalation.is_empty() {
         let text = |name: &str| action.escalation.get(name).cloned();
-        task.become_ = Some(true.into());
+        task.async_ = text("async");
+        task.poll = text("poll");
+        task.become_ = text("become_user").map(|_| true.into());
         task.become_user = text("become_user");
         task.become_method = text("become_method");
         task.become_flags = text("become_flags");

@@ -3,7 +3,9 @@
 //! The tasks of a play have an order, and every host says where in it the task stands that it comes to. The first of
 //! those tasks is the next one, for the hosts that have come to it; the others wait.
 
-use rustle_runtime::engine::{Once, Outcome, Reply, Request, Update};
+use rustle_formats::Value;
+use rustle_formats::plan::{ExecutionPlan, RolePlan};
+use rustle_runtime::engine::{Confirm, Once, Outcome, Reply, Request, Update};
 
 use super::member::Standing;
 use super::play::{Coordinator, Stop};
@@ -26,7 +28,11 @@ impl Coordinator<'_> {
                 }
                 return Ok(());
             };
-            self.step(batch, &step)?;
+            if self.is_wanted(&step) {
+                self.step(batch, &step)?;
+            } else {
+                self.let_pass(&step);
+            }
         }
     }
 
@@ -58,6 +64,47 @@ impl Coordinator<'_> {
                 self.members[*member].answer(Reply::EndPlay);
             }
         }
+    }
+
+    /// Whether the task that hosts have come to is to be done, where somebody is asked. Nobody is for what steers the run.
+    fn is_wanted(&mut self, hosts: &[usize]) -> bool {
+        let (Some(confirm), true) = (self.fleet.confirm, self.state.asks) else {
+            return true;
+        };
+        let first = hosts.first().and_then(|m| self.members[*m].place());
+        let plan = self.fleet.plan;
+        let task = first.and_then(|(_, id)| plan.tasks().find(|task| task.id == id));
+        let Some(task) = task.filter(|task| task.module.rsplit('.').next() != Some("meta")) else {
+            return true;
+        };
+        let included = task.args.get("name").and_then(Value::as_str);
+        let name = match (task.name.as_str(), included) {
+            ("", Some(role)) if task.module.rsplit('.').next() == Some("include_role") => {
+                format!("{} : {role}", task.module)
+            }
+            ("", _) => task.module.clone(),
+            (name, _) => name.to_owned(),
+        };
+        let mut handlers = plan.plays.iter().flat_map(|play| &play.handlers);
+        let of_roles = plan.roles.values().flat_map(|role| role.handlers.values());
+        let handler =
+            handlers.any(|h| h.id == task.id) || of_roles.flatten().any(|h| h.id == task.id);
+        let kind = if handler { "HANDLER" } else { "TASK" };
+        let within = |role: &&RolePlan| {
+            let of_role = ExecutionPlan {
+                roles: [(String::new(), (*role).clone())].into_iter().collect(),
+                ..ExecutionPlan::default()
+            };
+            of_role.tasks().any(|t| t.id == task.id)
+        };
+        let role = task.role.clone();
+        let role = role.or_else(|| plan.roles.values().find(within).map(|r| r.name.clone()));
+        let answer = match role {
+            Some(role) => confirm(&format!("{kind}: {role} : {name}")),
+            None => confirm(&format!("{kind}: {name}")),
+        };
+        self.state.asks = answer != Confirm::All;
+        answer != Confirm::No
     }
 
     /// One task on the hosts that have come to it.

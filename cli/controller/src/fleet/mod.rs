@@ -44,7 +44,7 @@ use rustle_formats::Map;
 use rustle_formats::event::Event;
 use rustle_formats::plan::{ExecutionPlan, PlayPlan};
 use rustle_formats::session::{RunKey, Start};
-use rustle_runtime::engine::Controller;
+use rustle_runtime::engine::{Confirm, Controller};
 use zeroize::Zeroizing;
 
 use crate::destination::Destination;
@@ -147,6 +147,8 @@ pub struct Fleet<'a> {
     pub program: PathBuf,
     /// A private folder for what runners on this machine keep.
     pub cache: PathBuf,
+    /// Asks whether to do a task, by its name; on all hosts or on none. Default: nobody is asked.
+    pub confirm: Option<&'a dyn Fn(&str) -> Confirm>,
     /// Takes every event, in order.
     pub emit: &'a dyn Fn(&Event),
     /// Whether the user wants to stop.

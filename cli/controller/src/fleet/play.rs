@@ -12,7 +12,7 @@ use rustle_formats::plan::PlayPlan;
 use rustle_formats::redact::Redactor;
 use rustle_formats::session::{Down, RunKey};
 use rustle_formats::{Map, Value};
-use rustle_runtime::engine::{Outcome, Reply, Request, Since};
+use rustle_runtime::engine::{Outcome, Reply, Request, Since, waits_for_machines};
 
 use super::batches::{batches, ordered};
 use super::member::{Member, Standing};
@@ -44,6 +44,8 @@ pub(super) struct PlayState {
     pub ended: bool,
     /// Whether it is over for the batch (`meta: end_batch`).
     pub batch_ended: bool,
+    /// Whether somebody is asked before every task (`--step`).
+    pub asks: bool,
     /// Whether failures end the run (`any_errors_fatal`, `max_fail_percentage`).
     pub broken: bool,
     /// Hosts that another's failure sent into their rescue: they go on in this play, and take no part in what comes after it.
@@ -78,6 +80,8 @@ pub(super) struct Coordinator<'a> {
     pub(super) past: Option<std::vec::IntoIter<(usize, Option<News>)>>,
     /// The sessions of that time.
     pub(super) asleep: BTreeMap<usize, Session>,
+    /// Whether the hosts' engines are on this machine (`reboot`, `wait_for_connection`).
+    apart: bool,
     /// How many sessions that may outlive their connection have begun.
     sessions: u64,
 }
@@ -102,6 +106,7 @@ impl<'a> Coordinator<'a> {
             renewed: false,
             mistake: None,
             permits: Permits::new(fleet.plan, fleet.files.root()),
+            apart: waits_for_machines(fleet.plan),
             sessions: 0,
             past: fleet.diary.as_ref().and_then(|diary| diary.take_past()),
             asleep: BTreeMap::new(),
@@ -185,6 +190,7 @@ impl<'a> Coordinator<'a> {
             self.failed.extend(doomed.filter(|m| everybody.contains(m)));
             self.state = PlayState {
                 everybody,
+                asks: self.fleet.confirm.is_some(),
                 ..PlayState::default()
             };
             for batch in batches {
@@ -293,6 +299,10 @@ impl<'a> Coordinator<'a> {
             return Ok(());
         }
         let name = self.members[member].name.clone();
+        if self.apart {
+            // Its machine may go away: each of its tasks is sent there by itself.
+            return self.start(member, Way::Child, None);
+        }
         match self.roster.way(&name, Some(play)) {
             Ok(way) => self.start(member, way, None),
             Err(why) => self.start(member, Way::Child, Some(why)),
@@ -323,6 +333,8 @@ impl<'a> Coordinator<'a> {
         start.forks = u32::try_from(self.fleet.forks).unwrap_or(0);
         let key = match way {
             Way::Child => None,
+            // What is sent to a machine that may go away is not looked for again.
+            _ if self.apart => None,
             _ => self.next_key(),
         };
         let session = Session {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustle_controller::fleet::Roster as _;
 use rustle_controller::local::{DiskFiles, LocalRun};
 use rustle_formats::Value;
-use rustle_formats::event::Event;
+use rustle_formats::event::{Event, EventKind};
 use rustle_lookups::OnController;
 use rustle_planner::{Planned, Request, plan};
 use rustle_playbook::Problem;
@@ -16,10 +16,11 @@ use rustle_playbook::pattern::LOCALHOST;
 use rustle_runs::Asked;
 use rustle_runtime::BECOME_PASSWORD;
 use rustle_runtime::check::{CheckOptions, Severity, check};
-use rustle_runtime::engine::{Machine, Options as EngineOptions};
+use rustle_runtime::engine::{Confirm, Machine, Options as EngineOptions};
 use rustle_runtime::report::Stream;
 
 use super::PlaybookCommand;
+use super::callbacks::Screen;
 use super::roster::Roster;
 use super::{plugins, prompts, several};
 use crate::carried::{self, PythonModulesOption, Refusals};
@@ -29,6 +30,7 @@ use crate::diagnostic::{Diagnostic, Level};
 use crate::exit::Exit;
 use crate::fact_cache::FactCache;
 use crate::failure::Failure;
+use crate::live::LiveOption;
 use crate::plan_input::PlanInput;
 use crate::playbook_source::{self as source, Chosen, Parts, Targets};
 use crate::reach::is_local;
@@ -68,7 +70,7 @@ pub(crate) struct RunOptions {
     /// Start with the task of this name.
     #[arg(long, value_name = "NAME")]
     pub(crate) start_at_task: Option<String>,
-    /// Ask before every task whether to do it. For one host that is this machine.
+    /// Ask before every task whether to do it.
     #[arg(long)]
     pub(crate) step: bool,
     /// Run notified handlers even where a task failed.
@@ -86,6 +88,8 @@ pub(crate) struct RunOptions {
     pub(crate) records: RecordOptions,
     #[command(flatten)]
     pub(crate) reconnect: ReconnectOptions,
+    #[command(flatten)]
+    pub(crate) live: LiveOption,
 }
 
 impl PlaybookCommand {
@@ -198,34 +202,37 @@ impl PlaybookCommand {
             None => self.unfinished(&options.run_id, console)?,
             Some(_) => None,
         };
+        let live = RefCell::new(self.running.live.live(console));
         let emit = |event: &Event| {
             recording.borrow_mut().event(event);
             if unfinished.as_ref().is_some_and(|run| run.has_shown(event)) {
                 // The screen learns of it, and says nothing a second time.
                 return screen.borrow_mut().event(event, &mut |_, _| {});
             }
-            let mut out = std::io::stdout().lock();
-            screen.borrow_mut().event(event, &mut |stream, text| {
-                // Where nobody reads on there is nobody to tell.
-                let _ = match stream {
-                    Stream::Out => out.write_all(text.as_bytes()).and_then(|()| out.flush()),
-                    Stream::Err => std::io::stderr().write_all(text.as_bytes()),
-                };
-            });
+            live.borrow()
+                .aside(|| print_event(&mut **screen.borrow_mut(), event));
+            live.borrow_mut().event(event);
             if let Some(run) = &unfinished {
                 run.shown(event);
             }
         };
+        let confirm = |task: &str| {
+            let mut answer = Confirm::No;
+            live.borrow().aside(|| {
+                // Who is asked has seen all that went before.
+                let nothing = Event {
+                    seq: 0,
+                    time_ms: 0,
+                    kind: EventKind::Heartbeat {},
+                };
+                print_event(&mut **screen.borrow_mut(), &nothing);
+                answer = super::step::ask(task);
+            });
+            answer
+        };
         let env = &parts.surroundings.config.environment().variables;
         let directory = parts.surroundings.config.environment().directory.clone();
         let home = parts.surroundings.config.environment().home.clone();
-        if host.is_none() && self.running.step {
-            return Err(Failure::text(
-                Exit::Options,
-                "--step asks before the tasks of one host that is this machine, and this run has others",
-            )
-            .hint("--limit HOST -c local"));
-        }
         let files = DiskFiles::at(base.clone().into(), home)
             .with(carried.clone())
             .opening(parts.disk.opener());
@@ -237,6 +244,7 @@ impl PlaybookCommand {
                     secrets,
                     folder: work.path(),
                     emit: &emit,
+                    confirm: &confirm,
                     stop,
                     options,
                     base: base.as_ref(),
@@ -270,7 +278,7 @@ impl PlaybookCommand {
                     others: &|host| roster.cached_facts(host),
                     emit: &emit,
                     cancelled: &|| stop.load(Ordering::Relaxed),
-                    confirm: &super::step::ask,
+                    confirm: &confirm,
                 }
                 .run();
                 roster.keep_facts(&host, &summary.facts);
@@ -386,4 +394,16 @@ impl PlaybookCommand {
         super::settings::apply(&surroundings.config, &mut options);
         Ok(options)
     }
+}
+
+/// Prints what a display makes of an event.
+pub(crate) fn print_event(screen: &mut dyn Screen, event: &Event) {
+    let mut out = std::io::stdout().lock();
+    screen.event(event, &mut |stream, text| {
+        // Where nobody reads on there is nobody to tell.
+        let _ = match stream {
+            Stream::Out => out.write_all(text.as_bytes()).and_then(|()| out.flush()),
+            Stream::Err => std::io::stderr().write_all(text.as_bytes()),
+        };
+    });
 }

@@ -12,7 +12,7 @@ use rustle_formats::session::Start;
 use rustle_formats::{Map, Value};
 use rustle_packer::AssetSource;
 use rustle_playbook::pattern::LOCALHOST;
-use rustle_runtime::engine::{Controller, Options as EngineOptions};
+use rustle_runtime::engine::{Confirm, Controller, Options as EngineOptions};
 use rustle_runtime::report::python_str;
 use zeroize::Zeroizing;
 
@@ -33,6 +33,8 @@ pub(super) struct Work<'w> {
     /// A private folder that goes when the run is over.
     pub(super) folder: &'w Path,
     pub(super) emit: &'w dyn Fn(&Event),
+    /// Asks whether to do a task.
+    pub(super) confirm: &'w dyn Fn(&str) -> Confirm,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) options: EngineOptions,
     pub(super) files: DiskFiles,
@@ -49,7 +51,8 @@ pub(super) struct Work<'w> {
 pub(super) fn needs_others(plan: &ExecutionPlan) -> bool {
     let task = |task: &Task| {
         let short = task.module.rsplit('.').next().unwrap_or_default();
-        task.delegate_to.is_some() || matches!(short, "add_host" | "group_by")
+        let needed = ["add_host", "group_by", "reboot", "wait_for_connection"];
+        task.delegate_to.is_some() || needed.contains(&short)
     };
     anywhere(plan, &task, &|block| block.delegate_to.is_some())
 }
@@ -148,6 +151,7 @@ impl PlaybookCommand {
                 force_handlers: options.force_handlers,
                 unknown_handlers: options.unknown_handlers,
                 broken_conditionals: options.broken_conditionals,
+                step: options.step,
                 near,
                 ..Start::default()
             },
@@ -157,6 +161,7 @@ impl PlaybookCommand {
             secrets: work.secrets,
             folder: work.folder,
             emit: work.emit,
+            confirm: options.step.then_some(work.confirm),
             stop: work.stop,
             run_id: options.run_id,
             patience: self.running.reconnect.patience(),

@@ -7,9 +7,9 @@ use rustle_runtime::engine::Confirm;
 /// How wide the line below an answer is, as Ansible draws it.
 const WIDTH: usize = 79;
 
-/// Asks whether to do a task. Whatever is no yes is a no, and so is nothing.
+/// Asks whether to do a task, told as `TASK: NAME`. Whatever is no yes is a no, and so is nothing.
 pub(super) fn ask(task: &str) -> Confirm {
-    let prompt = format!("Perform task: TASK: {task} (N)o/(y)es/(c)ontinue:");
+    let prompt = format!("Perform task: {task} (N)o/(y)es/(c)ontinue:");
     let mut out = std::io::stdout().lock();
     // Where nobody reads there is nobody to answer either.
     let _ = write!(out, "{prompt} ").and_then(|()| out.flush());

@@ -26,7 +26,7 @@ const CONTROLLER: &[(&str, &str)] = &[
     ),
     (
         "wait_for_connection",
-        "it waits for the controller's connection",
+        "it waits until the controller can reach the machine",
     ),
 ];
 

@@ -59,7 +59,7 @@ pub trait Driver {
     /// Whether the run shall stop (a signal, a lost session).
     fn cancelled(&self) -> bool;
 
-    /// Asks whether to do a task, under [`super::Options::step`]. Default: to do it.
+    /// Asks whether to do a task, told as `TASK: NAME`, under [`super::Options::step`]. Default: to do it.
     fn confirm(&self, _task: &str) -> Confirm {
         Confirm::Yes
     }
@@ -189,7 +189,7 @@ pub struct Action {
     pub folders: Vec<String>,
     /// The environment of the task.
     pub environment: Map,
-    /// The user to become there, with method, flags and program, by the keywords' names.
+    /// The user to become there, with method, flags and program, and `async` with `poll`, by the keywords' names.
     pub escalation: Map,
     /// Whether nothing may be changed.
     pub check: bool,

@@ -77,6 +77,10 @@ pub(crate) fn invoke(call: &Call<'_, '_, '_>) -> Result<Map, Abort> {
             return Ok(result::of_module(Err(Failure::new(message))));
         }
     };
+    #[cfg(feature = "full")]
+    if matches!(module.spec().name, "reboot" | "wait_for_connection") {
+        return super::outage::run(call, &args, module.spec().name);
+    }
     let mut map = match ready(call, module, &args) {
         Ok(ready) => run(call, &ready)?,
         Err(message) => result::task_failed(&message),
@@ -117,11 +121,13 @@ fn with_environment<'c>(call: &'c Call<'_, '_, '_>, spec: &Spec) -> Cow<'c, Map>
 
 /// The result of a task that another host does, where somebody can do it there.
 fn delegated(call: &Call<'_, '_, '_>, module: &dyn Module) -> Option<Map> {
-    let host = call.keywords.delegate_to.as_deref()?;
     let store = &call.play.run.store;
-    if host == store.host {
-        return None;
-    }
+    let named = call.keywords.delegate_to.as_deref();
+    let named = named.filter(|host| *host != store.host);
+    // This engine is not on the host's machine where that may go away.
+    #[cfg(feature = "full")]
+    let named = named.or(store.apart.then_some(store.host));
+    let host = named?;
     if module.spec().place != Place::Target {
         return None;
     }
@@ -163,12 +169,8 @@ fn take_in(call: &Call<'_, '_, '_>, map: &mut Map) {
     map.insert("changed".into(), changed.into());
 }
 
-/// What another host is asked to do.
-fn action(call: &Call<'_, '_, '_>, module: &dyn Module, host: &str) -> Action {
-    let texts = |map: &IndexMap<String, String>| {
-        let pairs = map.iter().map(|(k, v)| (k.clone(), v.as_str().into()));
-        pairs.collect()
-    };
+/// Whom to become elsewhere, and whether it is done in the background, by the keywords' names.
+pub(super) fn escalation(call: &Call<'_, '_, '_>) -> Map {
     let mut escalation = Map::new();
     if let Some(escalate) = &call.keywords.escalate {
         escalation.insert("become_user".into(), escalate.user.as_str().into());
@@ -182,6 +184,21 @@ fn action(call: &Call<'_, '_, '_>, module: &dyn Module, host: &str) -> Action {
             }
         }
     }
+    #[cfg(feature = "full")]
+    if let Some(background) = call.keywords.background {
+        let number = |n: u64| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
+        escalation.insert("async".into(), number(background.limit));
+        escalation.insert("poll".into(), number(background.poll));
+    }
+    escalation
+}
+
+/// What another host is asked to do.
+fn action(call: &Call<'_, '_, '_>, module: &dyn Module, host: &str) -> Action {
+    let texts = |map: &IndexMap<String, String>| {
+        let pairs = map.iter().map(|(k, v)| (k.clone(), v.as_str().into()));
+        pairs.collect()
+    };
     Action {
         task: call.frame.task.id.clone(),
         delegate_to: host.to_owned(),
@@ -202,7 +219,7 @@ fn action(call: &Call<'_, '_, '_>, module: &dyn Module, host: &str) -> Action {
         },
         folders: call.frame.folders(),
         environment: texts(&call.keywords.environment),
-        escalation,
+        escalation: escalation(call),
         check: call.keywords.check,
         diff: call.keywords.diff,
         timeout: call.keywords.timeout.map_or(0, |t| t.as_secs().max(1)),

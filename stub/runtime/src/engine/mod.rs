@@ -27,6 +27,8 @@ mod list;
 mod loops;
 mod meta;
 mod options;
+#[cfg(feature = "full")]
+mod outage;
 mod play;
 mod rehearse;
 mod result;
@@ -55,6 +57,8 @@ pub(crate) use level::Level;
 pub use list::{ListedTask, list_tasks};
 pub(crate) use meta::{ACTIONS as META_ACTIONS, action as meta_action, is_meta};
 pub use options::Options;
+#[cfg(feature = "full")]
+pub use outage::{OF_CONTROLLER, waits_for_machines};
 pub(crate) use play::glob as fits;
 pub(crate) use role::{Role, below, stem};
 pub use runner::{RunSummary, Runner};

@@ -111,7 +111,7 @@ pub(crate) fn run_play<'r>(
     let play_run = PlayRun {
         run,
         play,
-        alone: Cell::new(shared && hosts.len() == 1),
+        alone: Cell::new(shared && hosts.len() == 1 && !run.store.options.step),
         vars: PlayVars {
             play: Some(play),
             hosts,
@@ -391,8 +391,8 @@ impl<'r> PlayRun<'_, 'r> {
         }
         let name = frame.written_name();
         let name = match frame.role_name() {
-            Some(role) => [role, " : ", &name].concat(),
-            None => name.into_owned(),
+            Some(role) => ["TASK: ", role, " : ", &name].concat(),
+            None => ["TASK: ", &name].concat(),
         };
         let answer = self.run.store.driver.confirm(&name);
         self.stepping.set(answer != Confirm::All);

@@ -87,11 +87,13 @@ full {
     getent::Getent,
     group_by::GroupBy,
     package::Package,
+    reboot::Reboot,
     replace::Replace,
     set_stats::SetStats,
     tempfile::Tempfile,
     uri::Uri,
     wait_for::WaitFor,
+    wait_for_connection::WaitForConnection,
 }
 }
 
