@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use rustle_formats::plan::ExecutionPlan;
 use rustle_planner::documents::{ArchitectureFacts, EnrichedPlaybook, hide};
-use rustle_planner::{Planned, Request, survey};
+use rustle_planner::{Opened, Planned, Request, survey};
 use rustle_playbook::Problem;
 use rustle_playbook::play::{Playbook, Reader};
 use rustle_playbook::vault::{DEFAULT_ID, Vault, is_encrypted};
@@ -268,7 +268,7 @@ pub(crate) fn with_reader<R>(
         surroundings: &surroundings,
         disk: &disk,
         extra: &extra,
-        open: &|vault| Ok(vault.ciphertext.clone().into()),
+        open: &|vault| Ok(Opened::Text(vault.ciphertext.clone().into())),
         vaulted: &|path| disk.is_vaulted(path),
     })
 }

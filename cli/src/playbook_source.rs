@@ -5,14 +5,14 @@ use std::path::Path;
 
 use rustle_formats::Map;
 use rustle_formats::plan::RuntimeConfig;
-use rustle_planner::{InventoryPart, inventory_part};
+use rustle_planner::{InventoryPart, Opened, inventory_part};
 use rustle_playbook::Problem;
 use rustle_playbook::config::Config;
 use rustle_playbook::inventory::{self, Loaded};
 use rustle_playbook::pattern::{LOCALHOST, Limit, Mismatch, pick};
 use rustle_playbook::play::{Options, Playbook, Reader};
 use rustle_playbook::vars::{HashBehaviour, InventoryVars, Roots, Variables, parse_extra};
-use rustle_playbook::vault;
+use rustle_playbook::vault::{self, VaultError};
 use rustle_playbook::yaml::{self, DuplicateKeys, Vault};
 use zeroize::Zeroizing;
 
@@ -59,7 +59,7 @@ impl Parts<'_> {
 }
 
 /// Opens what is under `!vault`.
-pub(crate) type Open<'a> = dyn Fn(&Vault) -> Result<Zeroizing<String>, String> + 'a;
+pub(crate) type Open<'a> = dyn Fn(&Vault) -> Result<Opened, String> + 'a;
 
 /// The hosts of the plays, and what the inventory says of all.
 pub(crate) struct Targets {
@@ -382,8 +382,21 @@ pub(crate) fn refuse_prompts(parts: &Parts<'_>, extra: &Map) -> Result<(), Probl
 }
 
 /// Opens what is under `!vault`.
-pub(crate) fn open(disk: &Disk, vault: &Vault) -> Result<Zeroizing<String>, String> {
-    opened(&disk.vault, &vault.ciphertext)
+pub(crate) fn open(disk: &Disk, vault: &Vault) -> Result<Opened, String> {
+    opened(&disk.vault, &vault.ciphertext).map(Opened::Text)
+}
+
+/// The same, where a text for which there is no password is only missed when a run uses it.
+pub(crate) fn open_if_possible(disk: &Disk, vault: &Vault) -> Result<Opened, String> {
+    let why = match disk.vault.decrypt(vault.ciphertext.as_bytes()) {
+        Ok(plain) => return text_of(plain).map(Opened::Text),
+        Err(VaultError::NoSecrets) => "Attempting to decrypt but no vault secrets found.",
+        Err(VaultError::NoneFits { .. }) => {
+            "Decryption failed (no vault secrets were found that could decrypt)."
+        }
+        Err(other) => return Err(other.to_string()),
+    };
+    Ok(Opened::Closed(why.to_owned()))
 }
 
 /// The text of a ciphertext.
@@ -391,6 +404,10 @@ pub(crate) fn opened(vault: &vault::Vault, ciphertext: &str) -> Result<Zeroizing
     let plain = vault
         .decrypt(ciphertext.as_bytes())
         .map_err(|e| e.to_string())?;
+    text_of(plain)
+}
+
+fn text_of(plain: vault::Plaintext) -> Result<Zeroizing<String>, String> {
     String::from_utf8(plain.text.to_vec())
         .map(Zeroizing::new)
         .map_err(|_| "what is vaulted is not text".to_owned())

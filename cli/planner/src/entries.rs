@@ -84,6 +84,9 @@ impl Lowering<'_> {
             );
         }
         if action.builtin() == Some("set_fact") {
+            for (key, _) in &action.args {
+                self.warn_reserved_text(key);
+            }
             // What is no text is no name of a variable: the task says so when it is reached.
             for (key, value) in action.args.iter().filter(|(key, _)| key.as_str().is_none()) {
                 let value = self.value(value);

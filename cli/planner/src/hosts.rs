@@ -11,6 +11,7 @@ use rustle_playbook::yaml::Vault;
 use rustle_playbook::{Position, Problem, Sources};
 use zeroize::Zeroizing;
 
+use crate::Opened;
 use crate::vaulted::{self, VaultedFiles};
 
 /// Gives the variables of a host, all layers of the inventory merged.
@@ -36,7 +37,7 @@ pub struct InventoryPart {
 pub fn inventory_part(
     inventory: &Inventory,
     variables: HostLayer<'_>,
-    decrypt: &dyn Fn(&Vault) -> Result<Zeroizing<String>, String>,
+    decrypt: &dyn Fn(&Vault) -> Result<Opened, String>,
     sources: &Sources,
     is_vaulted: &dyn Fn(&Path) -> bool,
 ) -> Result<InventoryPart, Vec<Problem>> {
@@ -96,7 +97,7 @@ impl InventoryPart {
     pub fn extra(
         &mut self,
         vars: &Variables,
-        decrypt: &dyn Fn(&Vault) -> Result<Zeroizing<String>, String>,
+        decrypt: &dyn Fn(&Vault) -> Result<Opened, String>,
         sources: &Sources,
         is_vaulted: &dyn Fn(&Path) -> bool,
     ) -> Result<Map, Problem> {
@@ -109,7 +110,7 @@ impl InventoryPart {
 fn plain(
     vars: &Variables,
     secrets: &mut IndexMap<String, Zeroizing<String>>,
-    decrypt: &dyn Fn(&Vault) -> Result<Zeroizing<String>, String>,
+    decrypt: &dyn Fn(&Vault) -> Result<Opened, String>,
     hidden: &mut dyn FnMut(Position) -> bool,
 ) -> Result<Map, Problem> {
     vars.iter()

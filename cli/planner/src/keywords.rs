@@ -52,8 +52,15 @@ impl Lowering<'_> {
                 if value == Value::Null {
                     return Json::Null;
                 }
-                if written.keyword.name == "module_defaults" {
-                    self.note_groups(&value);
+                match written.keyword.name {
+                    "module_defaults" => self.note_groups(&value),
+                    "register" => self.warn_reserved_text(&written.value),
+                    "vars" => {
+                        if let Some(variables) = written.value.as_map() {
+                            self.warn_reserved(variables);
+                        }
+                    }
+                    _ => {}
                 }
                 json(&value)
             }

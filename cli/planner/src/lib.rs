@@ -14,6 +14,7 @@ mod includes;
 mod keywords;
 mod lowering;
 mod plays;
+mod reserved;
 mod roles;
 mod values;
 mod vaulted;
@@ -48,7 +49,7 @@ pub struct Request<'a> {
     /// The folder that relative paths start from; absolute.
     pub directory: PathBuf,
     /// Opens what is under `!vault`.
-    pub decrypt: &'a dyn Fn(&Vault) -> Result<Zeroizing<String>, String>,
+    pub decrypt: &'a dyn Fn(&Vault) -> Result<Opened, String>,
     /// Whether a file was vaulted as a whole and its texts must be secrets of the plan. Always no: they are plain values.
     pub vaulted: &'a dyn Fn(&Path) -> bool,
     /// Whether facts are gathered where a play does not say.
@@ -59,6 +60,14 @@ pub struct Request<'a> {
     pub runtime: RuntimeConfig,
     /// Answers to `vars_prompt`, by name.
     pub prompted: IndexMap<String, Value>,
+}
+
+/// What stood under `!vault`.
+pub enum Opened {
+    /// Its text.
+    Text(Zeroizing<String>),
+    /// There is no password for it: the reason. What uses it in a run fails with that, and nothing else does.
+    Closed(String),
 }
 
 /// What came of it.

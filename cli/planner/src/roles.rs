@@ -44,6 +44,9 @@ impl Lowering<'_> {
     pub(crate) fn role_use(&mut self, entry: &PlayRoleUse, from: &From<String>) -> RoleUse {
         let key = self.role(entry, from);
         let params = self.entries_map(&entry.params);
+        for (key, _) in &entry.params {
+            self.warn_reserved_text(key);
+        }
         let name = |name: &Option<String>| name.as_ref().map(|n| part(Some(n)));
         RoleUse {
             role: key,

@@ -19,6 +19,9 @@ impl Lowering<'_> {
 
     /// A mapping of variables. Anything else is empty: the reader has refused it.
     pub(crate) fn map(&mut self, node: Option<&Node>) -> Map {
+        if let Some(variables) = node.and_then(Node::as_map) {
+            self.warn_reserved(variables);
+        }
         match node.map(|node| self.value(node)) {
             Some(Value::Map(map)) => map,
             _ => Map::new(),

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 use rustle_formats::plan::{ExecutionPlan, SecretSpec};
-use rustle_formats::seal::find_secrets;
+use rustle_formats::seal::{UNDECRYPTABLE, find_secrets};
 use rustle_formats::{Map, Value};
 use rustle_playbook::yaml::{Node, NodeValue, Vault};
 use rustle_playbook::{FileId, Position, Problem, Sources};
 use zeroize::Zeroizing;
 
+use crate::Opened;
 use crate::lowering::Lowering;
 
 /// The texts of secrets by name.
@@ -47,21 +48,25 @@ pub(crate) fn value(
     node: &Node,
     hidden: bool,
     secrets: &mut Texts,
-    decrypt: &dyn Fn(&Vault) -> Result<Zeroizing<String>, String>,
+    decrypt: &dyn Fn(&Vault) -> Result<Opened, String>,
 ) -> Result<Value, Problem> {
     if hidden {
         return sealed(node, secrets, decrypt);
     }
     node.to_value(&mut |vault, at| {
-        let text = decrypt(vault).map_err(|e| Problem::error(e).at(at))?;
-        Ok(secret(text, secrets))
+        Ok(
+            match decrypt(vault).map_err(|e| Problem::error(e).at(at))? {
+                Opened::Text(text) => secret(text, secrets),
+                Opened::Closed(why) => Value::Secret(format!("{UNDECRYPTABLE}{why}")),
+            },
+        )
     })
 }
 
 fn sealed(
     node: &Node,
     secrets: &mut Texts,
-    decrypt: &dyn Fn(&Vault) -> Result<Zeroizing<String>, String>,
+    decrypt: &dyn Fn(&Vault) -> Result<Opened, String>,
 ) -> Result<Value, Problem> {
     match &node.value {
         NodeValue::Null | NodeValue::Bool(_) | NodeValue::Vault(_) => {

@@ -159,7 +159,7 @@ impl PlaybookCommand {
                 surroundings: &surroundings,
                 disk: &disk,
                 extra: &extra,
-                open: &|vault| source::open(&disk, vault),
+                open: &|vault| source::open_if_possible(&disk, vault),
                 vaulted: &|_| false,
             };
             if !then(&parts)? {

@@ -31,7 +31,7 @@ pub use overlay::{
     MAX_HOST, OVERLAY_MAGIC, OVERLAY_VERSION, OpenOverlay, Overlay, OverlayContent, OverlayError,
     SealedFile, write_overlay,
 };
-pub use references::find_secrets;
+pub use references::{UNDECRYPTABLE, find_secrets};
 pub use section::{MAX_ITEMS, MAX_SECTION, SEAL_MAGIC, SEAL_VERSION, Section, Unlocked, seal};
 
 /// Where random bytes come from. Each call gives new ones; nothing is ever drawn twice.

@@ -7,6 +7,10 @@ use std::fmt;
 
 use serde::ser::{self, Serialize};
 
+/// How the name of a secret begins that nobody could open when the plan was made; the reason follows. There is no text for
+/// it: what uses it fails with the name as message.
+pub const UNDECRYPTABLE: &str = "Attempt to use undecryptable variable: ";
+
 /// Calls `found` with the name of every secret that `item` refers to, in the order of the document.
 ///
 /// Of the outermost struct the fields named in `skip` are left out: `("batches", "handlers")` of a play, say.

@@ -39,6 +39,8 @@ pub use plugins::Plugins;
 pub use syntax::{Analysis, Syntax};
 pub use templar::Templar;
 pub use value::{BigInt, Dict, Key, List, Object, Range, Str, StrKey, Undefined, Value};
+#[cfg(feature = "full")]
+pub use yaml::yaml_result;
 pub use yaml::{Scalar, yaml_scalar};
 
 /// Characters drawn one after the other as Python's `random.Random(seed).choice` draws them.

@@ -29,6 +29,8 @@ pub struct Templar<'a> {
     nesting: Cell<usize>,
     stack_base: Cell<usize>,
     file_options: RefCell<FileOptions>,
+    /// Whether undefined elements of lists are left out.
+    forgiving: Cell<bool>,
 }
 
 impl<'a> Templar<'a> {
@@ -46,6 +48,7 @@ impl<'a> Templar<'a> {
             nesting: Cell::new(0),
             stack_base: Cell::new(0),
             file_options: RefCell::default(),
+            forgiving: Cell::new(false),
         }
     }
 
@@ -282,6 +285,14 @@ impl<'a> Templar<'a> {
         }
     }
 
+    /// As [`Templar::template_value`], without those elements of lists that are undefined.
+    pub fn template_defined(&self, value: &Value) -> Result<Value, Error> {
+        self.forgiving.set(true);
+        let made = self.template_value(value);
+        self.forgiving.set(false);
+        made
+    }
+
     /// A result as it may leave the engine: rendered all the way down, without undefined values and `omit`.
     fn finish(&self, value: Value) -> Result<Value, Error> {
         match value {
@@ -303,9 +314,10 @@ impl<'a> Templar<'a> {
         let all = |items: Vec<Value>| -> Result<Value, Error> {
             let mut finished = Vec::with_capacity(items.len());
             for item in items {
-                match self.finish_within(item, depth + 1)? {
-                    Value::Omit => {}
-                    item => finished.push(item),
+                match self.finish_within(item, depth + 1) {
+                    Ok(Value::Omit) => {}
+                    Err(e) if self.forgiving.get() && e.is_undefined() => {}
+                    item => finished.push(item?),
                 }
             }
             Ok(Value::list(finished))

@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_table_is_whole_and_sorted() {
-        assert_eq!(all().len(), 256);
+        assert_eq!(all().len(), 258);
         assert!(all().is_sorted_by(|a, b| a.name < b.name));
         let forks = find("DEFAULT_FORKS").unwrap();
         assert_eq!(forks.ini, [("defaults", "forks")]);

@@ -47,6 +47,7 @@ impl Site {
             folders: vec![self.folder.clone()],
             role: self.role.clone(),
             handlers: self.handlers,
+            in_block: false,
             collections: self.collections.clone(),
             vars: Vec::new(),
             depth: 0,

@@ -64,7 +64,15 @@ impl Reader<'_> {
             }
         }
         self.check_common(&keywords, Place::Block)?;
+        if scope.handlers && scope.in_block {
+            return Err(
+                Problem::error("Using a block as a handler is not supported.")
+                    .at(item.at)
+                    .hint("a block among the handlers can have no other in it: write its tasks one after the other"),
+            );
+        }
         let mut scope = scope.with_vars(keywords.get("vars"));
+        scope.in_block = true;
         if let Some(collections) = keywords.get("collections") {
             scope.collections = texts(collections);
         }

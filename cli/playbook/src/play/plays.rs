@@ -135,6 +135,7 @@ impl Reader<'_> {
             folders: Vec::new(),
             role: None,
             handlers: false,
+            in_block: false,
             collections: self.collection_around(path).into_iter().collect(),
             vars: Vec::new(),
             depth: 0,

@@ -76,6 +76,8 @@ pub(crate) struct Scope {
     pub(crate) role: Option<Arc<Role>>,
     /// Whether they are handlers.
     pub(crate) handlers: bool,
+    /// Whether a block is around them.
+    pub(crate) in_block: bool,
     /// `collections`
     pub(crate) collections: Vec<String>,
     /// Variables that are known while reading, the innermost last.
@@ -249,7 +251,8 @@ impl Variables for Known<'_> {
         match name {
             "playbook_dir" => return Ok(text(&self.scope.playbook_dir)),
             "role_path" => return Ok(role.and_then(|role| text(&role.path))),
-            "role_name" | "ansible_role_name" => {
+            // Outside of roles it is a variable like others.
+            "role_name" | "ansible_role_name" if role.is_some() => {
                 return Ok(role.map(|role| TemplateValue::str(role.name.as_str())));
             }
             _ => {}

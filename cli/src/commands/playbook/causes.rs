@@ -105,7 +105,10 @@ impl Written<'_> {
             return Some(vec![self.cause(message, loop_.at, Some(ITEMS))]);
         }
         if message.starts_with("Error rendering template: ") {
-            return Some(vec![self.cause(message, self.task.get("loop")?.at, None)]);
+            let is_template = |n: &&Node| n.as_str().is_some_and(|text| text.contains("{{"));
+            let of_lookup = || self.values().into_iter().find(is_template);
+            let loop_ = self.task.get("loop").or_else(of_lookup)?;
+            return Some(vec![self.cause(message, loop_.at, None)]);
         }
         if message.starts_with("The lookup plugin '") {
             return Some(vec![Cause {

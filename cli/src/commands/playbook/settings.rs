@@ -68,5 +68,9 @@ pub(in crate::commands) fn display(config: &Config) -> Display {
         hide_ok: !config.flag("DISPLAY_OK_HOSTS"),
         failures_apart: config.flag("DISPLAY_FAILED_STDERR"),
         path_of_failures: config.flag("SHOW_TASK_PATH_ON_FAILURE"),
+        yaml: config.text("CALLBACK_RESULT_FORMAT") == Some("yaml"),
+        pretty: config
+            .is_set("CALLBACK_FORMAT_PRETTY")
+            .then(|| config.flag("CALLBACK_FORMAT_PRETTY")),
     }
 }

@@ -17,7 +17,7 @@ use crate::vars::{Templar, untagged};
 pub(crate) enum Items {
     /// There is no loop.
     None,
-    /// These, as [`Templar::tagged`] gives them.
+    /// These, as [`Templar::items`] gives them.
     List(Vec<Value>),
     /// They cannot be templated: a failure unless a condition skips the task.
     Undefined(String),
@@ -30,7 +30,8 @@ pub(crate) fn items(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> Items {
     let Some(written) = &frame.task.loop_ else {
         return Items::None;
     };
-    let value = templar.tagged(written);
+    let with = frame.task.loop_with.as_deref();
+    let value = templar.items(with.unwrap_or_default(), written);
     if let (Some(name), Ok(Some(terms))) = (&frame.task.loop_with, &value) {
         return match templar.lookup(name, terms) {
             Ok(Value::List(list)) => Items::List(list),

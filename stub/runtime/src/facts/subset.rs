@@ -32,20 +32,12 @@ pub(crate) fn wanted(subset: &[String]) -> Result<Vec<&'static str>, String> {
             }
         }
     }
-    // Only exclusions: the rest of everything is meant.
-    let only_removals = added.is_empty()
-        && !removed.is_empty()
-        && !subset
-            .iter()
-            .any(|s| matches!(s.trim(), "!all" | "!min" | "min"));
-    all |= only_removals || subset.is_empty();
+    all |= subset.is_empty();
     let mut out: Vec<&'static str> = Vec::new();
     for entry in FAMILIES {
+        // Exclusions alone leave the minimal set.
         let asked = added.contains(&entry.name)
-            || (all && !removed.contains(&entry.name))
-            || (minimal
-                && entry.minimal
-                && !(removed.contains(&entry.name) && !all && only_removals));
+            || (all || minimal && entry.minimal) && !removed.contains(&entry.name);
         if asked {
             out.push(entry.name);
             out.extend(entry.needs);
@@ -91,7 +83,11 @@ mod tests {
         assert_eq!(of("!all,!min"), Vec::<&str>::new());
         assert_eq!(of("!all,!min,env"), ["env"]);
         assert!(of("!all,!min,default_ipv4").contains(&"network"));
-        assert!(!of("!hardware").contains(&"hardware") && of("!hardware").contains(&"network"));
+        assert_eq!(of("!hardware"), of("min"));
+        assert!(
+            of("all,!hardware").contains(&"network") && !of("all,!hardware").contains(&"hardware")
+        );
+        assert!(!of("!env").contains(&"env") && !of("network,!env").contains(&"env"));
         assert!(of("network").contains(&"user"));
         assert!(wanted(&["bogus".into()]).is_err());
     }

@@ -14,7 +14,7 @@ static SPEC: Spec = Spec {
     collection: "ansible.builtin",
     summary: "Fails with a message of the playbook's.",
     args: &[&[
-        Arg::new("msg", Kind::Str, "What is printed.")
+        Arg::new("msg", Kind::Raw, "What is printed.")
             .default(Default::Str("Failed as requested from task")),
     ]],
     free_form: None,
@@ -32,6 +32,8 @@ impl Module for Fail {
     }
 
     fn run(&self, args: &Args, _: &Context<'_>) -> ModuleResult {
-        Err(Failure::new(args.text("msg")))
+        // It stays what it is, a list or nothing at all.
+        let msg = args.get("msg").cloned().unwrap_or_default();
+        Err(Failure::new("").with("msg", msg))
     }
 }

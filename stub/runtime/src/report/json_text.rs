@@ -53,11 +53,12 @@ fn write_value(out: &mut String, value: &Value, level: Option<usize>) {
         Value::Map(map) => write_map(out, map, level),
         Value::Pairs(pairs) => {
             let keys: Vec<String> = pairs.iter().map(|(k, _)| key_text(k)).collect();
-            let entries: Vec<(&str, &Value)> = keys
+            let mut entries: Vec<(&str, &Value)> = keys
                 .iter()
                 .zip(pairs)
                 .map(|(key, (_, value))| (key.as_str(), value))
                 .collect();
+            order::sort_by(&mut entries, |a, b| a.0.cmp(b.0));
             write_entries(out, &entries, level);
         }
     }

@@ -5,6 +5,7 @@
 //! The stub, a session's controller and the command line feed them the same events and so say the same.
 
 mod diff;
+mod display;
 mod document;
 mod json_text;
 mod matching;
@@ -16,11 +17,12 @@ mod text;
 mod trouble;
 
 pub use diff::render as difference;
+pub use display::Display;
 pub use document::ReportBuilder;
 pub use json_text::{compact, pretty};
 pub use paint::{Colour, columns, paint};
 pub use python::{python_repr, python_str};
 pub use result::visible;
 pub use tally::Tally;
-pub use text::{Display, Stream, TextOptions, TextReporter};
+pub use text::{Stream, TextOptions, TextReporter};
 pub use trouble::{Cause, Excerpts, describe};

@@ -3,7 +3,7 @@
 use rustle_formats::event::Status;
 use rustle_formats::{Map, Value};
 
-use super::json_text::{compact, pretty};
+use super::display::Display;
 use super::trouble::is_early;
 
 /// A result that is going to be shown.
@@ -33,16 +33,15 @@ pub fn visible(result: &Value, module: &str, status: Status, verbosity: u8) -> M
 }
 
 impl Shown<'_> {
-    /// The JSON behind ` => `, where there is to be any. Failures always show theirs; others with `-v`, or where showing
+    /// What stands behind ` => `, where there is to be any. Failures always show theirs; others with `-v`, or where showing
     /// something is what the module is for.
-    pub(super) fn json(&self) -> Option<String> {
+    pub(super) fn text(&self, display: Display) -> Option<String> {
         let failure = matches!(self.status, Status::Failed | Status::Unreachable);
         let always = self.always();
         if !failure && !always && (self.verbosity == 0 || self.quiet()) {
             return None;
         }
-        let map = self.visible();
-        Some(if always { pretty(&map) } else { compact(&map) })
+        Some(display.data(&self.visible(), always))
     }
 
     /// Whether the module is there to show something: `debug`, and `assert` unless it was asked to be quiet. What failed
@@ -83,8 +82,8 @@ impl Shown<'_> {
             .filter(|(key, _)| !self.hidden(key))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        if self.module == "debug" && !self.looped {
-            debug_only(&mut out, result);
+        if self.module == "debug" && (!self.looped || self.status == Status::Failed) {
+            debug_only(&mut out, result, self.status == Status::Skipped);
         }
         out
     }
@@ -100,7 +99,7 @@ impl Shown<'_> {
 }
 
 /// What `debug` shows is its message or its variable, without the bookkeeping around it.
-fn debug_only(shown: &mut Map, result: &Map) {
+fn debug_only(shown: &mut Map, result: &Map, skipped: bool) {
     if let Some(msg) = shown.shift_remove("msg") {
         shown.clear();
         shown.insert("msg".to_owned(), msg);
@@ -125,7 +124,8 @@ fn debug_only(shown: &mut Map, result: &Map) {
     ];
     let rest: Map = shown
         .iter()
-        .filter(|(key, _)| !extra.contains(key))
+        // Of an item that was skipped the item is told.
+        .filter(|(key, _)| !extra[usize::from(skipped)..].contains(key))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     // `debug: var=item` in a loop: the variable is itself the bookkeeping.
@@ -149,7 +149,7 @@ mod tests {
             looped: false,
             verbosity,
         };
-        shown.json()
+        shown.text(Display::default())
     }
 
     #[test]

@@ -8,7 +8,7 @@ use rustle_formats::order;
 use rustle_formats::plan::Source;
 
 use super::diff;
-use super::json_text::compact;
+use super::display::Display;
 use super::paint::{Colour, columns, paint};
 use super::python::python_str;
 use super::result::Shown;
@@ -33,19 +33,6 @@ pub struct TextOptions {
     pub colour: bool,
     /// The terminal's columns, if it is one.
     pub terminal: Option<usize>,
-}
-
-/// What of a run is shown, where it is not all of it.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Display {
-    /// Without what was skipped.
-    pub hide_skipped: bool,
-    /// Without what changed nothing.
-    pub hide_ok: bool,
-    /// Failures on standard error.
-    pub failures_apart: bool,
-    /// The place of a task above its failure.
-    pub path_of_failures: bool,
 }
 
 /// Columns of a heading where there is no terminal, and the fewest on one.
@@ -330,7 +317,7 @@ impl TextReporter {
             looped: line.looped,
             verbosity: self.options.verbosity,
         }
-        .json()
+        .text(self.display)
     }
 
     /// Warnings, the description of a failure and the difference: what stands above the line itself.
@@ -436,8 +423,14 @@ impl TextReporter {
         }
         self.begin(sink);
         let items_told = line.looped && line.result.get("results").is_some();
-        // A loop's items were told; as a whole it only says that all were skipped, or that nothing could be reached.
-        let silent = items_told && !matches!(line.status, Status::Skipped | Status::Unreachable);
+        // A loop's items were told; as a whole it only says that all were skipped, or that nothing could be reached. That a
+        // loop of `debug` failed is said as well.
+        let silent = items_told
+            && match line.status {
+                Status::Skipped | Status::Unreachable => false,
+                Status::Failed => self.current.module != "debug",
+                _ => true,
+            };
         if !silent {
             self.above(line, sink);
             let host = host_label(line);
@@ -494,7 +487,8 @@ impl TextReporter {
         if self.options.verbosity > 2
             && let Value::Map(map) = result
         {
-            text.push_str(&format!("Result was: {}", compact(map)));
+            text.push_str("Result was: ");
+            text.push_str(&self.display.data(map, false));
         }
         self.say(&text, Some(Colour::Detail), sink);
     }

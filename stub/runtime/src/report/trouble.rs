@@ -30,7 +30,7 @@ pub struct Cause {
     pub help: Option<String>,
 }
 
-/// The longest line that is shown whole.
+/// The longest line that is shown whole, with its number.
 const LONGEST: usize = 120;
 
 /// The block for a failed task or item: text without the final newline.
@@ -201,7 +201,7 @@ fn origin(source: &Source, excerpts: Option<&dyn Excerpts>) -> String {
             break;
         }
         if number >= first {
-            lines.push_str(format!("{number:>digits$} {}", shortened(line)).trim_end());
+            lines.push_str(shortened(&format!("{number:>digits$} {line}")).trim_end());
             lines.push('\n');
             complete = number == last;
         }

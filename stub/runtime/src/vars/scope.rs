@@ -255,7 +255,7 @@ impl<'a, 'r> TaskVars<'a, 'r> {
                 self.scope
                     .store
                     .secret(name)
-                    .map_err(|e| Error::new(ErrorKind::Plugin, e))?,
+                    .map_err(|e| Error::new(ErrorKind::Value, e))?,
             ),
             Value::List(list) => Value::List(
                 list.iter()

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use rustle_formats::plan::{ExecutionPlan, PlayPlan};
 use rustle_formats::redact::Redactor;
+use rustle_formats::seal::UNDECRYPTABLE;
 use rustle_formats::{Map, Value, lay};
 use rustle_template::Value as Rendered;
 use zeroize::Zeroizing;
@@ -263,6 +264,9 @@ impl<'r> Store<'r> {
 
     /// The text of a secret; it is kept out of events from now on.
     pub(crate) fn secret(&self, name: &str) -> Result<String, String> {
+        if name.starts_with(UNDECRYPTABLE) {
+            return Err(name.to_owned());
+        }
         let text = self.driver.secret(name)?;
         self.hide(&text);
         Ok(text.as_str().to_owned())

@@ -206,11 +206,19 @@ impl<'t, 'r> Templar<'t, 'r> {
         Ok(Some(rendered.to_formats()?))
     }
 
-    /// As [`Templar::value`], with text that a template made, and no playbook wrote, as [`Value::Unsafe`].
-    pub(crate) fn tagged(&self, value: &Value) -> Result<Option<Value>, TemplateError> {
+    /// The items of a loop, or the terms of its lookup (`with_NAME`; empty: none): as [`Templar::value`], with text that a
+    /// template made, and no playbook wrote, as [`Value::Unsafe`]. `first_found` passes over what is undefined.
+    pub(crate) fn items(
+        &self,
+        lookup: &str,
+        value: &Value,
+    ) -> Result<Option<Value>, TemplateError> {
         let raw = self.vars.convert(value, true)?;
         let rendered = self
-            .with(|inner| inner.template_value(&raw))
+            .with(|inner| match lookup {
+                "first_found" => inner.template_defined(&raw),
+                _ => inner.template_value(&raw),
+            })
             .map_err(in_text("template"))?;
         if matches!(rendered, Rendered::Omit) {
             return Ok(None);
@@ -218,7 +226,7 @@ impl<'t, 'r> Templar<'t, 'r> {
         Ok(Some(rendered.to_formats_keeping_trust()?))
     }
 
-    /// The items that a lookup makes of terms (`with_NAME`), both as [`Templar::tagged`] gives them.
+    /// The items that a lookup makes of terms (`with_NAME`), both as [`Templar::items`] gives them.
     pub(crate) fn lookup(&self, name: &str, terms: &Value) -> Result<Value, TemplateError> {
         let terms = match Rendered::from_formats(terms, true) {
             Rendered::List(list) => list.to_vec(),

@@ -17,6 +17,9 @@ pub(crate) struct Style {
     pub(crate) explicit_end: bool,
     /// Quotes for all scalars.
     pub(crate) quote: Option<char>,
+    /// Texts of several lines in literal blocks, as results are shown; made readable first, where it says so.
+    #[cfg(feature = "full")]
+    pub(crate) literal: Option<bool>,
 }
 
 impl Default for Style {
@@ -30,6 +33,8 @@ impl Default for Style {
             explicit_start: false,
             explicit_end: false,
             quote: None,
+            #[cfg(feature = "full")]
+            literal: None,
         }
     }
 }
@@ -130,7 +135,13 @@ impl Emitter<'_> {
         }
     }
 
-    fn indicator(&mut self, text: &str, needs_space: bool, whitespace: bool, indention: bool) {
+    pub(super) fn indicator(
+        &mut self,
+        text: &str,
+        needs_space: bool,
+        whitespace: bool,
+        indention: bool,
+    ) {
         if needs_space && !self.whitespace {
             self.out.push(' ');
             self.column += 1;
@@ -329,6 +340,11 @@ impl Emitter<'_> {
             Value::Float(f) => yaml_float(*f),
             other => to_text(other)?,
         };
+        #[cfg(feature = "full")]
+        if matches!(value, Value::Str(_)) && self.write_result_text(&text, inner, in_flow || is_key)
+        {
+            return Ok(());
+        }
         let scalar = Scalar::analyse(&text, self.style.unicode);
         let is_text = matches!(value, Value::Str(_));
         let plain_allowed = if in_flow {

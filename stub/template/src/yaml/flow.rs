@@ -162,7 +162,7 @@ pub(super) fn write_single_quoted(
     emitter.indention = false;
 }
 
-fn escape(c: char) -> String {
+pub(super) fn escape(c: char) -> String {
     let short = match c {
         '\0' => "0",
         '\u{7}' => "a",

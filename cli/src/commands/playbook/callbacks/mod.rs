@@ -103,7 +103,9 @@ impl PlaybookCommand {
         parts: &Parts<'_>,
         plan: &ExecutionPlan,
     ) -> Box<dyn Screen> {
-        let options = console.text_options(parts.surroundings.config.flag("ANSIBLE_NOCOLOR"));
+        let config = &parts.surroundings.config;
+        let mut options = console.text_options(config.flag("ANSIBLE_NOCOLOR"));
+        options.colour |= config.flag("ANSIBLE_FORCE_COLOR");
         match plain_name(name) {
             "default" => self.usual(options, parts.surroundings),
             "minimal" => Box::new(self.brief(false, options, parts.surroundings)),
