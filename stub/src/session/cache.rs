@@ -225,6 +225,10 @@ impl Assembly {
         if !self.missing.is_empty() {
             return Err(io::Error::other("pieces are missing"));
         }
+        // Nobody can execute what somebody may still write to, not even the run itself that becomes another user.
+        for part in &mut self.parts {
+            part.file = None;
+        }
         if !self.complete {
             let mut places = Vec::new();
             for (file, part) in (0u8..).zip(&self.parts) {
@@ -256,10 +260,7 @@ impl Assembly {
         }
         let artifact = self.folder.join(FILE_NAMES[0]);
         // The time of last use, for cleaning.
-        File::options()
-            .append(true)
-            .open(&artifact)?
-            .set_modified(SystemTime::now())?;
+        File::open(&artifact)?.set_modified(SystemTime::now())?;
         let sidecar = (!self.parts[1].pieces.is_empty()).then(|| self.folder.join(FILE_NAMES[1]));
         Ok((artifact, sidecar))
     }
@@ -271,13 +272,19 @@ impl Assembly {
             }
             let total = part.offsets.last().copied().unwrap_or(0);
             let mode = if *name == FILE_NAMES[0] { 0o700 } else { 0o600 };
-            let file = fs::OpenOptions::new()
+            let path = self.folder.join(name);
+            let opened = fs::OpenOptions::new()
                 .read(true)
                 .write(true)
                 .create(true)
                 .truncate(false)
                 .mode(mode)
-                .open(self.folder.join(name))?;
+                .open(&path);
+            let file = match opened {
+                // It runs: then nothing has to be written to it.
+                Err(e) if e.kind() == io::ErrorKind::ExecutableFileBusy => File::open(&path)?,
+                other => other?,
+            };
             let had = file.metadata()?.len();
             if had != total {
                 file.set_len(total)?;
