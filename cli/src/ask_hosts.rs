@@ -18,6 +18,7 @@ use rustle_lookups::OnController;
 use rustle_playbook::vault::Vault;
 use rustle_runtime::report::python_str;
 
+use crate::expiry::Signing;
 use crate::failure::Failure;
 use crate::on_hosts::OnHosts;
 use crate::plan_roster::PlanRoster;
@@ -37,6 +38,7 @@ pub(crate) fn ask(
     vault: &Vault,
     forks: Option<usize>,
     folder: &Path,
+    signing: Option<Signing>,
 ) -> Result<Answers, Failure> {
     let plan = plan(hosts, subsets);
     let answers: RefCell<Answers> = RefCell::default();
@@ -73,6 +75,7 @@ pub(crate) fn ask(
         stop: Arc::new(AtomicBool::new(false)),
         run_id: String::new(),
         patience: Patience::default(),
+        signing,
         unfinished: None,
     }
     .run(&mut PlanRoster::new(&plan, reach))?;

@@ -13,6 +13,7 @@ mod controller_vars;
 mod diagnostic;
 mod disk;
 mod exit;
+mod expiry;
 mod fact_cache;
 mod failure;
 mod live;

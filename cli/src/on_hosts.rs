@@ -19,6 +19,7 @@ use rustle_runtime::engine::{Confirm, Controller};
 use zeroize::Zeroizing;
 
 use crate::exit::Exit;
+use crate::expiry::Signing;
 use crate::failure::Failure;
 use crate::stubs::{self, Runner, StubDir};
 use crate::unfinished::Unfinished;
@@ -58,6 +59,8 @@ pub(crate) struct OnHosts<'w> {
     pub(crate) run_id: String,
     /// How long a lost connection is sought.
     pub(crate) patience: Patience,
+    /// With what is signed what is sent to the hosts. Default: it is not.
+    pub(crate) signing: Option<Signing>,
     /// What lets the run be gone on with where this process is killed.
     pub(crate) unfinished: Option<&'w Unfinished>,
 }
@@ -74,9 +77,16 @@ impl OnHosts<'_> {
             .mode(0o700)
             .create(&cache)
             .map_err(Failure::io("create", &cache))?;
-        let made = |plan: ExecutionPlan| artifact(plan, Vec::new(), &runner, self.folder);
-        let artifact = artifact(self.plan.clone(), self.assets, &runner, self.folder)
-            .map_err(|why| Failure::text(Exit::Machine, why))?;
+        let signing = self.signing.as_ref();
+        let made = |plan: ExecutionPlan| artifact(plan, Vec::new(), &runner, self.folder, signing);
+        let artifact = artifact(
+            self.plan.clone(),
+            self.assets,
+            &runner,
+            self.folder,
+            signing,
+        )
+        .map_err(|why| Failure::text(Exit::Machine, why))?;
         // The runner as a session knows it: it is checked against the artifact's.
         let program = self.folder.join("runner");
         place(&program, &artifact.runner).map_err(Failure::io("write", &program))?;
@@ -123,19 +133,27 @@ fn place(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 ///
 /// # Errors
 /// No runner, no temporary files.
-pub(crate) fn packed(plan: &ExecutionPlan, folder: &Path) -> Result<PushArtifact, Failure> {
+pub(crate) fn packed(
+    plan: &ExecutionPlan,
+    folder: &Path,
+    signing: Option<&Signing>,
+) -> Result<PushArtifact, Failure> {
     let runner = stubs::find(None, Flavour::Full, &StubDir { stub_dir: None })?;
-    artifact(plan.clone(), Vec::new(), &runner, folder)
+    artifact(plan.clone(), Vec::new(), &runner, folder, signing)
         .map_err(|why| Failure::text(Exit::Machine, why))
 }
 
 /// A plan as an artifact. It carries these files; hosts ask for all others.
 fn artifact(
-    plan: ExecutionPlan,
+    mut plan: ExecutionPlan,
     assets: Vec<AssetSource>,
     runner: &Runner,
     folder: &Path,
+    signing: Option<&Signing>,
 ) -> Result<PushArtifact, String> {
+    if let Some(signing) = signing {
+        plan.runtime.expires.get_or_insert(signing.expires);
+    }
     let file = tempfile::Builder::new()
         .prefix("plan-")
         .tempfile_in(folder)
@@ -150,6 +168,7 @@ fn artifact(
     request.threads = usize::from(assets.is_empty());
     request.assets = assets;
     request.level = Some(AHEAD_LEVEL);
+    request.signer = signing.map(|signing| &signing.key);
     pack(request, &mut Silent).map_err(|e| format!("the plan cannot be packed: {e}"))?;
     // It stays open; its name goes with `file`.
     PushArtifact::open(file.path(), CACHE).map_err(|e| format!("the packed plan: {e}"))

@@ -17,6 +17,7 @@ mod look;
 mod offline;
 mod payload;
 mod places;
+mod policy;
 mod run;
 pub mod session;
 mod signals;
@@ -32,6 +33,7 @@ use std::path::Path;
 use command::{Action, Command};
 use exit::Failure;
 use payload::{Payload, trusted_keys};
+use policy::Policy;
 use rustle_formats::artifact::flags;
 
 /// The whole program: reads the command line, does what it says, and gives the exit code.
@@ -118,6 +120,18 @@ fn act(command: &Command, name: &str, environment_key: Option<&str>) -> Result<u
             if command.check_first {
                 payload.check_everything()?;
             }
+            let runs = !matches!(command.action, Action::ListTags | Action::ListTasks);
+            let policy = match runs {
+                true => Policy::of_machine()?,
+                false => None,
+            };
+            let trusted = match &policy {
+                Some(policy) => {
+                    policy.admits(&payload.container)?;
+                    policy.narrow(trusted)
+                }
+                None => trusted,
+            };
             let (overlay, overlay_host) =
                 keys::open_overlay(&payload.container, command, environment_key, &trusted)?;
             let ready = run::Ready::new(
@@ -127,11 +141,12 @@ fn act(command: &Command, name: &str, environment_key: Option<&str>) -> Result<u
                 command.host.as_deref(),
                 false,
             )?;
-            let tags_only = command.action == Action::ListTags;
-            if tags_only || command.action == Action::ListTasks {
+            if !runs {
                 let options = run::options(command, &ready, "");
+                let tags_only = command.action == Action::ListTags;
                 return print(&list::text(&ready, &options, tags_only));
             }
+            ready.permitted(policy.as_ref(), !command.extra_vars.is_empty())?;
             offline::run(ready, command)
         }
     }

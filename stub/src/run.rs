@@ -27,6 +27,7 @@ use crate::files::PayloadFiles;
 use crate::look::hex;
 use crate::payload::Payload;
 use crate::places::Surroundings;
+use crate::policy::{self, Policy};
 use crate::work::WorkDir;
 
 /// What a run has around it.
@@ -110,6 +111,27 @@ impl Ready {
             redactor,
             program: payload.program,
         })
+    }
+
+    /// Whether it may run here and now; `unsigned_words`: somebody answers meanwhile, or gives variables, who signed nothing.
+    ///
+    /// # Errors
+    /// See [`policy::permits`].
+    pub(crate) fn permitted(
+        &self,
+        policy: Option<&Policy>,
+        unsigned_words: bool,
+    ) -> Result<(), Failure> {
+        let machine = machine_name();
+        policy::permits(
+            policy,
+            &policy::Wanted {
+                runtime: &self.plan.runtime,
+                machine: machine.as_deref(),
+                now: now_ms() / 1000,
+                unsigned_words,
+            },
+        )
     }
 
     /// Takes the password for becoming another user, if there is one.

@@ -65,7 +65,8 @@ impl Deploy {
         let secrets = std::mem::take(&mut input.given);
         let folder = crate::failure::work_folder("deploy")?;
         let plan = input.plan();
-        let artifact = on_hosts::packed(plan, folder.path())?;
+        let signing = self.reaching.sign.signing(console)?;
+        let artifact = on_hosts::packed(plan, folder.path(), signing.as_ref())?;
         let passwords = self.reaching.passwords(config).get(config, None)?;
         let reach = Reach {
             config,

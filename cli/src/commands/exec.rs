@@ -158,6 +158,7 @@ impl Exec {
             run_id: rustle_runs::new_id()
                 .map_err(|e| Failure::text(Exit::Machine, format!("no random bytes: {e}")))?,
             patience: self.reconnect.patience(),
+            signing: self.reaching.sign.signing(console)?,
             unfinished: None,
         }
         .run(&mut roster)?;

@@ -218,7 +218,8 @@ impl Facts {
             folder: folder.path(),
         };
         let forks = self.forks.map(|n| n as usize);
-        ask(hosts, SUBSETS, reach, &vault, forks, folder.path())
+        let signing = self.reaching.sign.signing(console)?;
+        ask(hosts, SUBSETS, reach, &vault, forks, folder.path(), signing)
     }
 
     /// What is in the cache and not too old.

@@ -34,6 +34,7 @@ use crate::checks;
 use crate::console::{Console, print};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::exit::Exit;
+use crate::expiry::Bounds;
 use crate::failure::Failure;
 use crate::plan_input::PlanInput;
 use crate::progress::Bar;
@@ -73,6 +74,8 @@ pub(crate) struct Pack {
     /// Sign with this key (`rustle keygen`).
     #[arg(long, value_name = "KEY")]
     sign: Option<PathBuf>,
+    #[command(flatten)]
+    bounds: Bounds,
     #[command(flatten)]
     payload: Payload,
     #[command(flatten)]
@@ -203,6 +206,7 @@ impl Pack {
             None => (None, Vec::new()),
         };
         let mut plan = input.take_plan();
+        self.bounds.apply(&mut plan.runtime);
         let mut hosts = HostData::split(&mut plan);
         for (name, text) in given {
             hosts.give(&name, Zeroizing::new(text.as_bytes().to_vec()));

@@ -36,7 +36,7 @@ use crate::value::{Map, Value};
 
 /// The version of the plan's shape. An artifact with any other is refused; documents of older versions are read, since
 /// each version only added fields.
-pub const PLAN_VERSION: u32 = 3;
+pub const PLAN_VERSION: u32 = 4;
 
 /// A whole plan.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

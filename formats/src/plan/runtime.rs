@@ -32,4 +32,9 @@ pub struct RuntimeConfig {
     /// Whether facts are found below `ansible_facts` only (`inject_facts_as_vars = false`). Default: as variables of their own,
     /// too.
     pub facts_apart: Option<bool>,
+    /// The names of the machines that it may run on: a machine's own name, with or without its domain, or one that its policy
+    /// gives it. Default: any machine.
+    pub bound_to: Vec<String>,
+    /// When it stops running, in seconds since 1970-01-01 UTC. Default: never.
+    pub expires: Option<u64>,
 }

@@ -23,6 +23,7 @@ use crate::exit::{self, Failure};
 use crate::journal::Journal;
 use crate::payload::{self, Payload};
 use crate::places::Surroundings;
+use crate::policy::Policy;
 use crate::run::{Outside, Ready, new_run_id, now_ms};
 use crate::{keys, lock, signals};
 
@@ -61,8 +62,12 @@ fn run(folder: &Path, arrived: Arrived, link: &Link) -> Result<(u8, String), Fai
         program: Some(arrived.artifact.clone()),
     };
     payload.attach_sidecar(arrived.sidecar.as_deref())?;
+    let policy = Policy::of_machine()?;
+    if let Some(policy) = &policy {
+        policy.admits(&payload.container)?;
+    }
     let command = command(&arrived.start, folder);
-    let overlay = open_overlay(&payload, &arrived.start)?;
+    let overlay = open_overlay(&payload, &arrived.start, policy.as_ref())?;
     let mut ready = Ready::new(
         payload,
         overlay.0,
@@ -71,6 +76,8 @@ fn run(folder: &Path, arrived: Arrived, link: &Link) -> Result<(u8, String), Fai
         arrived.start.attended,
     )?;
 
+    let answered = arrived.start.attended || !arrived.start.extra_vars.is_empty();
+    ready.permitted(policy.as_ref(), answered)?;
     if let Some(Key::Passphrase(text)) = &arrived.start.become_password {
         ready.take_password(Some(Zeroizing::new(text.clone())));
     }
@@ -138,7 +145,11 @@ fn command(start: &Start, folder: &Path) -> Command {
 
 /// Opens the overlay that came beside the artifact, or in it, with the keys that came over the channel. Whether its signer is trusted was
 /// checked by the controller, before anything was sent; here it is held against the base's.
-fn open_overlay(payload: &Payload, start: &Start) -> Result<keys::Opened, Failure> {
+fn open_overlay(
+    payload: &Payload,
+    start: &Start,
+    policy: Option<&Policy>,
+) -> Result<keys::Opened, Failure> {
     let container = &payload.container;
     let bytes = match &start.overlay {
         Some(bytes) => Some(bytes.clone()),
@@ -147,7 +158,8 @@ fn open_overlay(payload: &Payload, start: &Start) -> Result<keys::Opened, Failur
     let Some(bytes) = bytes else {
         return Ok((None, None));
     };
-    let overlay = keys::accept(&bytes, container, start.host.as_deref(), &[])?;
+    let trusted = policy.map_or(&[][..], |policy| &policy.trusted);
+    let overlay = keys::accept(&bytes, container, start.host.as_deref(), trusted)?;
     let sources = start
         .keys
         .iter()

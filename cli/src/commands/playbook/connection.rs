@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use rustle_playbook::config::Config;
 
 use super::passwords::Wanted;
+use crate::expiry::SignOption;
 
 /// How hosts are reached, and with which passwords.
 #[derive(Debug, Default, Clone, clap::Args)]
@@ -48,6 +49,8 @@ pub(crate) struct ConnectionOptions {
     /// A file with the password for becoming another user, or an executable that prints it.
     #[arg(long, alias = "become-pass-file", value_name = "FILE")]
     become_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sign: SignOption,
     /// Folders of modules, divided by colons, before the configured ones. May be given several times.
     #[arg(short = 'M', long, value_name = "PATH")]
     module_path: Vec<String>,

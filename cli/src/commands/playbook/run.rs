@@ -251,6 +251,7 @@ impl PlaybookCommand {
                     carried,
                     files,
                     controller: &controller,
+                    signing: self.connection.sign.signing(console)?,
                     unfinished: unfinished.as_ref(),
                 },
                 &mut roster,

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use super::PlaybookCommand;
 use super::roster::Roster;
 use crate::asset_files;
+use crate::expiry::Signing;
 use crate::failure::Failure;
 use crate::on_hosts::OnHosts;
 use crate::playbook_source::Parts;
@@ -43,6 +44,7 @@ pub(super) struct Work<'w> {
     /// What goes along with the plan in any case: modules in other languages.
     pub(super) carried: Vec<AssetSource>,
     pub(super) controller: &'w dyn Controller,
+    pub(super) signing: Option<Signing>,
     /// What lets the run be gone on with after it was killed.
     pub(super) unfinished: Option<&'w Unfinished>,
 }
@@ -165,6 +167,7 @@ impl PlaybookCommand {
             stop: work.stop,
             run_id: options.run_id,
             patience: self.running.reconnect.patience(),
+            signing: work.signing,
             unfinished: work.unfinished,
         }
         .run(roster)

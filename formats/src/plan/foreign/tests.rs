@@ -125,7 +125,7 @@ fn rustle_deploy_keeps_its_meaning() {
     "#);
     insta::assert_snapshot!(reading.plan.to_json().unwrap(), @r#"
     {
-      "version": 3,
+      "version": 4,
       "metadata": {
         "description": "d",
         "plan_id": "p",
