@@ -76,6 +76,16 @@ fn seconds(at: Timestamp) -> u64 {
     u64::try_from(at.as_second()).unwrap_or(0)
 }
 
+/// Reads a duration, in whole seconds.
+pub(crate) fn seconds_of(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is no duration: 90s, 10m, 8h");
+    let span = text.parse::<jiff::SignedDuration>().map_err(|_| wrong())?;
+    u64::try_from(span.as_secs())
+        .ok()
+        .filter(|s| *s > 0)
+        .ok_or_else(wrong)
+}
+
 /// Reads a time that is to come.
 fn until(text: &str) -> Result<u64, String> {
     let now = Zoned::now();

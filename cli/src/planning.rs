@@ -53,6 +53,18 @@ impl SourceOptions {
         !self.no_cache
     }
 
+    /// Opens what is vaulted with the passwords that were named.
+    ///
+    /// # Errors
+    /// Those of files with passwords.
+    pub(crate) fn open_vault(
+        &self,
+        surroundings: &Surroundings,
+        console: &Console,
+    ) -> Result<Vault, Failure> {
+        self.vault.vault(surroundings, console, false)
+    }
+
     /// The options that choose hosts.
     pub(crate) fn chosen(&self) -> Chosen<'_> {
         Chosen {

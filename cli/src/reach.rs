@@ -238,6 +238,7 @@ impl Reach<'_> {
             control_dir: config.path("SSH_CONTROL_PATH_DIR"),
             control_path: self.ssh_option(vars, "control_path", &None)?,
             folder: Some(self.folder.to_owned()),
+            hold: given.hold,
             ..Wanted::default()
         };
         let own = environment

@@ -54,6 +54,8 @@ pub(crate) struct Wanted {
     pub(crate) control_path: Option<String>,
     /// A private folder of this run.
     pub(crate) folder: Option<PathBuf>,
+    /// For how many seconds the connection shall stay open after its last use.
+    pub(crate) hold: Option<u64>,
 }
 
 /// Who asks.
@@ -83,8 +85,13 @@ impl Wanted {
             home: here.home,
         };
         let settings = config::load(&files, query)?;
-        let Some(why) = self.why_system(&settings, here) else {
-            return Ok(self.by_library(settings, here));
+        let why = match (self.why_system(&settings, here), self.hold) {
+            (Some(why), _) => why,
+            (None, Some(_)) => "it holds connections".to_owned(),
+            (None, None) => match self.held(here) {
+                true => "it holds the connection".to_owned(),
+                false => return Ok(self.by_library(settings, here)),
+            },
         };
         let program = self.executable.as_deref().unwrap_or("ssh");
         if !found(program, here.path) {
@@ -110,6 +117,26 @@ impl Wanted {
         let keys = self.key_files(settings, here);
         let hardware = keys.iter().find(|key| is_hardware(key))?;
         Some(format!("the key {} in hardware", hardware.display()))
+    }
+
+    /// The socket of a connection that is held for this host and no other, asked for in the same way.
+    fn own_socket(&self, here: &Here<'_>) -> PathBuf {
+        let mut hasher = blake3::Hasher::new();
+        let known = self.known_hosts.as_ref();
+        for part in [
+            format!("{:?}", (&self.host, &self.user, self.port)),
+            format!("{:?}", (&self.keys, known, here.user)),
+        ] {
+            hasher.update(part.as_bytes());
+        }
+        let name = hasher.finalize().to_hex();
+        self.control_folder(here)
+            .join(format!("rustle-{}", &name[..24]))
+    }
+
+    /// Whether a connection to this host is held open (`rustle connect --hold`).
+    fn held(&self, here: &Here<'_>) -> bool {
+        std::os::unix::net::UnixStream::connect(self.own_socket(here)).is_ok()
     }
 
     fn key_files(&self, settings: &Settings, here: &Here<'_>) -> Vec<PathBuf> {
@@ -192,6 +219,14 @@ impl Wanted {
             }
             None => usual.extend(SHARING.map(str::to_owned)),
         }
+        if let (Some(seconds), true) = (self.hold, shares) {
+            usual = vec![
+                "-oControlMaster=auto".to_owned(),
+                format!("-oControlPersist={seconds}s"),
+                // Who holds it must hear of its end.
+                "-oServerAliveInterval=15".to_owned(),
+            ];
+        }
         let mut further = Vec::new();
         for text in &self.arguments {
             further.extend(split(text)?);
@@ -230,7 +265,14 @@ impl Wanted {
         }
         command.extend(further.into_iter().map(OsString::from));
         if shares && !named {
-            let path = self.control_socket(here)?;
+            let plain = self.arguments.is_empty() && self.control_path.is_none();
+            let path = match plain && (self.hold.is_some() || self.held(here)) {
+                true => {
+                    self.control_socket(here)?;
+                    self.own_socket(here).display().to_string()
+                }
+                false => self.control_socket(here)?,
+            };
             command.extend(["-o".into(), format!("ControlPath=\"{path}\"").into()]);
         }
         // A host is no option.
@@ -256,14 +298,19 @@ impl Wanted {
         })
     }
 
-    /// The name of the shared connection's socket; its folder is made.
-    fn control_socket(&self, here: &Here<'_>) -> Result<String, String> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        let folder = match (&self.control_dir, here.home) {
+    /// Where sockets of shared connections lie.
+    fn control_folder(&self, here: &Here<'_>) -> PathBuf {
+        match (&self.control_dir, here.home) {
             (Some(folder), _) => folder.clone(),
             (None, Some(home)) => home.join(".ansible/cp"),
             (None, None) => std::env::temp_dir().join("rustle-cp"),
-        };
+        }
+    }
+
+    /// The name of the shared connection's socket; its folder is made.
+    fn control_socket(&self, here: &Here<'_>) -> Result<String, String> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let folder = self.control_folder(here);
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)

@@ -70,6 +70,40 @@ pub struct DeploymentReport {
     pub binary_sizes: IndexMap<String, u64>,
 }
 
+/// Which hosts `rustle connect` reached.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct ConnectionReport {
+    /// The version of this shape: 1.
+    pub version: u32,
+    /// The hosts by inventory name, in its order.
+    pub hosts: IndexMap<String, ConnectionStatus>,
+}
+
+/// How a host answered.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct ConnectionStatus {
+    /// Whether it answered.
+    pub reachable: bool,
+    /// Why it did not.
+    pub error: Option<String>,
+    /// Its system, as `uname -s` says it.
+    pub system: String,
+    /// Its architecture, as `uname -m` says it.
+    pub machine: String,
+    /// The user there.
+    pub user: String,
+    /// Seconds until the first word came.
+    pub connect_seconds: Option<f64>,
+    /// Seconds from a word to its echo.
+    pub answer_seconds: Option<f64>,
+    /// For how many seconds after its last use the connection stays open; none: it is closed.
+    pub held_seconds: Option<u64>,
+}
+
 /// How a deployment went on one host.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use rustle_tests::{Login, PASSWORD, Sshd, USER, run_rustle, rustle, said};
+use rustle_tests::{Login, PASSWORD, Sshd, Tmpfs, USER, own_mounts, run_rustle, rustle, said};
 
 /// Runs a play on a host of this inventory line; the play writes a file and says who it was.
 fn play(folder: &Path, line: &str, more: &[&str]) -> (Output, String) {
@@ -229,4 +229,65 @@ fn files_come_along_to_another_machine() {
     assert!(said(&output).contains("changed=2 "), "{}", said(&output));
     let output = run(&[]).output().unwrap();
     assert!(said(&output).contains("changed=0 "), "{}", said(&output));
+}
+
+/// What `rustle connect --hold` opened, runs go through, until it is closed.
+#[test]
+fn a_held_connection_carries_what_follows() {
+    // `ssh` looks below the user's real home, whatever HOME says: there it finds a folder of this thread's own.
+    if !own_mounts() {
+        return;
+    }
+    let home = Tmpfs::mount(Path::new("/root/.ssh"), "size=1m,mode=700");
+    let dir = tempfile::tempdir().unwrap();
+    let sshd = Sshd::start(&dir.path().join("sshd"));
+    let known = dir.path().join(".ssh/known_hosts");
+    fs::create_dir(dir.path().join(".ssh")).unwrap();
+    let key = fs::read_to_string(sshd.folder.join("host_key.pub")).unwrap();
+    for known in [known, home.path().join("known_hosts")] {
+        fs::write(known, format!("[127.0.0.1]:{} {key}", sshd.port)).unwrap();
+    }
+    let line = format!(
+        "web ansible_host=127.0.0.1 ansible_port={} ansible_ssh_private_key_file={}",
+        sshd.port,
+        sshd.key()
+    );
+    fs::write(
+        dir.path().join("hosts"),
+        format!("{line}\ngone ansible_host=127.0.0.1 ansible_port=1\n"),
+    )
+    .unwrap();
+    let hosts = dir.path().join("hosts").display().to_string();
+    let connect =
+        |more: &[&str]| run_rustle(dir.path(), &[&["connect", "-i", &hosts][..], more].concat());
+    let both = connect(&["--json"]);
+    assert_eq!(both.status.code(), Some(4), "{}", said(&both));
+    let report: serde_json::Value = serde_json::from_slice(&both.stdout).unwrap();
+    assert_eq!(report["hosts"]["web"]["reachable"], true);
+    assert_eq!(report["hosts"]["web"]["system"], "Linux");
+    assert_eq!(report["hosts"]["gone"]["reachable"], false);
+
+    let logins = || {
+        let log = fs::read_to_string(sshd.folder.join("log")).unwrap();
+        log.matches("Accepted publickey").count()
+    };
+    assert_eq!(logins(), 1);
+    let held = connect(&["web", "--hold", "5m"]);
+    assert!(
+        said(&held).contains("held open for 300 s"),
+        "{}",
+        said(&held)
+    );
+    for _ in 0..2 {
+        let (output, made) = play(dir.path(), &line, &[]);
+        assert!(output.status.success(), "{}", said(&output));
+        assert_eq!(made, "by web");
+        assert_eq!(logins(), 2);
+    }
+    fs::write(&hosts, format!("{line}\n")).unwrap();
+    let closed = connect(&["--close"]);
+    assert!(said(&closed).contains("web  closed"), "{}", said(&closed));
+    let (output, _) = play(dir.path(), &line, &[]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(logins(), 3);
 }

@@ -63,6 +63,24 @@ impl ProgramConnection {
     }
 }
 
+impl ProgramConnection {
+    /// Ends the connection that `ssh` holds open for others, if there is one.
+    ///
+    /// # Errors
+    /// Where the program cannot be run.
+    pub fn end(&self) -> io::Result<()> {
+        let Some((program, args)) = self.command.split_first().filter(|_| self.login_shell) else {
+            return Ok(());
+        };
+        // What it says where nothing is held is no trouble of ours.
+        Command::new(program)
+            .args(["-O", "exit"])
+            .args(args)
+            .output()
+            .map(|_| ())
+    }
+}
+
 impl Connection for ProgramConnection {
     fn exec(&mut self, command: &str) -> io::Result<Box<dyn Channel + '_>> {
         let (program, args) = self

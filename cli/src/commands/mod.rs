@@ -2,6 +2,7 @@
 
 mod analyze_compatibility;
 mod audit;
+mod connect;
 mod deploy;
 mod diff;
 mod exec;
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Facts(Box<facts::Facts>),
     /// Decide where every task runs, and print the execution plan.
     Plan(Box<plan::PlanCommand>),
+    /// Say which hosts can be reached, and hold connections open.
+    Connect(Box<connect::Connect>),
     /// Put what an execution plan needs into the caches of its hosts.
     Deploy(Box<deploy::Deploy>),
     /// Run an execution plan on its hosts.
@@ -107,6 +110,7 @@ impl Command {
             Command::Push(c) => return c.run(console).map(ExitCode::from),
             Command::Playbook(c) => return c.run(console).map(ExitCode::from),
             Command::Run(c) => return c.run(console).map(ExitCode::from),
+            Command::Connect(c) => return c.run(console).map(ExitCode::from),
             Command::Deploy(c) => return c.run(console).map(ExitCode::from),
             Command::Exec(c) => return c.run(console).map(ExitCode::from),
             Command::Replay(c) => return c.run(console).map(ExitCode::from),

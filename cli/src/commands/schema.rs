@@ -3,7 +3,7 @@
 use rustle_formats::artifact::Manifest;
 use rustle_formats::event::Event;
 use rustle_formats::plan::ExecutionPlan;
-use rustle_formats::report::{DeploymentReport, ExecutionReport};
+use rustle_formats::report::{ConnectionReport, DeploymentReport, ExecutionReport};
 use rustle_planner::documents::{EnrichedPlaybook, ParsedPlaybook};
 use schemars::generate::SchemaSettings;
 
@@ -26,6 +26,8 @@ enum Document {
     Report,
     /// What `rustle deploy` prints.
     Deployment,
+    /// What `rustle connect --json` prints.
+    Connections,
     /// What an artifact says of itself: a part of `rustle inspect --json`.
     Manifest,
 }
@@ -48,6 +50,7 @@ impl Schema {
             Document::Event => generator.into_root_schema_for::<Event>(),
             Document::Report => generator.into_root_schema_for::<ExecutionReport>(),
             Document::Deployment => generator.into_root_schema_for::<DeploymentReport>(),
+            Document::Connections => generator.into_root_schema_for::<ConnectionReport>(),
             Document::Manifest => generator.into_root_schema_for::<Manifest>(),
         };
         print(&super::json(&schema)?)?;

@@ -51,6 +51,9 @@ pub(crate) struct ConnectionOptions {
     become_password_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) sign: SignOption,
+    /// Seconds that connections over ssh stay open after their last use. Default: they are not held, but for those that are.
+    #[arg(skip)]
+    pub(crate) hold: Option<u64>,
     /// Folders of modules, divided by colons, before the configured ones. May be given several times.
     #[arg(short = 'M', long, value_name = "PATH")]
     module_path: Vec<String>,

@@ -49,7 +49,7 @@ pub(super) fn secret_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     Ok(text)
 }
 
-pub(super) fn own_name() -> String {
+pub(crate) fn own_name() -> String {
     std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))
         .unwrap_or_else(|_| "root".to_owned())

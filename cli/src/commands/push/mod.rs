@@ -29,7 +29,8 @@ mod outputs;
 mod screen;
 mod target;
 
-use inputs::{Given, ask, extra, own_name, secret_file};
+pub(crate) use inputs::own_name;
+use inputs::{Given, ask, extra, secret_file};
 use outputs::{HostReport, Outputs};
 use screen::Screen;
 use target::{Choice, Target};
