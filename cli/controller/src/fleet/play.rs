@@ -359,7 +359,7 @@ impl<'a> Coordinator<'a> {
             host.thread = Some(session.begin().map_err(failed)?);
         }
         // Its engine knows the plan's inventory.
-        if self.renewed {
+        if self.is_unlike_the_plan(&self.members[member].name) {
             let update = self.inventory_for(member).map_err(Stop::Error)?;
             self.members[member].receive(update);
         }

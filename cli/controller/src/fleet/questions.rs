@@ -115,6 +115,12 @@ impl Coordinator<'_> {
         Ok(())
     }
 
+    /// Whether the plan does not have a host's variables as they are: the inventory has changed since, or it is a `localhost`
+    /// that no source has.
+    pub(super) fn is_unlike_the_plan(&self, host: &str) -> bool {
+        self.renewed || !self.fleet.plan.hosts.contains_key(host)
+    }
+
     /// The inventory as a host sees it.
     pub(super) fn inventory_for(&mut self, member: usize) -> Result<Update, String> {
         Ok(Update::Inventory {
@@ -141,7 +147,7 @@ impl Coordinator<'_> {
 
     /// Tells one host of another.
     fn tell_of(&mut self, member: usize, id: u64, host: &str) {
-        let inventory = match self.renewed {
+        let inventory = match self.is_unlike_the_plan(host) {
             true => self.roster.vars(host).ok(),
             false => None,
         };

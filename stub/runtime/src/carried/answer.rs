@@ -4,9 +4,10 @@ use rustle_formats::{Map, Value};
 
 use crate::outcome::{Failure, ModuleResult, Outcome};
 use crate::process::Done;
+use crate::report::UNSHOWN_DIFF;
 
 /// The result of a module that ended.
-/// Differences are kept where they are `wanted`.
+/// Differences are shown where they are `wanted`.
 pub(super) fn read(done: &Done, wanted: bool) -> ModuleResult {
     let text = done.out();
     let (json, junk) = match json_of(&text) {
@@ -58,7 +59,7 @@ fn unreadable(done: &Done, why: &str) -> Failure {
         .with("rc", i64::from(done.rc))
 }
 
-/// A module's own result, its difference where that is `wanted`, without what is only meant for its starter.
+/// A module's own result, its difference, which is shown where it is `wanted`, without what is only meant for its starter.
 pub(super) fn of_map(map: &mut Map, wanted: bool) -> Outcome {
     let mut out = Outcome::ok();
     // What it was given is the caller's to show; a traceback is shown by nobody.
@@ -82,7 +83,11 @@ pub(super) fn of_map(map: &mut Map, wanted: bool) -> Outcome {
     {
         out.msg = Some(text);
     }
-    out.diff = map.shift_remove("diff").filter(|_| wanted);
+    out.diff = map.shift_remove("diff");
+    if out.diff.is_some() && !wanted {
+        // It is registered, and nobody is shown it.
+        map.insert(UNSHOWN_DIFF.to_owned(), true.into());
+    }
     if let Some(Value::Map(_)) = map.get("ansible_facts")
         && let Some(Value::Map(facts)) = map.shift_remove("ansible_facts")
     {

@@ -152,9 +152,16 @@ pub(crate) fn of_loop(items: Vec<Map>) -> Map {
     let any = |key: &str| items.iter().any(|m| is(m, key));
     let all_skipped = items.iter().all(|m| is(m, "skipped"));
     let (changed, some_failed, unreachable) = (any("changed"), any("failed"), any("unreachable"));
+    #[cfg(feature = "full")]
+    let items = items.into_iter().map(|mut item| {
+        item.shift_remove(crate::report::UNSHOWN_DIFF);
+        item
+    });
+    #[cfg(not(feature = "full"))]
+    let items = items.into_iter();
     map.insert(
         "results".into(),
-        Value::List(items.into_iter().map(Value::Map).collect()),
+        Value::List(items.map(Value::Map).collect()),
     );
     map.insert("skipped".into(), all_skipped.into());
     if some_failed {

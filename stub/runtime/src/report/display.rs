@@ -4,6 +4,9 @@ use rustle_formats::Map;
 
 use super::json_text::{compact, pretty};
 
+/// Marks a result whose difference nobody asked for.
+pub(crate) const UNSHOWN_DIFF: &str = "_ansible_unshown_diff";
+
 /// What of a run is shown, where it is not all of it, and the form of results.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Display {

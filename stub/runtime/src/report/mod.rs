@@ -18,6 +18,8 @@ mod trouble;
 
 pub use diff::render as difference;
 pub use display::Display;
+#[cfg(feature = "full")]
+pub(crate) use display::UNSHOWN_DIFF;
 pub use document::ReportBuilder;
 pub use json_text::{compact, pretty};
 pub use paint::{Colour, columns, paint};

@@ -8,7 +8,7 @@ use rustle_formats::order;
 use rustle_formats::plan::Source;
 
 use super::diff;
-use super::display::Display;
+use super::display::{Display, UNSHOWN_DIFF};
 use super::paint::{Colour, columns, paint};
 use super::python::python_str;
 use super::result::Shown;
@@ -347,6 +347,7 @@ impl TextReporter {
             }
         }
         if line.status == Status::Changed
+            && (!cfg!(feature = "full") || line.result.get(UNSHOWN_DIFF).is_none())
             && let Some(difference) = line.result.get("diff")
         {
             let mut text = diff::render(difference, self.options.colour);
