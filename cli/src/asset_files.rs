@@ -73,6 +73,13 @@ pub(crate) fn at_hand(plan: &ExecutionPlan, base: &Path, vaulted: &dyn Fn(&Path)
     }
 }
 
+/// [`at_hand`] for a plan that is a document of its own; `None` where its run may change files on this machine. `asked`: the kind of
+/// connection where nothing names one.
+pub(crate) fn ahead(plan: &ExecutionPlan, base: &Path, asked: Option<&str>) -> Option<Ahead> {
+    let here = crate::plan_reach::changes_files_here(plan, asked);
+    (!here).then(|| at_hand(plan, base, &crate::disk::is_vaulted))
+}
+
 /// The bytes of a file, or of all below a folder; `None` where something of it is vaulted, cannot be read, or is more than
 /// `limit`.
 fn open_size(path: &Path, vaulted: &dyn Fn(&Path) -> bool, limit: u64) -> Option<u64> {

@@ -129,17 +129,18 @@ fn place(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     options.open(path)?.write_all(bytes)
 }
 
-/// A plan without files as an artifact, as [`OnHosts`] sends it.
+/// A plan with these files as an artifact, as [`OnHosts`] sends it.
 ///
 /// # Errors
 /// No runner, no temporary files.
 pub(crate) fn packed(
     plan: &ExecutionPlan,
+    assets: Vec<AssetSource>,
     folder: &Path,
     signing: Option<&Signing>,
 ) -> Result<PushArtifact, Failure> {
     let runner = stubs::find(None, Flavour::Full, &StubDir { stub_dir: None })?;
-    artifact(plan.clone(), Vec::new(), &runner, folder, signing)
+    artifact(plan.clone(), assets, &runner, folder, signing)
         .map_err(|why| Failure::text(Exit::Machine, why))
 }
 

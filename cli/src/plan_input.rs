@@ -128,6 +128,12 @@ impl PlanInput {
         }
     }
 
+    /// The folder that files are named from.
+    pub(crate) fn base(&self) -> std::path::PathBuf {
+        let base = self.plan().base_dir.as_ref();
+        base.map_or_else(|| self.folder.clone(), Into::into)
+    }
+
     /// The plan.
     pub(crate) fn plan(&self) -> &ExecutionPlan {
         &self.reading.plan

@@ -176,6 +176,7 @@ impl Ready {
             unknown_handlers: command.unknown_handlers,
             broken_conditionals: command.broken_conditionals,
             step: command.step,
+            apart: command.apart,
             forks: command.forks,
             ..options(command, &self, run_id)
         };

@@ -16,6 +16,7 @@ pub mod program;
 pub mod push;
 pub mod ssh;
 pub mod survival;
+pub mod sweep;
 
 pub use channel::{Channel, Connection, Input};
 pub use destination::Destination;

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use indexmap::IndexMap;
-use rustle_controller::Connection;
 use rustle_controller::fleet::{Roster as _, Way};
 use rustle_controller::offer::PushArtifact;
 use rustle_controller::push::{PushOptions, push};
-use rustle_controller::ssh::SshConnection;
 use rustle_formats::Map;
 use rustle_formats::report::{BinaryDeploymentStatus, DeploymentReport};
 use rustle_formats::session::Start;
 
 use super::connection::ConnectionOptions;
+use crate::asset_files;
+use crate::connected::connection;
 use crate::console::{Console, print};
 use crate::diagnostic::Diagnostic;
 use crate::exit::Exit;
@@ -32,7 +32,7 @@ use crate::vault_options::VaultOptions;
 const VERSION: u32 = 1;
 
 /// Puts what a plan needs into the caches of its hosts, runs nothing, and prints a report (`rustle schema deployment`). Only what a host
-/// lacks is sent. Files that tasks name follow when the plan runs.
+/// lacks is sent: the runner, the plan, and the files that its tasks name.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Deploy {
     /// The plan, as JSON (`rustle schema plan`); `-`: standard input.
@@ -65,8 +65,11 @@ impl Deploy {
         let secrets = std::mem::take(&mut input.given);
         let folder = crate::failure::work_folder("deploy")?;
         let plan = input.plan();
+        let base = input.base();
+        let ahead = asset_files::ahead(plan, &base, self.connection.as_deref());
+        let assets = ahead.map_or_else(Vec::new, |ahead| ahead.assets);
         let signing = self.reaching.sign.signing(console)?;
-        let artifact = on_hosts::packed(plan, folder.path(), signing.as_ref())?;
+        let artifact = on_hosts::packed(plan, assets, folder.path(), signing.as_ref())?;
         let passwords = self.reaching.passwords(config).get(config, None)?;
         let reach = Reach {
             config,
@@ -140,24 +143,18 @@ impl Deploy {
         stop: &AtomicBool,
     ) -> BinaryDeploymentStatus {
         let mut status = BinaryDeploymentStatus::default();
-        let mut connection: Box<dyn Connection> = match way {
-            Err(why) => {
-                status.error = Some(why.clone());
-                return status;
-            }
+        let opened = way.as_ref().map_err(Clone::clone).and_then(connection);
+        let mut connection = match opened {
+            Ok(Some(connection)) => connection,
             // This machine has the program itself.
-            Ok(Way::Child) => {
+            Ok(None) => {
                 status.deployed = true;
                 return status;
             }
-            Ok(Way::Ssh(to)) => match SshConnection::open(&to.0, &to.1) {
-                Ok(connection) => Box::new(connection),
-                Err(e) => {
-                    status.error = Some(e.to_string());
-                    return status;
-                }
-            },
-            Ok(Way::Program(program)) => program.clone(),
+            Err(why) => {
+                status.error = Some(why);
+                return status;
+            }
         };
         let options = PushOptions {
             start: Start::default(),

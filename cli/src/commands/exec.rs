@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use rustle_controller::fleet::Roster as _;
 use rustle_controller::local::DiskFiles;
+use rustle_controller::sweep::sweep;
 use rustle_formats::Map;
 use rustle_formats::event::Event;
+use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::session::Start;
 use rustle_lookups::OnController;
 use rustle_planner::InventoryPart;
@@ -20,8 +23,11 @@ use rustle_runtime::report::TextReporter;
 use super::connection::ConnectionOptions;
 use super::playbook::run::print_event;
 use super::playbook::{causes::Lines, settings};
+use crate::asset_files;
 use crate::checks;
+use crate::connected::connection;
 use crate::console::Console;
+use crate::diagnostic::{Diagnostic, Level};
 use crate::disk::Disk;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -43,6 +49,8 @@ enum BinaryMode {
     Auto,
     /// All of them: a plan with a task that needs the controller is refused.
     Always,
+    /// None: the controller sends each task by itself.
+    Never,
 }
 
 /// Runs an execution plan on its hosts.
@@ -54,6 +62,9 @@ pub(crate) struct Exec {
     /// When tasks run by themselves on their hosts.
     #[arg(long, value_enum, default_value = "auto", value_name = "MODE")]
     binary_mode: BinaryMode,
+    /// Take the runner and all artifacts from the hosts' caches when the run is over.
+    #[arg(long)]
+    cleanup_binaries: bool,
     /// Seconds that the plan may take on a host; then it is ended, and what there is reported. Default: no limit.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     binary_timeout: Option<u64>,
@@ -128,8 +139,9 @@ impl Exec {
             live.borrow_mut().event(event);
         };
         let plan = input.plan();
-        let base = plan.base_dir.as_ref().map(PathBuf::from);
-        let base = base.unwrap_or_else(|| input.folder.clone());
+        let base = input.base();
+        let ahead = asset_files::ahead(plan, &base, self.connection.as_deref());
+        let (assets, near) = ahead.map_or((Vec::new(), None), |a| (a.assets, Some(a.near)));
         let mut roster = PlanRoster::new(
             plan,
             Reach {
@@ -145,8 +157,11 @@ impl Exec {
         let home = config.environment().home.clone();
         let code = OnHosts {
             plan,
-            assets: Vec::new(),
-            start: self.start(console, &surroundings, extra.clone()),
+            assets,
+            start: Start {
+                near,
+                ..self.start(console, &surroundings, extra.clone())
+            },
             forks: self.forks.map(|n| n as usize),
             files: DiskFiles::at(base, home).opening(disk.opener()),
             controller: &OnController::new(config, &vault),
@@ -163,7 +178,25 @@ impl Exec {
         }
         .run(&mut roster)?;
         recording.into_inner().end(console)?;
+        if self.cleanup_binaries {
+            self.clean(plan, &mut roster, console);
+        }
         Ok(code)
+    }
+
+    /// Takes runners and artifacts from the hosts' caches. Where that does not work, it is a warning.
+    fn clean(&self, plan: &ExecutionPlan, roster: &mut PlanRoster<'_>, console: &Console) {
+        for host in plan.hosts.keys() {
+            let opened = roster.way(host, None).and_then(|way| connection(&way));
+            let swept = opened.and_then(|opened| match opened {
+                Some(mut connection) => sweep(connection.as_mut()),
+                None => Ok(()),
+            });
+            if let Err(why) = swept {
+                let text = format!("{host} keeps what it has in its cache: {why}");
+                console.say(&Diagnostic::new(Level::Warning, text));
+            }
+        }
     }
 
     /// Refuses what is wrong with the plan, before anything is begun.
@@ -185,8 +218,8 @@ impl Exec {
         }
         let options = CheckOptions {
             known_variables: Vec::new(),
-            attached: self.binary_mode == BinaryMode::Auto,
-            as_reached: self.binary_mode == BinaryMode::Auto,
+            attached: self.binary_mode != BinaryMode::Always,
+            as_reached: self.binary_mode != BinaryMode::Always,
             template_text: None,
             missing: None,
             plugin: None,
@@ -248,6 +281,7 @@ impl Exec {
             skip_tags: words(&self.skip_tags),
             extra_vars,
             timeout: self.binary_timeout,
+            apart: self.binary_mode == BinaryMode::Never,
             unknown_handlers: !surroundings.config.flag("ERROR_ON_MISSING_HANDLER"),
             broken_conditionals: surroundings.config.flag("ALLOW_BROKEN_CONDITIONALS"),
             ..Start::default()

@@ -37,7 +37,7 @@ use crate::event::Event;
 use crate::value::Map;
 
 /// The version of the protocol. Both sides name theirs first and stop where they differ.
-pub const SESSION_VERSION: u32 = 7;
+pub const SESSION_VERSION: u32 = 8;
 
 /// The longest frame in bytes, length not counted. A longer one is refused before it is allocated.
 pub const MAX_FRAME: usize = 16 << 20;
@@ -156,6 +156,8 @@ pub struct Start {
     pub broken_conditionals: bool,
     /// Whether somebody is asked before every task: then the only host of a play asks for its turns, too.
     pub step: bool,
+    /// Whether the engine runs apart from the host's machine, so that what is for that is asked for as a delegated task.
+    pub apart: bool,
     /// How many hosts work at a time, as `ansible_forks` says; 0: as Ansible does by default.
     pub forks: u32,
     /// Which of the controller's files lie in the artifact. Without it, the controller is asked for each.

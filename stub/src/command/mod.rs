@@ -74,6 +74,8 @@ pub(crate) struct Command {
     pub broken_conditionals: bool,
     /// Whether somebody is asked before every task, over a session.
     pub step: bool,
+    /// Whether the engine runs apart from the host's machine.
+    pub apart: bool,
     /// How many hosts work at a time; sessions alone say so.
     pub forks: Option<i64>,
     /// What the payload has of the controller's files.

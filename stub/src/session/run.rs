@@ -135,6 +135,7 @@ fn command(start: &Start, folder: &Path) -> Command {
         unknown_handlers: start.unknown_handlers,
         broken_conditionals: start.broken_conditionals,
         step: start.step,
+        apart: start.apart,
         near: start.near.clone(),
         forks: (start.forks > 0).then_some(i64::from(start.forks)),
         // A push leaves nothing but the cache.

@@ -106,7 +106,7 @@ impl<'a> Coordinator<'a> {
             renewed: false,
             mistake: None,
             permits: Permits::new(fleet.plan, fleet.files.root()),
-            apart: waits_for_machines(fleet.plan),
+            apart: fleet.start.apart || waits_for_machines(fleet.plan),
             sessions: 0,
             past: fleet.diary.as_ref().and_then(|diary| diary.take_past()),
             asleep: BTreeMap::new(),
@@ -328,6 +328,7 @@ impl<'a> Coordinator<'a> {
         let mut start = self.fleet.start.clone();
         start.host = Some(self.members[member].name.clone());
         start.attended = true;
+        start.apart = self.apart && self.members[member].errand.is_none();
         let stands_in = unreachable.is_some();
         start.unreachable = unreachable;
         start.forks = u32::try_from(self.fleet.forks).unwrap_or(0);

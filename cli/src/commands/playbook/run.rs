@@ -123,7 +123,7 @@ impl PlaybookCommand {
         })
         .map_err(refuse)?;
         parts.surroundings.say(console, &planned.warnings);
-        let host = host.filter(|_| !several::needs_others(&planned.plan));
+        let host = host.filter(|_| !crate::plan_reach::needs_others(&planned.plan));
         self.execute(parts, planned, host, roster, console)
     }
 

@@ -7,13 +7,10 @@ use std::sync::atomic::AtomicBool;
 use indexmap::IndexMap;
 use rustle_controller::local::DiskFiles;
 use rustle_formats::event::Event;
-use rustle_formats::plan::{Block, ExecutionPlan, Item, Task};
+use rustle_formats::plan::ExecutionPlan;
 use rustle_formats::session::Start;
-use rustle_formats::{Map, Value};
 use rustle_packer::AssetSource;
-use rustle_playbook::pattern::LOCALHOST;
 use rustle_runtime::engine::{Confirm, Controller, Options as EngineOptions};
-use rustle_runtime::report::python_str;
 use zeroize::Zeroizing;
 
 use super::PlaybookCommand;
@@ -22,8 +19,8 @@ use crate::asset_files;
 use crate::expiry::Signing;
 use crate::failure::Failure;
 use crate::on_hosts::OnHosts;
+use crate::plan_reach;
 use crate::playbook_source::Parts;
-use crate::reach::is_local;
 use crate::unfinished::Unfinished;
 
 /// What is to be done.
@@ -49,75 +46,12 @@ pub(super) struct Work<'w> {
     pub(super) unfinished: Option<&'w Unfinished>,
 }
 
-/// Whether a plan for one host needs others all the same: it delegates, or changes the inventory.
-pub(super) fn needs_others(plan: &ExecutionPlan) -> bool {
-    let task = |task: &Task| {
-        let short = task.module.rsplit('.').next().unwrap_or_default();
-        let needed = ["add_host", "group_by", "reboot", "wait_for_connection"];
-        task.delegate_to.is_some() || needed.contains(&short)
-    };
-    anywhere(plan, &task, &|block| block.delegate_to.is_some())
-}
-
-/// Whether tasks or blocks of the plan name this machine as theirs.
-fn names_here_within(plan: &ExecutionPlan) -> bool {
-    let of_vars = |vars: &Map| names_here(vars.get("ansible_connection"));
-    let task = |task: &Task| names_here(task.connection.as_ref()) || of_vars(&task.vars);
-    let block = |block: &Block| names_here(block.connection.as_ref()) || of_vars(&block.vars);
-    anywhere(plan, &task, &block)
-}
-
-/// Whether one of a plan's tasks or blocks is so, wherever it stands.
-fn anywhere(
-    plan: &ExecutionPlan,
-    task: &dyn Fn(&Task) -> bool,
-    block: &dyn Fn(&Block) -> bool,
-) -> bool {
-    fn within(item: &Item, task: &dyn Fn(&Task) -> bool, block: &dyn Fn(&Block) -> bool) -> bool {
-        match item {
-            Item::Task(one) => task(one),
-            Item::Block(one) => {
-                let mut inner = one.block.iter().chain(&one.rescue).chain(&one.always);
-                block(one) || inner.any(|item| within(item, task, block))
-            }
-        }
-    }
-    let batches = plan.plays.iter().flat_map(|p| &p.batches);
-    let roles = plan
-        .roles
-        .values()
-        .flat_map(|role| role.tasks.values().flatten());
-    let mut items = batches
-        .flat_map(|b| &b.tasks)
-        .chain(plan.task_files.values().flatten())
-        .chain(roles);
-    plan.tasks().any(task) || items.any(|item| within(item, task, block))
-}
-
 impl PlaybookCommand {
-    /// Whether the run itself may change files on this machine, so that a task must find them as they are then: hosts that are this
-    /// machine, and tasks that are delegated.
+    /// Whether the run itself may change files on this machine, so that a task must find them as they are then.
     fn changes_files_here(&self, work: &Work<'_>, roster: &Roster<'_>) -> bool {
-        let plan = work.plan;
-        let here = ["ansible_connection"];
-        let local = |vars: &Map| here.iter().any(|name| names_here(vars.get(*name)));
-        let asked = self.running.connection.as_deref();
-        asked.is_some_and(is_local)
-            || needs_others(plan)
-            || names_here_within(plan)
-            || plan.fetches()
+        plan_reach::changes_files_here(work.plan, self.running.connection.as_deref())
             || roster.implicit.is_some()
-            || local(&work.options.extra_vars)
-            || plan.hosts.values().any(|host| local(&host.vars))
-            || plan.groups.values().any(|group| local(&group.vars))
-            || plan
-                .plays
-                .iter()
-                .any(|play| names_here(play.connection.as_ref()) || local(&play.vars))
-            || plan
-                .hosts
-                .keys()
-                .any(|host| LOCALHOST.contains(&host.as_str()))
+            || plan_reach::names_here(work.options.extra_vars.get("ansible_connection"))
     }
 
     /// Runs a plan on all of its hosts; gives ansible-playbook's exit code.
@@ -172,9 +106,4 @@ impl PlaybookCommand {
         }
         .run(roster)
     }
-}
-
-/// Whether a value names the connection to this machine.
-fn names_here(value: Option<&Value>) -> bool {
-    value.is_some_and(|v| is_local(&python_str(v)))
 }

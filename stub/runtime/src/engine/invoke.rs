@@ -126,7 +126,7 @@ fn delegated(call: &Call<'_, '_, '_>, module: &dyn Module) -> Option<Map> {
     let named = named.filter(|host| *host != store.host);
     // This engine is not on the host's machine where that may go away.
     #[cfg(feature = "full")]
-    let named = named.or(store.apart.then_some(store.host));
+    let named = named.or(store.options.apart.then_some(store.host));
     let host = named?;
     if module.spec().place != Place::Target {
         return None;

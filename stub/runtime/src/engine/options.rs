@@ -30,6 +30,8 @@ pub struct Options {
     pub unknown_handlers: bool,
     /// Whether conditions may have results that are no booleans (`allow_broken_conditionals`). Default: no.
     pub broken_conditionals: bool,
+    /// Whether the engine runs apart from the host's machine: then tasks for that are asked for, as delegated ones. Default: no.
+    pub apart: bool,
     /// Facts that are known of the host before the run.
     pub facts: Map,
     /// How long the whole run may take; the plan's own limit holds where this is not given.

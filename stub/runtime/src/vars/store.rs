@@ -28,9 +28,6 @@ pub(crate) struct Store<'r> {
     pub driver: &'r dyn Driver,
     #[cfg(feature = "full")]
     pub(crate) carried: crate::carried::CarriedModules,
-    /// Whether the engine is on the controller, and the host's tasks are done at arm's length.
-    #[cfg(feature = "full")]
-    pub(crate) apart: bool,
     pub groups: RefCell<Groups>,
     pub inventory: RefCell<Map>,
     pub extra: Map,
@@ -114,8 +111,6 @@ impl<'r> Store<'r> {
             driver,
             #[cfg(feature = "full")]
             carried: crate::carried::CarriedModules::of(plan),
-            #[cfg(feature = "full")]
-            apart: options.attended && crate::engine::waits_for_machines(plan),
             groups: RefCell::new(groups),
             inventory: RefCell::new(inventory),
             extra,
