@@ -237,6 +237,7 @@ pub(crate) fn options(command: &Command, ready: &Ready, run_id: &str) -> Options
         facts: rustle_formats::Map::new(),
         unknown_handlers: false,
         broken_conditionals: false,
+        apart: false,
         own_vars: rustle_formats::Map::new(),
         timeout: command.timeout.map(Duration::from_secs),
         task_timeout: None,
