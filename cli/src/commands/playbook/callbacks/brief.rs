@@ -133,9 +133,6 @@ impl Brief {
     }
 
     fn warnings(&mut self, result: &Value, sink: Sink<'_>) {
-        if self.alone {
-            return;
-        }
         for warning in result
             .get("warnings")
             .and_then(Value::as_list)
@@ -148,7 +145,7 @@ impl Brief {
 
     fn warning(&mut self, message: &str, sink: Sink<'_>) {
         let text = format!("[WARNING]: {message}\n");
-        if self.alone || self.told.insert(text.clone()) {
+        if self.told.insert(text.clone()) {
             sink(Stream::Err, &text);
         }
     }
