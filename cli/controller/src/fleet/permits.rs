@@ -3,7 +3,8 @@
 //!
 //! A lookup is answered where its name stands in the plan, or in a file that the plan's templates and variables may come from. A
 //! fetched file is taken where the place fits what a task says: its own words are compared, what a template makes of the rest
-//! only the host knows.
+//! only the host knows. A task is done by another host where the plan delegates that very task, or one of its blocks or includes, to it;
+//! the words of a command that stand in the plan are the only ones that it may have.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rustle_formats::Value;
 use rustle_formats::plan::{ExecutionPlan, Task};
-use rustle_runtime::engine::Delivery;
+use rustle_runtime::engine::{Action, Delivery};
 
 /// Files of more bytes are no templates that somebody wrote.
 const LARGEST: u64 = 512 << 10;
@@ -26,6 +27,8 @@ pub(super) struct Permits<'a> {
     text: Option<String>,
     /// Lookups that were asked for, and whether they may be.
     lookups: HashMap<String, bool>,
+    /// To whom anything is delegated, as it is written, once it was needed.
+    targets: Option<Vec<String>>,
 }
 
 impl<'a> Permits<'a> {
@@ -45,6 +48,7 @@ impl<'a> Permits<'a> {
             folders,
             text: None,
             lookups: HashMap::new(),
+            targets: None,
         }
     }
 
@@ -68,12 +72,80 @@ impl<'a> Permits<'a> {
         permitted
     }
 
+    /// Whether the plan may have another host do this.
+    pub(super) fn delegated(&mut self, action: &Action) -> bool {
+        let plan = self.plan;
+        let Some(task) = plan.tasks().find(|task| task.id == action.task) else {
+            return false;
+        };
+        let targets = self.targets.get_or_insert_with(|| {
+            let mut out = Vec::new();
+            let document = serde_json::to_value(plan).unwrap_or_default();
+            named(&document, "delegate_to", &mut out);
+            out
+        });
+        let to = action.delegate_to.as_str();
+        (task.module.contains("{{") || short(&task.module) == short(&action.module))
+            && targets.iter().any(|t| t.contains("{{") || t.trim() == to)
+            && says(task, action)
+    }
+
     /// Whether a task of the plan may have fetched this.
     pub(super) fn fetched(&self, delivery: &Delivery) -> bool {
         self.plan.tasks().any(|task| {
             let short = task.module.rsplit('.').next();
             (short == Some("fetch") || task.module.contains("{{")) && fits(task, delivery)
         })
+    }
+}
+
+/// Modules whose arguments are run.
+const COMMANDS: [&str; 5] = ["command", "shell", "raw", "script", "expect"];
+
+fn short(module: &str) -> &str {
+    module.rsplit('.').next().unwrap_or(module)
+}
+
+/// All texts under this key, at any depth.
+fn named(document: &serde_json::Value, key: &str, out: &mut Vec<String>) {
+    match document {
+        serde_json::Value::Object(map) => {
+            for (name, value) in map {
+                match value.as_str() {
+                    Some(text) if name == key => out.push(text.to_owned()),
+                    _ => named(value, key, out),
+                }
+            }
+        }
+        serde_json::Value::Array(list) => list.iter().for_each(|value| named(value, key, out)),
+        _ => {}
+    }
+}
+
+/// Whether a command's words are those of its task, where all of them stand there.
+fn says(task: &Task, action: &Action) -> bool {
+    if !COMMANDS.contains(&short(&action.module)) {
+        return true;
+    }
+    let mut written = Vec::new();
+    texts(&Value::Map(task.args.clone()), &mut written);
+    if task.module.contains("{{") || written.iter().any(|text| text.contains("{{")) {
+        return true;
+    }
+    let mut asked = Vec::new();
+    texts(&Value::Map(action.args.clone()), &mut asked);
+    asked
+        .iter()
+        .all(|text| written.iter().any(|own| own.trim() == text.trim()))
+}
+
+/// All texts in a value.
+fn texts(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::Str(text) | Value::Unsafe(text) => out.push(text.clone()),
+        Value::Map(map) => map.values().for_each(|value| texts(value, out)),
+        Value::List(list) => list.iter().for_each(|value| texts(value, out)),
+        _ => {}
     }
 }
 
@@ -182,5 +254,45 @@ mod tests {
         ] {
             assert!(!permits.fetched(&delivery(bad)), "{bad}");
         }
+    }
+
+    #[test]
+    fn another_host_does_what_the_plan_delegates_and_nothing_else() {
+        let of = |json| {
+            let plan = plan(json);
+            let may = |task: &str, to: &str, module: &str, words: &str| {
+                let mut args = rustle_formats::Map::new();
+                args.insert("_raw_params".into(), words.into());
+                Permits::new(&plan, None).delegated(&Action {
+                    task: task.into(),
+                    delegate_to: to.into(),
+                    module: module.into(),
+                    args,
+                    vars: rustle_formats::Map::new(),
+                    folders: Vec::new(),
+                    environment: rustle_formats::Map::new(),
+                    escalation: rustle_formats::Map::new(),
+                    check: false,
+                    diff: false,
+                    timeout: 0,
+                })
+            };
+            [
+                may("t1", "localhost", "ansible.builtin.command", "date"),
+                may("t1", "localhost", "command", "rm -rf /"),
+                may("t1", "db1", "command", "date"),
+                may("t1", "localhost", "shell", "date"),
+                may("t2", "localhost", "command", "date"),
+            ]
+        };
+        let written = serde_json::json!([{"id": "t1", "module": "command",
+            "args": {"_raw_params": "date"}, "delegate_to": "localhost"}]);
+        assert_eq!(of(written), [true, false, false, false, false]);
+        let of_block = serde_json::json!([{"block": [{"id": "t1", "module": "command",
+            "args": {"_raw_params": "{{ x }}"}}], "delegate_to": "{{ item }}"}]);
+        assert_eq!(of(of_block), [true, true, true, false, false]);
+        let nowhere = serde_json::json!([{"id": "t1", "module": "command",
+            "args": {"_raw_params": "date"}}]);
+        assert_eq!(of(nowhere), [false; 5]);
     }
 }

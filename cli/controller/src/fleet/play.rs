@@ -81,7 +81,7 @@ pub(super) struct Coordinator<'a> {
     /// The sessions of that time.
     pub(super) asleep: BTreeMap<usize, Session>,
     /// Whether the hosts' engines are on this machine (`reboot`, `wait_for_connection`).
-    apart: bool,
+    pub(super) apart: bool,
     /// How many sessions that may outlive their connection have begun.
     sessions: u64,
 }

@@ -56,7 +56,17 @@ impl Coordinator<'_> {
                 "no task of the run fetches anything to '{}'",
                 delivery.dest
             )),
-            Request::Action(action) => return self.delegate(member, id, *action),
+            Request::Action(action) => {
+                // Where a host's engine is a process of this machine, it is nobody else's.
+                let own = self.apart && self.members[member].errand.is_none();
+                if own || self.permits.delegated(&action) {
+                    return self.delegate(member, id, *action);
+                }
+                Reply::Refused(format!(
+                    "the plan has nobody on '{}' do this for others",
+                    action.delegate_to
+                ))
+            }
             _ => Reply::Refused("this is asked at the wrong time".to_owned()),
         };
         self.members[member].say(id, &reply);
