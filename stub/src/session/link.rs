@@ -42,6 +42,8 @@ pub struct Link {
     answers: Mutex<Receiver<Answer>>,
     to_answers: Sender<Answer>,
     next_question: AtomicU64,
+    /// The process that the line belongs to: a task's own process has a copy that nobody listens to.
+    owner: u32,
 }
 
 struct Shared {
@@ -91,6 +93,7 @@ impl Link {
             answers: Mutex::new(answers),
             to_answers,
             next_question: AtomicU64::new(1),
+            owner: std::process::id(),
         })
     }
 
@@ -114,6 +117,13 @@ impl Link {
     /// # Errors
     /// What the controller answers in place of an answer, or that it is gone.
     pub fn ask(&self, body: Vec<u8>) -> Result<Vec<u8>, String> {
+        // Its question would bear the number of the run's next one, and the answer would go to the run.
+        if std::process::id() != self.owner {
+            return Err(
+                "a task in a process of its own (async, timeout, become) cannot ask the controller"
+                    .to_owned(),
+            );
+        }
         let id = self.next_question.fetch_add(1, Ordering::Relaxed);
         self.send(&Up::Ask { id, body });
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
