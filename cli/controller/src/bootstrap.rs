@@ -42,6 +42,14 @@ pub enum Purpose<'a> {
     Attach(&'a str),
 }
 
+/// Goes through the places of the cache in order: `$d` is the folder, `$c` the cache in it. A loop that is still open; `$u` is the
+/// user's number.
+pub(crate) const PLACES: &str = concat!(
+    "for d in \"$XDG_CACHE_HOME\" \"$HOME/.cache\" /var/cache /var/tmp /tmp /dev/shm /run; do ",
+    "case \"$d\" in \"\"|/.cache) continue ;; esac; ",
+    "case \"$d\" in /var/tmp|/tmp|/dev/shm) c=$d/rustle-$u ;; *) c=$d/rustle ;; esac; ",
+);
+
 /// Makes the command for a runner of this digest (in hexadecimal) and size. `word` is random, hexadecimal. `fresh`
 /// ignores a runner in the cache (because it turned out damaged).
 pub fn command(
@@ -64,9 +72,10 @@ pub fn command(
     sh.push_str(concat!(
         "umask 077; u=$(id -u); ",
         "echo \"RUSTLE $n host $(uname -s) $(uname -m) $u\"; ",
-        "for d in \"$XDG_CACHE_HOME\" \"$HOME/.cache\" /var/cache /var/tmp /tmp /dev/shm /run; do ",
-        "case \"$d\" in \"\"|/.cache) continue ;; esac; [ -d \"${d%/.cache}\" ] || continue; ",
-        "case \"$d\" in /var/tmp|/tmp|/dev/shm) c=$d/rustle-$u ;; *) c=$d/rustle ;; esac; ",
+    ));
+    sh.push_str(PLACES);
+    sh.push_str(concat!(
+        "[ -d \"${d%/.cache}\" ] || continue; ",
         "mkdir -p \"$c/stub\" 2>/dev/null || continue; ",
         "[ -L \"$c\" ] && continue; [ -O \"$c\" ] && [ -w \"$c\" ] || continue; ",
         "t=$c/stub/.probe.$$; ",

@@ -2,21 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use crate::bootstrap::PLACES;
 use crate::channel::{Connection, Input};
 
 /// How long a host may take for it.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What the host says. It looks where `bootstrap` puts things, and touches only folders that are the user's own. What a run that is
-/// alone has written down is kept.
-const LINE: &str = concat!(
-    "exec sh -c 'u=$(id -u); ",
-    "for d in \"$XDG_CACHE_HOME\" \"$HOME/.cache\" /var/cache /var/tmp /tmp /dev/shm /run; do ",
-    "case \"$d\" in \"\"|/.cache) continue ;; esac; ",
-    "case \"$d\" in /var/tmp|/tmp|/dev/shm) c=$d/rustle-$u ;; *) c=$d/rustle ;; esac; ",
+/// What the host does in each of the cache's places. Only folders that are the user's own are touched. What a run that is alone has
+/// written down is kept.
+const EACH: &str = concat!(
     "[ -L \"$c\" ] && continue; [ -d \"$c\" ] && [ -O \"$c\" ] || continue; ",
     "rm -rf \"$c/stub\" \"$c/artifacts\" || exit 1; rmdir \"$c\" 2>/dev/null; ",
-    "done; exit 0'"
 );
 
 /// Removes every runner and every artifact of the user from the host's caches. Runs that are under way go on, but cannot be come back to
@@ -26,7 +22,11 @@ const LINE: &str = concat!(
 /// A sentence, where the connection is lost or something could not be removed.
 pub fn sweep(connection: &mut dyn Connection) -> Result<(), String> {
     let lost = |e: std::io::Error| format!("the connection was lost: {e}");
-    let mut channel = connection.exec(LINE).map_err(lost)?;
+    let mut channel = connection
+        .exec(&format!(
+            "exec sh -c 'u=$(id -u); {PLACES}{EACH}done; exit 0'"
+        ))
+        .map_err(lost)?;
     let end = Instant::now() + LIMIT;
     let mut told = Vec::new();
     while Instant::now() < end {
