@@ -3,6 +3,7 @@
 use rustle_formats::plan::{Block, ExecutionPlan, Item, Task};
 use rustle_formats::{Map, Value};
 use rustle_playbook::pattern::LOCALHOST;
+use rustle_runtime::engine::waits_for_machines;
 use rustle_runtime::report::python_str;
 
 use crate::reach::is_local;
@@ -11,10 +12,9 @@ use crate::reach::is_local;
 pub(crate) fn needs_others(plan: &ExecutionPlan) -> bool {
     let task = |task: &Task| {
         let short = task.module.rsplit('.').next().unwrap_or_default();
-        let needed = ["add_host", "group_by", "reboot", "wait_for_connection"];
-        task.delegate_to.is_some() || needed.contains(&short)
+        task.delegate_to.is_some() || matches!(short, "add_host" | "group_by")
     };
-    anywhere(plan, &task, &|block| block.delegate_to.is_some())
+    waits_for_machines(plan) || anywhere(plan, &task, &|block| block.delegate_to.is_some())
 }
 
 /// Whether tasks or blocks of the plan name this machine as theirs.
