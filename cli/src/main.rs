@@ -31,6 +31,7 @@ mod reconnect;
 mod recording;
 mod replace;
 mod seal;
+mod several_at_once;
 mod ssh_way;
 mod stubs;
 mod surroundings;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use indexmap::IndexMap;
 use rustle_formats::Map;
 use rustle_formats::plan::RuntimeConfig;
 use rustle_planner::{InventoryPart, Opened, inventory_part};
@@ -405,6 +406,17 @@ pub(crate) fn opened(vault: &vault::Vault, ciphertext: &str) -> Result<Zeroizing
         .decrypt(ciphertext.as_bytes())
         .map_err(|e| e.to_string())?;
     text_of(plain)
+}
+
+/// The texts of all ciphertexts that can be opened. What cannot is missed only where it is needed.
+pub(crate) fn openable(
+    vault: &vault::Vault,
+    ciphertexts: &IndexMap<String, String>,
+) -> IndexMap<String, Zeroizing<String>> {
+    ciphertexts
+        .iter()
+        .filter_map(|(name, text)| Some((name.clone(), opened(vault, text).ok()?)))
+        .collect()
 }
 
 fn text_of(plain: vault::Plaintext) -> Result<Zeroizing<String>, String> {

@@ -1,27 +1,24 @@
 //! `rustle connect`: whether hosts can be reached, and how quickly; and connections that are held open for the commands that follow.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indexmap::IndexMap;
-use rustle_controller::Connection;
 use rustle_controller::channel::Input as Heard;
 use rustle_controller::fleet::{Roster as _, Way};
-use rustle_controller::ssh::SshConnection;
 use rustle_formats::Map;
 use rustle_formats::report::{ConnectionReport, ConnectionStatus};
 
 use super::connection::ConnectionOptions;
+use crate::connected::connection;
 use crate::console::{Console, print};
 use crate::exit::Exit;
 use crate::expiry::seconds_of;
 use crate::failure::Failure;
 use crate::plan_roster::PlanRoster;
 use crate::planning::{Input, STDIN, SourceOptions, make};
-use crate::playbook_source::opened;
+use crate::playbook_source::openable;
 use crate::reach::Reach;
+use crate::several_at_once::several_at_once;
 use crate::surroundings::Surroundings;
 
 /// The version of the report's shape.
@@ -75,13 +72,7 @@ impl Connect {
         let surroundings = Surroundings::load(console)?;
         let config = &surroundings.config;
         let vault = self.options.open_vault(&surroundings, console)?;
-        let mut secrets = IndexMap::new();
-        for (name, ciphertext) in &made.ciphertexts {
-            // What cannot be opened is missed only where a host needs it.
-            if let Ok(text) = opened(&vault, ciphertext) {
-                secrets.insert(name.clone(), text);
-            }
-        }
+        let secrets = openable(&vault, &made.ciphertexts);
         let passwords = self.reaching.passwords(config).get(config, None)?;
         let folder = crate::failure::work_folder("connect")?;
         let mut given = self.reaching.clone();
@@ -106,7 +97,11 @@ impl Connect {
         }
         let report = ConnectionReport {
             version: VERSION,
-            hosts: self.all(&ways),
+            hosts: several_at_once(&ways, self.forks, |(host, way)| {
+                (host.clone(), self.one(way))
+            })
+            .into_iter()
+            .collect(),
         };
         print(&if self.json {
             super::json(&report)?
@@ -115,31 +110,6 @@ impl Connect {
         })?;
         let reachable = report.hosts.values().all(|s| s.reachable);
         Ok(if reachable { 0 } else { Exit::Refused as u8 })
-    }
-
-    /// Connects to so many at a time; the order stays that of the inventory.
-    fn all(&self, ways: &[(String, Result<Way, String>)]) -> IndexMap<String, ConnectionStatus> {
-        let next = AtomicUsize::new(0);
-        let done = Mutex::new(vec![ConnectionStatus::default(); ways.len()]);
-        std::thread::scope(|scope| {
-            for _ in 0..self.forks.clamp(1, ways.len().max(1)) {
-                scope.spawn(|| {
-                    loop {
-                        let at = next.fetch_add(1, Ordering::Relaxed);
-                        let Some((_, way)) = ways.get(at) else {
-                            return;
-                        };
-                        let status = self.one(way);
-                        done.lock().unwrap_or_else(PoisonError::into_inner)[at] = status;
-                    }
-                });
-            }
-        });
-        let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        ways.iter()
-            .map(|(host, _)| host.clone())
-            .zip(done)
-            .collect()
     }
 
     fn one(&self, way: &Result<Way, String>) -> ConnectionStatus {
@@ -185,22 +155,15 @@ fn line(host: &str, status: &ConnectionStatus) -> String {
 /// Connects, and asks what the host is and for an echo.
 fn ask(way: &Way, status: &mut ConnectionStatus) -> Result<(), String> {
     let began = Instant::now();
-    let mut connection: Box<dyn Connection> = match way {
+    let Some(mut connection) = connection(way)? else {
         // This machine.
-        Way::Child => {
-            let own = rustix::system::uname();
-            status.system = own.sysname().to_string_lossy().into_owned();
-            status.machine = own.machine().to_string_lossy().into_owned();
-            status.user = super::push::own_name();
-            status.connect_seconds = Some(0.0);
-            status.answer_seconds = Some(0.0);
-            return Ok(());
-        }
-        Way::Ssh(to) => {
-            let opened = SshConnection::open(&to.0, &to.1);
-            Box::new(opened.map_err(|e| format!("Failed to connect to the host via ssh: {e}"))?)
-        }
-        Way::Program(program) => program.clone(),
+        let own = rustix::system::uname();
+        status.system = own.sysname().to_string_lossy().into_owned();
+        status.machine = own.machine().to_string_lossy().into_owned();
+        status.user = super::push::own_name();
+        status.connect_seconds = Some(0.0);
+        status.answer_seconds = Some(0.0);
+        return Ok(());
     };
     let explained = |why: String| match way {
         Way::Program(program) => program.explain(&why),

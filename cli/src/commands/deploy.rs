@@ -1,8 +1,8 @@
 //! `rustle deploy`: puts what a plan needs into its hosts' caches, so that running it later sends next to nothing.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use indexmap::IndexMap;
@@ -25,6 +25,7 @@ use crate::plan_input::PlanInput;
 use crate::plan_roster::PlanRoster;
 use crate::playbook_source::opened;
 use crate::reach::Reach;
+use crate::several_at_once::several_at_once;
 use crate::surroundings::Surroundings;
 use crate::vault_options::VaultOptions;
 
@@ -86,7 +87,13 @@ impl Deploy {
             .keys()
             .map(|host| (host.clone(), roster.way(host, None)))
             .collect();
-        let deployed_binaries = self.all(&ways, &artifact);
+        let stop = Arc::new(AtomicBool::new(false));
+        super::catch_interrupt(&stop);
+        let deployed_binaries = several_at_once(&ways, self.parallel, |(host, way)| {
+            let mut status = self.one(way, &artifact, &stop);
+            status.host.clone_from(host);
+            status
+        });
         for status in &deployed_binaries {
             if let Some(why) = &status.error {
                 console.say(&Diagnostic::error(format!("{}: {why}", status.host)));
@@ -106,34 +113,6 @@ impl Deploy {
         };
         print(&super::json(&report)?)?;
         Ok(if whole { 0 } else { Exit::Refused as u8 })
-    }
-
-    /// Deploys to all hosts, so many at a time; the order stays that of the plan.
-    fn all(
-        &self,
-        ways: &[(String, Result<Way, String>)],
-        artifact: &PushArtifact,
-    ) -> Vec<BinaryDeploymentStatus> {
-        let stop = Arc::new(AtomicBool::new(false));
-        super::catch_interrupt(&stop);
-        let next = AtomicUsize::new(0);
-        let done = Mutex::new(vec![BinaryDeploymentStatus::default(); ways.len()]);
-        std::thread::scope(|scope| {
-            for _ in 0..self.parallel.clamp(1, ways.len().max(1)) {
-                scope.spawn(|| {
-                    loop {
-                        let at = next.fetch_add(1, Ordering::Relaxed);
-                        let Some((host, way)) = ways.get(at) else {
-                            return;
-                        };
-                        let mut status = self.one(way, artifact, &stop);
-                        status.host.clone_from(host);
-                        done.lock().unwrap_or_else(PoisonError::into_inner)[at] = status;
-                    }
-                });
-            }
-        });
-        done.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn one(

@@ -17,7 +17,7 @@ use crate::diagnostic::{Diagnostic, Level};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::planning::Input;
-use crate::playbook_source::opened;
+use crate::playbook_source::openable;
 use crate::reach::Reach;
 use crate::surroundings::Surroundings;
 use crate::this_machine::{architecture, facts, is_here};
@@ -199,13 +199,7 @@ impl Facts {
         let surroundings = Surroundings::load(console)?;
         let config = &surroundings.config;
         let vault = self.vault.vault(&surroundings, console, false)?;
-        let mut secrets = IndexMap::new();
-        for (name, ciphertext) in ciphertexts {
-            // What cannot be opened is missed only where a host needs it.
-            if let Ok(text) = opened(&vault, ciphertext) {
-                secrets.insert(name.clone(), text);
-            }
-        }
+        let secrets = openable(&vault, ciphertexts);
         let passwords = self.reaching.passwords(config).get(config, None)?;
         let folder = crate::failure::work_folder("facts")?;
         let reach = Reach {

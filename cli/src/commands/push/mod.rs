@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustle_controller::fleet::Way;
 use rustle_controller::offer::PushArtifact;
@@ -21,6 +21,7 @@ use crate::diagnostic::{Diagnostic, Level};
 use crate::exit::Exit;
 use crate::failure::{self, Failure};
 use crate::reconnect::ReconnectOptions;
+use crate::several_at_once::several_at_once;
 use crate::ssh_way::{Here, Wanted};
 use crate::terminal;
 
@@ -346,8 +347,6 @@ impl Push {
     ) -> BTreeMap<usize, Outcome> {
         let interrupted = Arc::new(AtomicBool::new(false));
         super::catch_interrupt(&interrupted);
-        let next = AtomicUsize::new(0);
-        let outcomes = Mutex::new(BTreeMap::new());
         let run = One {
             console,
             several: targets.len() > 1,
@@ -357,30 +356,14 @@ impl Push {
             interrupted: &interrupted,
             patience: self.reconnect.patience(),
         };
-        std::thread::scope(|scope| {
-            for _ in 0..self.parallel.clamp(1, targets.len()) {
-                scope.spawn(|| {
-                    loop {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(target) = targets.get(index) else {
-                            return;
-                        };
-                        let outcome = if interrupted.load(Ordering::Relaxed) {
-                            Err(HostError::Push(PushError::Cancelled))
-                        } else {
-                            run.push(target, &ways[index], start)
-                        };
-                        outcomes
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .insert(index, outcome);
-                    }
-                });
+        let pairs: Vec<_> = targets.iter().zip(ways).collect();
+        let outcomes = several_at_once(&pairs, self.parallel, |(target, way)| {
+            match interrupted.load(Ordering::Relaxed) {
+                true => Err(HostError::Push(PushError::Cancelled)),
+                false => run.push(target, way, start),
             }
         });
-        outcomes
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
+        outcomes.into_iter().enumerate().collect()
     }
 
     /// Says what went wrong, writes the report, and gives the exit code: the first of 4 (unreachable), 2 (failed), or
