@@ -200,3 +200,32 @@ fn a_failed_host_ends_the_run_with_two() {
         said(&done)
     );
 }
+
+/// What runs in a process of its own has no line to the controller: it says so, where it would wait for ever.
+#[test]
+fn a_background_task_that_needs_the_controller_fails_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("library")).unwrap();
+    std::fs::write(
+        dir.path().join("library/own.sh"),
+        "#!/bin/sh\n# WANT_JSON\necho '{\"changed\": true}'\n",
+    )
+    .unwrap();
+    let site = dir.path().join("site.yml").display().to_string();
+    std::fs::write(
+        &site,
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - own: {}\n      async: 30\n      poll: 1\n",
+    )
+    .unwrap();
+    let output = rustle_tests::run_rustle(
+        dir.path(),
+        &["playbook", "-i", "a,b,", "-c", "local", &site],
+    );
+    let text = rustle_tests::said(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert_eq!(
+        text.matches("cannot ask the controller\",").count(),
+        2,
+        "{text}"
+    );
+}
