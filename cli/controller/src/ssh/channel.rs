@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use ssh2::{BlockDirections, Session};
 
+use super::pace::Pace;
 use crate::channel::{Channel, Input};
 
 /// How much is read at once.
@@ -25,6 +26,9 @@ pub(super) struct SshChannel<'a> {
     socket: &'a TcpStream,
     channel: ssh2::Channel,
     out: VecDeque<u8>,
+    pace: Pace,
+    /// The host's window where nothing is under way, in bytes.
+    window: u32,
     last_keepalive: Instant,
     closed: bool,
 }
@@ -36,6 +40,7 @@ impl<'a> SshChannel<'a> {
         socket: &'a TcpStream,
         command: &str,
         timeout: Duration,
+        pace: Pace,
     ) -> io::Result<SshChannel<'a>> {
         session.set_blocking(true);
         session.set_timeout(u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX));
@@ -47,27 +52,42 @@ impl<'a> SshChannel<'a> {
             socket,
             channel,
             out: VecDeque::new(),
+            pace,
+            window: 0,
             last_keepalive: Instant::now(),
             closed: false,
         })
     }
 
-    /// Writes what is queued, as far as the window goes; whether anything moved.
-    fn flush_some(&mut self) -> io::Result<bool> {
-        let mut moved = false;
+    /// Writes what is queued, as far as the window and the pace go.
+    fn flush_some(&mut self) -> io::Result<()> {
         while !self.out.is_empty() {
+            let room = self.room();
+            if room == 0 {
+                break;
+            }
             let (head, _) = self.out.as_slices();
-            match self.channel.write(&head[..head.len().min(WRITE_SIZE)]) {
+            let size = head.len().min(WRITE_SIZE).min(room);
+            match self.channel.write(&head[..size]) {
                 Ok(0) => break,
                 Ok(n) => {
                     self.out.drain(..n);
-                    moved = true;
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => break,
                 Err(e) => return Err(e),
             }
         }
-        Ok(moved)
+        Ok(())
+    }
+
+    /// How much may be written, as far as the pace goes. What the host's window allows is libssh2's to know.
+    fn room(&mut self) -> usize {
+        let left = self.channel.write_window().remaining;
+        // OpenSSH opens a channel without any window, and then gives it one.
+        self.window = self.window.max(left);
+        let under_way = u64::from(self.window - left);
+        let room = self.pace.room(under_way, Instant::now());
+        usize::try_from(room).unwrap_or(usize::MAX)
     }
 
     fn read_some(&mut self) -> io::Result<Option<Input>> {
@@ -163,11 +183,20 @@ impl Channel for SshChannel<'_> {
                     Err(e) => return Err(e.into()),
                 }
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let now = Instant::now();
+            let left = deadline.saturating_duration_since(now);
             if left.is_zero() {
                 return Ok(Input::Idle);
             }
-            if self.wait_for_socket(left.min(Duration::from_secs(1)), bell)? {
+            let mut wait = left.min(Duration::from_secs(1));
+            if let Some(patience) = self.pace.wait(now).filter(|_| !self.out.is_empty()) {
+                // The word that makes room may be among what was just read.
+                if self.room() > 0 {
+                    continue;
+                }
+                wait = wait.min(patience);
+            }
+            if self.wait_for_socket(wait, bell)? {
                 return Ok(Input::Idle);
             }
         }

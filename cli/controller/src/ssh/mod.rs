@@ -7,15 +7,17 @@ mod auth;
 mod channel;
 pub mod config;
 pub mod known_hosts;
+mod pace;
 
 use std::fmt;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use known_hosts::{HostKeyStatus, KnownHosts};
+use pace::Pace;
 
 use crate::destination::Destination;
 
@@ -110,6 +112,8 @@ pub struct SshConnection {
     /// The session's own socket, to wait on.
     socket: TcpStream,
     timeout: Duration,
+    /// How long connecting took.
+    connected: Duration,
 }
 
 impl SshConnection {
@@ -119,7 +123,7 @@ impl SshConnection {
     /// Says which of the three failed, and what to do.
     pub fn open(to: &Destination, options: &SshOptions) -> Result<SshConnection, ConnectError> {
         let port = to.port.unwrap_or(22);
-        let stream = dial(&to.host, port, options.timeout)?;
+        let (stream, connected) = dial(&to.host, port, options.timeout)?;
         let known = KnownHosts::load(&options.known_hosts)
             .map_err(|e| ConnectError::HostKey(format!("cannot read the known host keys: {e}")))?;
         let socket = stream
@@ -140,6 +144,7 @@ impl SshConnection {
             session,
             socket,
             timeout: options.timeout,
+            connected,
         })
     }
 }
@@ -151,22 +156,25 @@ impl crate::channel::Connection for SshConnection {
             &self.socket,
             command,
             self.timeout,
+            Pace::new(self.connected),
         )?))
     }
 }
 
-fn dial(host: &str, port: u16, timeout: Duration) -> Result<TcpStream, ConnectError> {
+/// A connection, and how long it took once the address was known.
+fn dial(host: &str, port: u16, timeout: Duration) -> Result<(TcpStream, Duration), ConnectError> {
     let addresses: Vec<_> = (host, port)
         .to_socket_addrs()
         .map_err(|e| ConnectError::Unreachable(format!("cannot resolve `{host}`: {e}")))?
         .collect();
     let mut last = None;
     for address in addresses {
+        let begun = Instant::now();
         match TcpStream::connect_timeout(&address, timeout) {
             Ok(stream) => {
                 // Frames are small and answered; waiting for more to send only adds latency.
                 let _ = stream.set_nodelay(true);
-                return Ok(stream);
+                return Ok((stream, begun.elapsed()));
             }
             Err(e) => last = Some((address, e)),
         }
