@@ -71,6 +71,7 @@ impl OnHosts<'_> {
     /// # Errors
     /// Where nothing was begun: no runner, no temporary files.
     pub(crate) fn run(self, roster: &mut dyn Roster) -> Result<u8, Failure> {
+        small_pages();
         let runner = stubs::find(None, Flavour::Full, &StubDir { stub_dir: None })?;
         let cache = self.folder.join("cache");
         std::fs::DirBuilder::new()
@@ -120,6 +121,12 @@ impl OnHosts<'_> {
         .run(roster);
         Ok(code)
     }
+}
+
+/// Asks for memory in small pieces from now on. Every host has a thread, and each thread would begin with some megabytes of huge pages,
+/// of which it needs little: at fifty hosts that was three quarters of all memory. An old kernel that knows no better is no mistake.
+fn small_pages() {
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 /// Writes the runner where it can be started from.
