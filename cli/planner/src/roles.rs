@@ -62,7 +62,7 @@ impl Lowering<'_> {
     /// Puts a role, as far as this use needs it, into the plan, and gives its key.
     pub(crate) fn role(&mut self, entry: &PlayRoleUse, from: &From<String>) -> String {
         let role = &entry.role;
-        let key = self.role_key(&role.name, &role.path);
+        let key = self.role_key(&role.called, &role.path);
         if !self.plan.roles.contains_key(&key) {
             self.plan.roles.insert(
                 key.clone(),

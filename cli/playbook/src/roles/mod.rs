@@ -18,6 +18,8 @@ pub struct Role {
     pub name: String,
     /// Its folder.
     pub path: PathBuf,
+    /// The name by which it was asked for, in full too: a role in a folder of a collection's roles has that folder in it.
+    pub called: String,
     /// The collection that it is in.
     pub collection: Option<String>,
     /// `defaults`, one mapping a file.
@@ -93,9 +95,16 @@ impl Reader<'_> {
             .flatten();
         let field = |name: &str| meta_map.and_then(|map| map.get(name));
         let role = Arc::new(Role {
-            name: match &collection {
+            called: match &collection {
                 Some(collection) if !name.contains('.') => format!("{collection}.{name}"),
-                Some(_) => name.to_owned(),
+                _ => name.to_owned(),
+            },
+            name: match &collection {
+                // A role in a folder of the collection's roles is called as one beside them.
+                Some(collection) => {
+                    let short = name.rsplit('.').next().unwrap_or(name);
+                    format!("{collection}.{short}")
+                }
                 None => name.to_owned(),
             },
             defaults: self.role_vars(&path, "defaults", from.defaults.as_deref(), node)?,

@@ -88,7 +88,10 @@ pub(super) fn value(scope: &TaskScope<'_, '_>, name: &str) -> Option<Value> {
         "ansible_run_tags" if options.tags.is_empty() => Value::from(vec!["all"]),
         "ansible_run_tags" => texts(&options.tags),
         "ansible_skip_tags" => texts(&options.skip_tags),
-        "role_name" => scope.frame?.role_name()?.into(),
+        "role_name" => match scope.frame?.role() {
+            Some(role) => role.short_name().into(),
+            None => scope.frame?.role_name()?.into(),
+        },
         "ansible_role_name" => match scope.frame?.role() {
             Some(role) => match &role.plan.collection {
                 Some(collection) => format!("{collection}.{}", role.short_name()).into(),
