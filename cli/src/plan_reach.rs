@@ -12,7 +12,7 @@ use crate::reach::is_local;
 pub(crate) fn needs_others(plan: &ExecutionPlan) -> bool {
     let task = |task: &Task| {
         let short = task.module.rsplit('.').next().unwrap_or_default();
-        task.delegate_to.is_some() || matches!(short, "add_host" | "group_by")
+        task.delegate_to.is_some() || matches!(short, "add_host" | "group_by" | "synchronize")
     };
     waits_for_machines(plan) || anywhere(plan, &task, &|block| block.delegate_to.is_some())
 }

@@ -1,6 +1,7 @@
 //! A playbook with its inventory and variables: what running, packing and planning start from.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::Path;
 
 use indexmap::IndexMap;
@@ -15,6 +16,8 @@ use rustle_playbook::play::{Options, Playbook, Reader};
 use rustle_playbook::vars::{HashBehaviour, InventoryVars, Roots, Variables, parse_extra};
 use rustle_playbook::vault::{self, VaultError};
 use rustle_playbook::yaml::{self, DuplicateKeys, Vault};
+use rustle_runtime::modules::MODULES;
+use rustle_runtime::spec::Spec;
 use zeroize::Zeroizing;
 
 use crate::console::Console;
@@ -131,6 +134,15 @@ pub(crate) fn extra(
     parse_extra(given, &mut files, |name| directory.join(name))
 }
 
+/// The modules of other collections that need none of them to be installed.
+pub(crate) fn native_modules() -> HashSet<String> {
+    let of_collections = MODULES.iter().map(|module| module.spec());
+    of_collections
+        .filter(|spec| spec.collection != "ansible.builtin")
+        .map(Spec::full_name)
+        .collect()
+}
+
 /// How playbooks are read here.
 pub(crate) fn options(surroundings: &Surroundings, extra: &Variables) -> Options {
     let config = &surroundings.config;
@@ -142,6 +154,7 @@ pub(crate) fn options(surroundings: &Surroundings, extra: &Variables) -> Options
         roles_path: config.paths("DEFAULT_ROLES_PATH"),
         collections_path,
         module_path: config.paths("DEFAULT_MODULE_PATH"),
+        native_modules: native_modules(),
         builtin_routing: installed.routing,
         environment: config
             .environment()

@@ -11,6 +11,7 @@ use crate::console::{Console, print};
 use crate::disk::{Disk, installation};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::playbook_source::native_modules;
 use crate::surroundings::{Surroundings, diagnostic, refused};
 use crate::vault_options::VaultOptions;
 
@@ -131,6 +132,7 @@ impl Explain {
             roles_path: config.paths("DEFAULT_ROLES_PATH"),
             collections_path,
             module_path: config.paths("DEFAULT_MODULE_PATH"),
+            native_modules: native_modules(),
             builtin_routing: installed.routing,
             builtin_plugins: installed.package,
             ..Options::default()

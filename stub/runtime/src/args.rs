@@ -322,9 +322,12 @@ pub(crate) fn first_message(spec: &Spec, errors: &[ArgError]) -> String {
     } else {
         format!(" ({aliases})")
     };
+    let module = match spec.collection {
+        "ansible.builtin" => spec.name.to_owned(),
+        _ => spec.full_name(),
+    };
     format!(
-        "Unsupported parameters for ({}) module: {given}. Supported parameters include: {names}{aliases}.",
-        spec.name
+        "Unsupported parameters for ({module}) module: {given}. Supported parameters include: {names}{aliases}."
     )
 }
 

@@ -25,6 +25,18 @@ impl Coordinator<'_> {
         if matches!(way, Ok(Way::Child)) && self.restarts(&action.task) {
             return self.reply(member, id, failed(OF_CONTROLLER));
         }
+        self.send_on_errand(member, id, action, way);
+    }
+
+    /// Has a host that is reached in this way do a task for another.
+    pub(super) fn send_on_errand(
+        &mut self,
+        member: usize,
+        id: u64,
+        action: Action,
+        way: Result<Way, String>,
+    ) {
+        let host = action.delegate_to.clone();
         let artifact = (self.fleet.pack)(plan_of(action, self.fleet.plan));
         let (way, artifact) = match (way, artifact) {
             (Ok(way), Ok(artifact)) => (way, artifact),
@@ -37,6 +49,27 @@ impl Coordinator<'_> {
         let helper = self.members.len() - 1;
         if let Err(Stop::Error(why)) = self.start_with(helper, way, None, Arc::new(artifact)) {
             self.reply(member, id, failed(&why));
+        }
+    }
+
+    /// Tells where another host is, beside its name, where the inventory calls it otherwise.
+    pub(super) fn name_delegate(&mut self, kind: &mut EventKind) {
+        let (EventKind::TaskResult {
+            host, delegated_to, ..
+        }
+        | EventKind::ItemResult {
+            host, delegated_to, ..
+        }) = kind
+        else {
+            return;
+        };
+        let Some(other) = delegated_to.as_mut().filter(|other| *other != host) else {
+            return;
+        };
+        let vars = self.roster.vars(other).unwrap_or_default();
+        let address = vars.get("ansible_host").and_then(Value::as_str);
+        if let Some(address) = address.filter(|a| a != other && !a.contains("{{")) {
+            *other = format!("{other}({address})");
         }
     }
 

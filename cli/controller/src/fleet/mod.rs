@@ -33,6 +33,7 @@ mod play;
 mod questions;
 mod session;
 mod story;
+mod synchronize;
 mod verdict;
 
 use std::path::PathBuf;

@@ -78,16 +78,78 @@ impl<'a> Permits<'a> {
         let Some(task) = plan.tasks().find(|task| task.id == action.task) else {
             return false;
         };
+        (task.module.contains("{{") || short(&task.module) == short(&action.module))
+            && self.may_delegate_to(&action.delegate_to)
+            && says(task, action)
+    }
+
+    /// Whether a task of the plan may copy this by rsync: its paths fit what the task says, and every other argument is the task's,
+    /// because options of rsync are programs that run here.
+    ///
+    /// # Errors
+    /// What is not the task's.
+    pub(super) fn synchronized(&mut self, action: &Action) -> Result<(), String> {
+        let plan = self.plan;
+        let task = plan.tasks().find(|task| task.id == action.task);
+        let task = task.filter(|t| t.module.contains("{{") || short(&t.module) == "synchronize");
+        let Some(task) = task else {
+            return Err("no task of the run copies anything by `synchronize`".to_owned());
+        };
+        if !action.delegate_to.is_empty() && !self.may_delegate_to(&action.delegate_to) {
+            return Err(format!(
+                "the plan has nobody on '{}' do this for others",
+                action.delegate_to
+            ));
+        }
+        for (name, value) in &action.args {
+            let mut asked = Vec::new();
+            texts(value, &mut asked);
+            for text in asked {
+                let permitted = match name.as_str() {
+                    // What begins with a dash is an option.
+                    "src" | "dest" => !text.starts_with('-') && fits_text(task, name, &text),
+                    // Which way the files go is not for the host to say.
+                    "mode" => match task.args.contains_key(name) {
+                        true => fits_text(task, name, &text),
+                        false => text == "push" || self.is_written(&text),
+                    },
+                    name if name.starts_with('_') => false,
+                    _ => self.is_written(&text) || is_harmless(name, &text),
+                };
+                if !permitted {
+                    return Err(format!(
+                        "`{text}` as `{name}` of `synchronize` stands nowhere in the playbook: write it there as it is"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the plan or its files have a text.
+    fn is_written(&mut self, text: &str) -> bool {
+        let plan = self.plan;
+        let whole = self
+            .text
+            .get_or_insert_with(|| serde_json::to_string(plan).unwrap_or_default());
+        let quoted = serde_json::to_string(text).unwrap_or_default();
+        whole.contains(quoted.trim_matches('"')) || {
+            let mut left = MOST;
+            let mut folders = self.folders.iter();
+            folders.any(|folder| mentions(folder, text.as_bytes(), &mut left))
+        }
+    }
+
+    /// Whether anything may be delegated to this host.
+    fn may_delegate_to(&mut self, to: &str) -> bool {
+        let plan = self.plan;
         let targets = self.targets.get_or_insert_with(|| {
             let mut out = Vec::new();
             let document = serde_json::to_value(plan).unwrap_or_default();
             named(&document, "delegate_to", &mut out);
             out
         });
-        let to = action.delegate_to.as_str();
-        (task.module.contains("{{") || short(&task.module) == short(&action.module))
-            && targets.iter().any(|t| t.contains("{{") || t.trim() == to)
-            && says(task, action)
+        targets.iter().any(|t| t.contains("{{") || t.trim() == to)
     }
 
     /// Whether a task of the plan may have fetched this.
@@ -149,21 +211,52 @@ fn texts(value: &Value, out: &mut Vec<String>) {
     }
 }
 
+/// Whether an action is rsync between two machines.
+pub(super) fn is_synchronize(action: &Action) -> bool {
+    action.module == "ansible.posix.synchronize"
+}
+
+/// Whether an argument of `synchronize` may come from a template: switches, numbers, and options that neither run nor name anything.
+fn is_harmless(name: &str, text: &str) -> bool {
+    const OPTIONS: [&str; 6] = [
+        "--exclude=",
+        "--include=",
+        "--chmod=",
+        "--chown=",
+        "--bwlimit=",
+        "--max-size=",
+    ];
+    let word = text.chars().all(|c| c.is_ascii_alphanumeric());
+    match name {
+        "rsync_opts" => {
+            OPTIONS.iter().any(|o| text.starts_with(o)) && !text.contains(char::is_whitespace)
+        }
+        // They are the other machine's affair.
+        "rsync_path" | "link_dest" => true,
+        "private_key" => false,
+        _ => word,
+    }
+}
+
 /// Whether the place of a delivery is one that this task may name.
 fn fits(task: &Task, delivery: &Delivery) -> bool {
-    let Some(Value::Str(written)) = task.args.get("dest") else {
+    fits_text(task, "dest", &delivery.dest)
+}
+
+/// Whether a path is one that this argument of the task may be.
+fn fits_text(task: &Task, name: &str, asked: &str) -> bool {
+    let Some(Value::Str(written)) = task.args.get(name) else {
         // It comes from the defaults of the module, or all arguments from a variable.
         return true;
     };
     let Some(begin) = written.find("{{") else {
-        return written.trim() == delivery.dest.trim();
+        return written.trim() == asked.trim();
     };
     let head = &written[..begin];
     let tail = written.rfind("}}").map_or("", |at| &written[at + 2..]);
-    let fits = delivery.dest.len() >= head.len() + tail.len()
-        && delivery.dest.starts_with(head)
-        && delivery.dest.ends_with(tail);
-    let made = delivery.dest.get(head.len()..).unwrap_or_default();
+    let fits =
+        asked.len() >= head.len() + tail.len() && asked.starts_with(head) && asked.ends_with(tail);
+    let made = asked.get(head.len()..).unwrap_or_default();
     // What a template makes does not lead out of the folder that is written before it.
     fits && (head.is_empty() || !made.split('/').any(|part| part == ".."))
 }
@@ -294,5 +387,51 @@ mod tests {
         let nowhere = serde_json::json!([{"id": "t1", "module": "command",
             "args": {"_raw_params": "date"}}]);
         assert_eq!(of(nowhere), [false; 5]);
+    }
+
+    #[test]
+    fn rsync_is_run_with_what_the_task_says() {
+        let plan = plan(serde_json::json!([
+            {"id": "t", "module": "ansible.posix.synchronize", "args": {"src": "a/", "dest": "/srv/{{ x }}",
+             "rsync_opts": ["--rsh=mine", "{{ more }}"]}}
+        ]));
+        let may = |name: &str, value: &str, task: &str, to: &str| {
+            let args = serde_json::json!({"src": "a/", "dest": "/srv/b", name: value});
+            let action = Action {
+                task: task.into(),
+                delegate_to: to.into(),
+                module: "ansible.posix.synchronize".into(),
+                args: serde_json::from_value(args).unwrap(),
+                vars: rustle_formats::Map::new(),
+                folders: Vec::new(),
+                environment: rustle_formats::Map::new(),
+                escalation: rustle_formats::Map::new(),
+                check: false,
+                diff: false,
+                timeout: 0,
+            };
+            Permits::new(&plan, None).synchronized(&action).is_ok()
+        };
+        for (name, value) in [
+            ("mode", "push"),
+            ("dest", "/srv/c"),
+            ("rsync_opts", "--rsh=mine"),
+            ("rsync_opts", "--exclude=x"),
+        ] {
+            assert!(may(name, value, "t", ""), "{name} {value}");
+        }
+        for (name, value) in [
+            ("mode", "pull"),
+            ("src", "/etc/shadow"),
+            ("src", "-e sh"),
+            ("dest", "/srv/../etc"),
+            ("rsync_opts", "--rsh=sh -c evil"),
+            ("rsync_opts", "--exclude=x -e evil"),
+            ("private_key", "/root/.ssh/other"),
+            ("_local_rsync_path", "/tmp/evil"),
+        ] {
+            assert!(!may(name, value, "t", ""), "{name} {value}");
+        }
+        assert!(!may("mode", "push", "another", "") && !may("mode", "push", "t", "db1"));
     }
 }

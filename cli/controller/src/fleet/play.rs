@@ -13,6 +13,7 @@ use rustle_formats::redact::Redactor;
 use rustle_formats::session::{Down, RunKey};
 use rustle_formats::{Map, Value};
 use rustle_runtime::engine::{Outcome, Reply, Request, Since, waits_for_machines};
+use zeroize::Zeroizing;
 
 use super::batches::{batches, ordered};
 use super::member::{Member, Standing};
@@ -84,6 +85,8 @@ pub(super) struct Coordinator<'a> {
     pub(super) apart: bool,
     /// How many sessions that may outlive their connection have begun.
     sessions: u64,
+    /// Passwords of connections that hosts need for tasks which they do for others, by the names under which they ask.
+    pub(super) passwords: HashMap<String, Zeroizing<String>>,
 }
 
 impl<'a> Coordinator<'a> {
@@ -108,6 +111,7 @@ impl<'a> Coordinator<'a> {
             permits: Permits::new(fleet.plan, fleet.files.root()),
             apart: fleet.start.apart || waits_for_machines(fleet.plan),
             sessions: 0,
+            passwords: HashMap::new(),
             past: fleet.diary.as_ref().and_then(|diary| diary.take_past()),
             asleep: BTreeMap::new(),
         }
@@ -436,7 +440,9 @@ impl<'a> Coordinator<'a> {
                 if let EventKind::TaskStarted { task, .. } = &event.kind {
                     self.members[member].task.clone_from(task);
                 }
-                self.story.hear(member, event.kind);
+                let mut kind = event.kind;
+                self.name_delegate(&mut kind);
+                self.story.hear(member, kind);
             }
             News::Ask(id, request) => self.asked(member, id, *request)?,
             News::Ended => {

@@ -4,7 +4,9 @@ use rustle_formats::plan::{Way, carried};
 use rustle_formats::{Map, Value};
 use rustle_runtime::assets::{AssetEntry, Assets as _};
 use rustle_runtime::engine::{Plugin, READ_CHUNK, Reply, Request, Since, Update, answer};
+use zeroize::Zeroizing;
 
+use super::permits::is_synchronize;
 use super::play::{Coordinator, Stop};
 
 impl Coordinator<'_> {
@@ -40,7 +42,7 @@ impl Coordinator<'_> {
                 vars.insert("groups".into(), Value::Map(groups.collect()));
                 answer(self.fleet.controller, *question, &vars)
             }
-            Request::Secret { name } => match self.fleet.secrets.get(&name) {
+            Request::Secret { name } => match self.secret(member, &name) {
                 Some(text) => Reply::Text(text.as_str().to_owned()),
                 None => Reply::Refused(format!("there is no secret '{name}' for this host")),
             },
@@ -56,6 +58,9 @@ impl Coordinator<'_> {
                 "no task of the run fetches anything to '{}'",
                 delivery.dest
             )),
+            Request::Action(action) if is_synchronize(&action) => {
+                return self.synchronize(member, id, *action);
+            }
             Request::Action(action) => {
                 // Where a host's engine is a process of this machine, it is nobody else's.
                 let own = self.apart && self.members[member].errand.is_none();
@@ -100,6 +105,13 @@ impl Coordinator<'_> {
             Ok(result) => Reply::Value(Value::Map(result)),
             Err(why) => Reply::Refused(why),
         }
+    }
+
+    /// The text of a secret. Passwords of connections are for those who do a task for another.
+    fn secret(&self, member: usize, name: &str) -> Option<&Zeroizing<String>> {
+        let on_errand = self.members[member].errand.is_some();
+        let lent = on_errand.then(|| self.passwords.get(name)).flatten();
+        lent.or_else(|| self.fleet.secrets.get(name))
     }
 
     /// Takes in the hosts and groups that a task names, and tells all hosts.

@@ -103,6 +103,14 @@ impl DiskFiles {
         Ok(plain[start..end].to_vec())
     }
 
+    /// Where what a name stands for lies, if it is on the disk.
+    pub(crate) fn place_of(&self, name: &[u8]) -> Option<PathBuf> {
+        match self.find(name) {
+            Some(Found::Path(place)) => Some(place),
+            _ => None,
+        }
+    }
+
     /// The place of a name that [`rustle_formats::plan::asset_name`] made.
     fn place(&self, name: &[u8]) -> Option<PathBuf> {
         let (root, home) = self.rooted.as_ref()?;

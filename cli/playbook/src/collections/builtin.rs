@@ -75,8 +75,11 @@ pub(super) const BUILTIN: &[&str] = &[
     "yum_repository",
 ];
 
-/// Names that mean another module of ansible.builtin.
-const RENAMED: &[(&str, &str)] = &[("yum", "ansible.builtin.dnf")];
+/// Names that mean another module: of ansible.builtin, or of those that there are without their collection.
+const RENAMED: &[(&str, &str)] = &[
+    ("synchronize", "ansible.posix.synchronize"),
+    ("yum", "ansible.builtin.dnf"),
+];
 
 /// The module that a former name means. Others have moved to collections, which an installation of Ansible knows.
 pub(super) fn renamed(name: &str) -> Option<&'static str> {

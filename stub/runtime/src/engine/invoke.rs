@@ -49,6 +49,12 @@ pub(crate) fn invoke(call: &Call<'_, '_, '_>) -> Result<Map, Abort> {
             "couldn't resolve module/action '{name}'. This often indicates a misspelling, missing collection, or incorrect module path."
         )));
     };
+    #[cfg(feature = "full")]
+    if module.spec().name == "synchronize"
+        && let Some(map) = super::mirror::ask(call, module)
+    {
+        return Ok(map);
+    }
     if let Some(map) = delegated(call, module) {
         keep_facts(call, module.spec().name, false, &map);
         return Ok(map);
@@ -194,7 +200,7 @@ pub(super) fn escalation(call: &Call<'_, '_, '_>) -> Map {
 }
 
 /// What another host is asked to do.
-fn action(call: &Call<'_, '_, '_>, module: &dyn Module, host: &str) -> Action {
+pub(super) fn action(call: &Call<'_, '_, '_>, module: &dyn Module, host: &str) -> Action {
     let texts = |map: &IndexMap<String, String>| {
         let pairs = map.iter().map(|(k, v)| (k.clone(), v.as_str().into()));
         pairs.collect()
@@ -430,6 +436,7 @@ fn runs_in_background(spec: &Spec) -> bool {
         "fetch",
         "raw",
         "script",
+        "synchronize",
         "template",
         "unarchive",
     ];

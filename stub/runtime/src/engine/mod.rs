@@ -26,6 +26,8 @@ mod level;
 mod list;
 mod loops;
 mod meta;
+#[cfg(feature = "full")]
+mod mirror;
 mod options;
 #[cfg(feature = "full")]
 mod outage;
@@ -56,6 +58,8 @@ pub(crate) use keywords::{flag, words};
 pub(crate) use level::Level;
 pub use list::{ListedTask, list_tasks};
 pub(crate) use meta::{ACTIONS as META_ACTIONS, action as meta_action, is_meta};
+#[cfg(feature = "full")]
+pub use mirror::READY as SYNCHRONIZE_HERE;
 pub use options::Options;
 #[cfg(feature = "full")]
 pub use outage::{OF_CONTROLLER, waits_for_machines};

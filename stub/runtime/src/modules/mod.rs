@@ -90,6 +90,7 @@ full {
     reboot::Reboot,
     replace::Replace,
     set_stats::SetStats,
+    synchronize::Synchronize,
     tempfile::Tempfile,
     uri::Uri,
     wait_for::WaitFor,
