@@ -4,6 +4,7 @@ mod kill;
 mod moments;
 mod mounts;
 mod people;
+mod real_hosts;
 mod relay;
 mod sshd;
 
@@ -14,6 +15,7 @@ pub use kill::{how_many_kills, kill_after};
 pub use moments::Moments;
 pub use mounts::{Tmpfs, own_mounts};
 pub use people::People;
+pub use real_hosts::RealHosts;
 pub use relay::{Relay, until};
 pub use sshd::{Login, PASSWORD, Sshd, USER};
 
