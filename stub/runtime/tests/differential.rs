@@ -35,4 +35,5 @@ modules! {
     wait_for,
     get_url,
     accounts,
+    unarchive,
 }

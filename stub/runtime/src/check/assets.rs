@@ -88,7 +88,10 @@ pub(super) fn requests<'p>(
         let mut args = crate::engine::with_defaults(plan, &frame, spec);
         args.extend(placed.task.args.clone());
         crate::engine::name_free_form(spec, &mut args);
-        if args.get("remote_src").and_then(boolean) == Some(true) {
+        // `copy` is what `unarchive` once called the opposite of `remote_src`.
+        let on_target = args.get("remote_src").and_then(boolean) == Some(true)
+            || spec.name == "unarchive" && args.get("copy").and_then(boolean) == Some(false);
+        if on_target {
             continue;
         }
         for arg in spec.all_args().filter(|a| a.asset) {

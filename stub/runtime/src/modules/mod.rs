@@ -92,6 +92,7 @@ full {
     set_stats::SetStats,
     synchronize::Synchronize,
     tempfile::Tempfile,
+    unarchive::Unarchive,
     uri::Uri,
     wait_for::WaitFor,
     wait_for_connection::WaitForConnection,
