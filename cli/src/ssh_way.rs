@@ -179,7 +179,8 @@ impl Wanted {
         let options = SshOptions {
             user: settings.user.unwrap_or_else(|| here.user.to_owned()),
             key_files,
-            agent: !(self.no_agent || settings.no_agent || settings.identities_only),
+            agent: !(self.no_agent || settings.no_agent),
+            only_named: settings.identities_only,
             known_hosts,
             // A key that is known and differs is refused in any case.
             accept_new: self

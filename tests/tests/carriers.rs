@@ -291,3 +291,37 @@ fn a_held_connection_carries_what_follows() {
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(logins(), 3);
 }
+
+/// The host is known behind another alone: the way leads through that one's sshd.
+#[test]
+fn a_host_behind_another_is_reached_through_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let outer = Sshd::start(&dir.path().join("outer"));
+    let inner = Sshd::start(&dir.path().join("inner"));
+    let of = |name: &str, sshd: &Sshd| {
+        format!(
+            "Host {name}\n  HostName 127.0.0.1\n  Port {}\n  IdentityFile {}\n  StrictHostKeyChecking no\n  UserKnownHostsFile {}\n",
+            sshd.port,
+            sshd.key(),
+            dir.path().join("known").display()
+        )
+    };
+    let text = format!(
+        "{}{}  ProxyJump outer\n",
+        of("outer", &outer),
+        of("inner", &inner)
+    );
+    let config = dir.path().join("ssh_config");
+    fs::write(&config, &text).unwrap();
+    // Rustle reads the user's own file, ssh the one that it is told.
+    fs::create_dir_all(dir.path().join(".ssh")).unwrap();
+    fs::write(dir.path().join(".ssh/config"), &text).unwrap();
+    let line = format!("inner ansible_ssh_common_args='-F {}'", config.display());
+    let (done, made) = play(dir.path(), &line, &[]);
+    assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+    assert_eq!(made, "by inner");
+    for sshd in [&outer, &inner] {
+        let log = fs::read_to_string(sshd.folder.join("log")).unwrap();
+        assert!(log.contains("Accepted publickey"), "{log}");
+    }
+}

@@ -147,6 +147,41 @@ fn a_key_of_the_agent() {
     assert!(added.status.success(), "{}", said(&added));
     let done = push(dir.path(), Some(&socket), &[&artifact, &sshd.destination()]);
     assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+    only_named_keys_of_the_agent(dir.path(), &sshd, &socket, &artifact);
+}
+
+/// With `IdentitiesOnly`, the agent signs with the key that is named, which nobody else can open, and with no other.
+fn only_named_keys_of_the_agent(dir: &Path, sshd: &Sshd, socket: &Path, artifact: &str) {
+    let locked = Command::new("ssh-keygen")
+        .args([
+            "-q",
+            "-p",
+            "-P",
+            "",
+            "-N",
+            "a passphrase",
+            "-f",
+            &sshd.key(),
+        ])
+        .output()
+        .unwrap();
+    assert!(locked.status.success(), "{}", said(&locked));
+    fs::create_dir_all(dir.join(".ssh")).unwrap();
+    let only = |key: &str| {
+        let text = format!("IdentitiesOnly yes\nIdentityFile {key}\n");
+        fs::write(dir.join(".ssh/config"), text).unwrap();
+        push(dir, Some(socket), &[artifact, &sshd.destination()])
+    };
+    let another = only(&sshd.folder.join("host_key").display().to_string());
+    assert_eq!(another.status.code(), Some(4), "{}", said(&another));
+    for beside in [true, false] {
+        if !beside {
+            // Then the public half is in the key itself.
+            fs::remove_file(sshd.folder.join("user_key.pub")).unwrap();
+        }
+        let named = only(&sshd.key());
+        assert_eq!(named.status.code(), Some(0), "{}", said(&named));
+    }
 }
 
 #[test]

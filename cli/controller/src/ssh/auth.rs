@@ -1,6 +1,6 @@
 //! Proving who we are: agent, key files, keyboard-interactive, password, in ssh's own order.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ssh2::{KeyboardInteractivePrompt, Prompt, Session};
 use zeroize::Zeroizing;
@@ -30,7 +30,8 @@ pub(super) fn authenticate(
     };
     let mut tried: Vec<String> = Vec::new();
     if methods.contains("publickey") {
-        if options.agent && by_agent(session, user, &mut tried) {
+        let named = options.only_named.then_some(options.key_files.as_slice());
+        if options.agent && by_agent(session, user, named, &mut tried) {
             return Ok(());
         }
         for file in &options.key_files {
@@ -58,14 +59,27 @@ pub(super) fn authenticate(
     )))
 }
 
-fn by_agent(session: &Session, user: &str, tried: &mut Vec<String>) -> bool {
+/// Asks the agent to sign, with the keys of these files or with all that it has.
+fn by_agent(
+    session: &Session,
+    user: &str,
+    named: Option<&[PathBuf]>,
+    tried: &mut Vec<String>,
+) -> bool {
     let Ok(mut agent) = session.agent() else {
         return false;
     };
     if agent.connect().is_err() || agent.list_identities().is_err() {
         return false;
     }
-    let identities = agent.identities().unwrap_or_default();
+    let mut identities = agent.identities().unwrap_or_default();
+    if let Some(files) = named {
+        let wanted: Vec<Vec<u8>> = files.iter().filter_map(|f| public_key(f)).collect();
+        identities.retain(|identity| wanted.iter().any(|key| key == identity.blob()));
+        if identities.is_empty() {
+            return false;
+        }
+    }
     for identity in &identities {
         if agent.userauth(user, identity).is_ok() {
             return true;
@@ -125,14 +139,51 @@ fn is_encrypted(text: &str) -> bool {
     else {
         return false;
     };
-    use base64::Engine as _;
-    let compact: String = body.split_whitespace().collect();
-    let Ok(bytes) = base64::engine::general_purpose::STANDARD.decode(compact) else {
+    let Some(bytes) = decoded(body) else {
         return false;
     };
     // magic, then the cipher's name with its length
-    let magic = b"openssh-key-v1\0";
-    bytes.starts_with(magic) && bytes.get(magic.len() + 4..magic.len() + 8) != Some(b"none")
+    bytes.starts_with(MAGIC) && bytes.get(MAGIC.len() + 4..MAGIC.len() + 8) != Some(b"none")
+}
+
+/// What lies in a private key of OpenSSH begins so.
+const MAGIC: &[u8] = b"openssh-key-v1\0";
+
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    let compact: String = text.split_whitespace().collect();
+    base64::engine::general_purpose::STANDARD
+        .decode(compact)
+        .ok()
+}
+
+/// The public half of a key, as an agent tells it: from the file beside it, else from the key itself, where OpenSSH's format has it
+/// in the clear.
+fn public_key(file: &Path) -> Option<Vec<u8>> {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".pub");
+    let of_line = |text: String| decoded(text.split_whitespace().nth(1)?);
+    let beside = std::fs::read_to_string(beside).ok();
+    beside.and_then(of_line).or_else(|| {
+        let text = std::fs::read_to_string(file).ok()?;
+        let Some((_, body)) = text.split_once("-----BEGIN OPENSSH PRIVATE KEY-----") else {
+            return of_line(text);
+        };
+        let bytes = decoded(body.split_once("-----END")?.0)?;
+        let mut rest = bytes.strip_prefix(MAGIC)?;
+        // Cipher, the derivation of its key, and what that takes.
+        for _ in 0..3 {
+            rest = text_of(rest)?.1;
+        }
+        let after_count = rest.get(4..)?;
+        Some(text_of(after_count)?.0.to_vec())
+    })
+}
+
+/// A text that its length stands before, and what comes after it.
+fn text_of(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(u32::from_be_bytes(*length) as usize)
 }
 
 struct Questions<'a> {

@@ -55,6 +55,8 @@ pub struct SshOptions {
     pub key_files: Vec<PathBuf>,
     /// Whether the agent is asked first.
     pub agent: bool,
+    /// Whether the agent is asked only for the keys in `key_files` (`IdentitiesOnly`).
+    pub only_named: bool,
     /// Files of known host keys; new ones are added to the first.
     pub known_hosts: Vec<PathBuf>,
     /// Whether the key of a host of which nothing is known is accepted and kept.
