@@ -164,7 +164,6 @@ pub(crate) fn options(surroundings: &Surroundings, extra: &Variables) -> Options
             .collect(),
         builtin_plugins: installed.package,
         extra_vars: extra.to_mapping().into_iter().collect(),
-        ..Options::default()
     }
 }
 
