@@ -55,6 +55,10 @@ pub fn pick(
     mismatch: Mismatch,
 ) -> Result<Picked, Problem> {
     let mut picked = Picked::default();
+    // A list of nothing, as a template may give it, is for nobody.
+    if patterns.is_empty() {
+        return Ok(picked);
+    }
     let words = ordered(patterns.iter().flat_map(|p| split(p.as_ref())).collect());
     picked.hosts = evaluate(
         inventory,

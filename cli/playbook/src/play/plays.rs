@@ -222,18 +222,39 @@ impl Reader<'_> {
             return Ok(Vec::new());
         };
         match hosts.as_list() {
-            Some(list) => list.iter().map(|host| self.render(host, scope)).collect(),
+            Some(list) => list.iter().map(|host| self.pattern(host, scope)).collect(),
             None => {
                 if let Some(list) = self.render_list(hosts, scope)? {
                     return Ok(list);
                 }
-                let text = self.render(hosts, scope)?;
+                let text = self.pattern(hosts, scope)?;
                 if hosts.as_str() == Some(&text) {
                     return Ok(vec![text]);
                 }
                 Ok(text.split(',').map(|part| part.trim().to_owned()).collect())
             }
         }
+    }
+
+    /// One pattern. An empty one would be for all hosts.
+    fn pattern(&self, host: &Node, scope: &Scope) -> Result<String, Problem> {
+        if self.render_list(host, scope)?.is_some() {
+            return Err(
+                Problem::error("Keyword 'hosts' items must be of type 'str', not 'list'.")
+                    .at(host.at),
+            );
+        }
+        let text = self.render(host, scope)?;
+        if text.is_empty() {
+            return Err(Problem::error(
+                "Keyword 'hosts' is required, and cannot have empty values.",
+            )
+            .at(host.at)
+            .hint(
+                "give the variable a pattern, or a list of patterns; an empty list is for no host",
+            ));
+        }
+        Ok(text)
     }
 
     fn play_keywords(&self, item: &Node, map: &Mapping) -> Result<Keywords, Problem> {
