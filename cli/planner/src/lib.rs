@@ -17,6 +17,7 @@ mod plays;
 mod reserved;
 mod roles;
 mod values;
+mod vars_files;
 mod vaulted;
 mod wildcard;
 

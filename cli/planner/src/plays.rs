@@ -1,13 +1,12 @@
 //! Plays: their keywords, their variables, and their tasks in batches between which handlers run.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustle_formats::plan::{Item, PlayPlan, TaskBatch};
 use rustle_formats::{Map, Value};
 use rustle_playbook::play::{Play, Site, written_tags};
 use rustle_playbook::yaml::{Mapping, Node, NodeValue};
-use rustle_playbook::{Problem, Severity};
+use rustle_playbook::Problem;
 
 use crate::entries::truth;
 use crate::keywords::{json, text};
@@ -167,55 +166,9 @@ impl Lowering<'_> {
             out.vars_files.push(prompted);
         }
         let files = play.keywords.get("vars_files").filter(|n| !n.is_null());
-        let Some(files) = files else { return };
-        let vars = mappings(play);
-        for entry in files.as_list().unwrap_or(std::slice::from_ref(files)) {
-            match self.variables_file(entry, &vars, site) {
-                Ok(map) => out.vars_files.push(map),
-                Err(problem) => self.problems.push(problem),
-            }
+        if let Some(files) = files {
+            self.variables_files(out, files, mappings(play), site);
         }
-    }
-
-    /// One entry of `vars_files`: a name, or several of which the first that is there counts.
-    fn variables_file(
-        &mut self,
-        entry: &Node,
-        vars: &[Arc<Mapping>],
-        site: &Site,
-    ) -> Result<Map, Problem> {
-        let reader = self.request.reader;
-        let mut looked: Vec<PathBuf> = Vec::new();
-        let mut unknown = None;
-        for node in entry.as_list().unwrap_or(std::slice::from_ref(entry)) {
-            let name = match reader.rendered(node, site, vars) {
-                Ok(name) => name,
-                Err(problem) => {
-                    unknown.get_or_insert(problem);
-                    continue;
-                }
-            };
-            for folder in [site.playbook_dir.join("vars"), site.playbook_dir.clone()] {
-                let path = folder.join(Path::new(&name));
-                if reader.is_file(&path) {
-                    let file = reader.variables_file(&path, node)?;
-                    return Ok(self.map(Some(&file)));
-                }
-                looked.push(path);
-            }
-        }
-        // Ansible goes on without it.
-        let mut problem = unknown.unwrap_or_else(|| {
-            Problem::warning(format!("there is no file `{}`", text(entry)))
-                .at(entry.at)
-                .over(text(entry).chars().count())
-        });
-        problem.severity = Severity::Warning;
-        for path in looked {
-            problem = problem.note(format!("looked for {}", path.display()));
-        }
-        self.warnings.push(problem);
-        Ok(Map::new())
     }
 
     fn batches(&mut self, out: &mut PlayPlan, play: &Play, site: &Site) {

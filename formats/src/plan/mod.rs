@@ -10,6 +10,7 @@
 
 mod asset_name;
 mod carried;
+mod choice;
 mod conditions;
 mod deployment;
 mod foreign;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use asset_name::{asset_candidates, asset_name};
 pub use carried::{Carried, PYTHON_BUNDLE, Way, carried};
+pub use choice::VarsChoice;
 pub use conditions::Conditions;
 pub use deployment::{BinaryDeployment, EmbeddedData, StaticFile};
 pub use role::{MAIN, RolePlan, RoleUse};
@@ -36,7 +38,7 @@ use crate::value::{Map, Value};
 
 /// The version of the plan's shape. An artifact with any other is refused; documents of older versions are read, since
 /// each version only added fields.
-pub const PLAN_VERSION: u32 = 4;
+pub const PLAN_VERSION: u32 = 5;
 
 /// A whole plan.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -171,6 +173,8 @@ pub struct PlayPlan {
     pub vars: Map,
     /// Contents of `vars_files`, already read, in order.
     pub vars_files: Vec<Map>,
+    /// Those of them that each host chooses while it runs.
+    pub vars_choices: Vec<VarsChoice>,
     /// Environment for every task: a mapping, or a list of mappings.
     pub environment: Option<Value>,
     /// Defaults by module name.

@@ -162,7 +162,7 @@ fn maps(plan: &ExecutionPlan) -> Vec<&Map> {
     out.extend(plan.groups.values().map(|g| &g.vars));
     for play in &plan.plays {
         out.push(&play.vars);
-        out.extend(&play.vars_files);
+        out.extend(play.all_vars_files());
         play.batches
             .iter()
             .flat_map(|b| &b.tasks)

@@ -276,7 +276,7 @@ impl Known<'_, '_> {
                 let mut scope = Variables::new();
                 add(&mut scope, &crate::vars::inventory_of(plan, groups, host));
                 add(&mut scope, &frame.play.vars);
-                for vars in &frame.play.vars_files {
+                for vars in frame.play.all_vars_files() {
                     add(&mut scope, vars);
                 }
                 scope.insert("inventory_hostname".into(), Rendered::str(*host));

@@ -121,7 +121,7 @@ impl<'p> Defined<'p> {
                 .extend(options.flat_map(|o| o.keys().map(String::as_str)));
         }
         for play in &plan.plays {
-            let layers = play.vars_files.iter().chain([&play.vars]);
+            let layers = play.all_vars_files().chain([&play.vars]);
             defined
                 .plays
                 .extend(layers.flat_map(|l| l.keys().map(String::as_str)));
@@ -236,7 +236,7 @@ impl<'p> Defined<'p> {
             .plays
             .get(play)
             .into_iter()
-            .flat_map(|p| p.vars_files.iter().rev().chain([&p.vars]))
+            .flat_map(|p| p.all_vars_files().rev().chain([&p.vars]))
     }
 
     /// The name that was probably meant.

@@ -373,7 +373,7 @@ fn candidates(frame: &Frame<'_>, name: &str, base: Option<&str>) -> Vec<String> 
 }
 
 /// A path without empty components, `.` and `..`.
-fn clean(path: &str) -> String {
+pub(crate) fn clean(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {

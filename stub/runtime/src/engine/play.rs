@@ -119,6 +119,7 @@ pub(crate) fn run_play<'r>(
             gone: RefCell::new(gone),
             failed: Cell::new(false),
             roles: RefCell::new(roles.iter().map(|used| used.role.clone()).collect()),
+            chosen: RefCell::default(),
         },
         notified_names: RefCell::default(),
         handlers: RefCell::new(handlers::of_play(play, &roles)),
@@ -194,6 +195,15 @@ fn end_of(turns: &[batches::Turn<'_>], batch: Option<usize>) -> u32 {
 }
 
 impl<'r> PlayRun<'_, 'r> {
+    /// Looks again which files `vars_files` means for this host.
+    pub(crate) fn choose_files(&self) -> Result<(), Abort> {
+        if self.play.vars_choices.is_empty() {
+            return Ok(());
+        }
+        let (store, templates) = (&self.run.store, &self.run.templates);
+        crate::vars::choose(store, templates, &self.vars, self.play).map_err(Abort::Error)
+    }
+
     fn through(&self, turns: &[batches::Turn<'r>], gather: &'r Task) -> Result<PlayEnd, Abort> {
         let mut flow = Flow::Next;
         if self.play.gather_facts == Some(true) && !self.run.store.knows_enough() {

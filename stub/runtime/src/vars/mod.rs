@@ -5,6 +5,7 @@
 //! mappings merged (`merge_hashes`) are the values of a name laid over each other when it is looked up.
 
 mod about;
+mod choices;
 mod first_found;
 mod groups;
 mod hostvars;
@@ -20,6 +21,7 @@ mod templar;
 mod template;
 
 pub(crate) use about::about_template;
+pub(crate) use choices::choose;
 pub(crate) use groups::Groups;
 pub use lookups::CONTROLLER as CONTROLLER_LOOKUPS;
 pub(crate) use lookups::NAMES as LOOKUPS;

@@ -230,8 +230,7 @@ impl<'a, 'r> TaskVars<'a, 'r> {
             return More(());
         };
         let merges = self.scope.store.merges();
-        let files = play.vars_files.iter().rev();
-        for layer in files.chain(std::iter::once(&play.vars)) {
+        for layer in self.scope.play.layers(play) {
             if let Some(value) = layer.get(name) {
                 // What is kept of a layer is one value.
                 look(value, true, (!merges).then_some(Layer::Play))?;
@@ -416,7 +415,7 @@ impl Scope for TaskVars<'_, '_> {
             role.names(&mut names);
         }
         if let Some(play) = self.scope.play.play {
-            for layer in play.vars_files.iter().chain(std::iter::once(&play.vars)) {
+            for layer in self.scope.play.layers(play) {
                 names.extend(layer.keys().cloned());
             }
         }

@@ -76,9 +76,21 @@ pub(crate) struct PlayVars<'r> {
     pub failed: Cell<bool>,
     /// The roles whose defaults and variables the whole play sees, in the order in which it uses them.
     pub roles: RefCell<Vec<Rc<Role<'r>>>>,
+    /// The files that this host chose for places of `vars_files`; those behind the end: none.
+    pub chosen: RefCell<Vec<Option<&'r Map>>>,
 }
 
-impl PlayVars<'_> {
+impl<'r> PlayVars<'r> {
+    /// The variables of a play and of its files, the strongest first.
+    pub(super) fn layers(&self, play: &'r PlayPlan) -> impl Iterator<Item = &'r Map> {
+        let files = play.vars_files.iter().enumerate().rev();
+        let files = files.map(|(place, file)| {
+            let chosen = self.chosen.borrow().get(place).copied().flatten();
+            chosen.unwrap_or(file)
+        });
+        files.chain([&play.vars])
+    }
+
     /// Takes in what became of other hosts.
     pub(crate) fn follow(&self, updates: &[Update]) {
         let mut gone = self.gone.borrow_mut();

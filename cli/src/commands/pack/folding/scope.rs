@@ -48,7 +48,7 @@ impl<'p> Scope<'p> {
             out.inventory.extend(vars.keys().map(String::as_str));
         }
         for play in &plan.plays {
-            for vars in std::iter::once(&play.vars).chain(&play.vars_files) {
+            for vars in std::iter::once(&play.vars).chain(play.all_vars_files()) {
                 add(&mut out.plays, vars);
             }
             for item in play.batches.iter().flat_map(|b| &b.tasks) {

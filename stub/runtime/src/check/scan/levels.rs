@@ -59,6 +59,12 @@ impl<'p> Scan<'_, 'p> {
         for (i, vars) in play.vars_files.iter().enumerate() {
             self.vars(vars, &format!("{base}/vars_files/{i}"), &[]);
         }
+        for (i, choice) in play.vars_choices.iter().enumerate() {
+            for (name, vars) in &choice.files {
+                let below = format!("{base}/vars_choices/{i}/files/{}", escaped(name));
+                self.vars(vars, &below, &[]);
+            }
+        }
         let view = View {
             play: index,
             blocks: &[],
