@@ -79,36 +79,44 @@ impl Lowering<'_> {
         }
     }
 
-    /// Puts the files that the items of a loop name into the plan; whether all of them could be known.
-    fn files_of_items(&mut self, task: &Task, named: &Node, site: &Site) -> bool {
+    /// What `named` is for the items of a task's loop; none where that is not known before the run.
+    fn names_of_items(&self, task: &Task, named: &Node, site: &Site) -> Option<Vec<String>> {
         let items = match &task.loop_ {
             Some(Loop::Items(items)) => items,
             Some(Loop::With { lookup, terms }) if matches!(lookup.as_str(), "items" | "list") => {
                 terms
             }
-            _ => return false,
+            _ => return None,
         };
         let control = task.keywords.get("loop_control").and_then(Node::as_map);
         let variable = control
             .and_then(|map| map.get("loop_var"))
             .map_or("item".to_owned(), text);
         let reader = self.request.reader;
-        let mut found = Vec::new();
+        let mut out = Vec::new();
         for item in items.as_list().unwrap_or_default() {
-            let Ok(item_text) = reader.rendered(item, site, &[]) else {
-                return false;
-            };
+            let item_text = reader.rendered(item, site, &[]).ok()?;
             let item = Node::text(item_text, item.at);
             let variables = Node::map(
                 vec![(Node::text(variable.as_str(), item.at), item.clone())],
                 item.at,
             );
             let variables = variables.as_map().cloned().unwrap_or_default();
-            let Ok(name) = reader.rendered(named, site, &[Arc::new(variables)]) else {
-                return false;
-            };
+            out.push(reader.rendered(named, site, &[Arc::new(variables)]).ok()?);
+        }
+        Some(out)
+    }
+
+    /// Puts the files that the items of a loop name into the plan; whether all of them could be known.
+    fn files_of_items(&mut self, task: &Task, named: &Node, site: &Site) -> bool {
+        let Some(names) = self.names_of_items(task, named, site) else {
+            return false;
+        };
+        let reader = self.request.reader;
+        let mut found = Vec::new();
+        for name in &names {
             let candidates = reader.task_folders(site);
-            let candidates = candidates.iter().map(|folder| folder.join(&name));
+            let candidates = candidates.iter().map(|folder| folder.join(name));
             found.extend(candidates.filter(|path| reader.is_file(path)).take(1));
         }
         for path in &found {
@@ -151,6 +159,15 @@ impl Lowering<'_> {
         match pattern(&name) {
             None => self.included_role(&name, node, task, site, true),
             Some(wanted) => {
+                // Only what is used may be refused.
+                if let Some(names) = self.names_of_items(task, node, site)
+                    && !names.is_empty()
+                {
+                    for name in names {
+                        self.included_role(&name, node, task, site, true);
+                    }
+                    return;
+                }
                 for role in self.request.reader.roles_around(site) {
                     if fits(&wanted, &role) {
                         self.included_role(&role, node, task, site, false);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rustle_formats::plan::{Item, PlayPlan, TaskBatch};
 use rustle_formats::{Map, Value};
+use rustle_playbook::Problem;
 use rustle_playbook::play::{Play, Site, written_tags};
 use rustle_playbook::yaml::{Mapping, Node, NodeValue};
-use rustle_playbook::Problem;
 
 use crate::entries::truth;
 use crate::keywords::{json, text};

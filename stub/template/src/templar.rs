@@ -468,10 +468,9 @@ impl Interp<'_> {
 /// Gives text as many newlines at its end as the template had, unless it has them already.
 fn restore_newlines(text: &mut String, template: &Template) {
     let has = text.len() - text.trim_end_matches('\n').len();
-    text.extend(std::iter::repeat_n(
-        '\n',
-        template.trailing_newlines.saturating_sub(has),
-    ));
+    for _ in has..template.trailing_newlines {
+        text.push_str(&template.newline);
+    }
 }
 
 /// `vars`: all variables by name.

@@ -63,6 +63,9 @@ pub(super) fn name(
     if needs.full().is_none() && carried(plan).any(|module| module.way != Way::Action) {
         return Some("modules in other languages");
     }
+    if needs.full().is_none() && plan.plays.iter().any(|play| !play.vars_choices.is_empty()) {
+        return Some("vars_files");
+    }
     for asset in assets.iter().filter(|a| is_read_by_engine(&a.name)) {
         match &asset.from {
             AssetFrom::Path(path) => look_below(&mut needs, path),

@@ -62,7 +62,17 @@ impl Escalate {
     ) -> Result<Option<Escalate>, String> {
         let wanted = match variable(templar, host, "ansible_become")? {
             Some(text) => boolean(&Value::Str(text)),
-            None => flag(templar, "become", frame.become_())?,
+            None => {
+                let mut found = None;
+                for value in frame.become_() {
+                    found = flag(templar, "become", Some(value))?;
+                    // What is omitted is as what is around it says.
+                    if found.is_some() || value.is_null() {
+                        break;
+                    }
+                }
+                found
+            }
         };
         if wanted != Some(true) {
             return Ok(None);

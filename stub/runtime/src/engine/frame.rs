@@ -93,9 +93,14 @@ impl<'p> Frame<'p> {
         out
     }
 
+    /// `become` of the task and of what is around it, the nearest first.
+    pub(crate) fn become_(&self) -> impl Iterator<Item = &Value> {
+        let blocks = self.blocks().rev().map(|block| &block.become_);
+        let own = std::iter::once(&self.task.become_).chain(blocks);
+        own.chain([&self.play.become_]).flatten()
+    }
+
     inherited! {
-        /// `become`.
-        become_: become_;
         /// `become_user`.
         become_user: become_user;
         /// `become_method`.

@@ -49,7 +49,9 @@ pub use deliver::Delivery;
 pub use driver::{Action, Confirm, Driver, Machine, READ_CHUNK, Reply, Request};
 pub(crate) use frame::Frame;
 pub use hosts::choose_host;
-pub(crate) use includes::{clean, included_files, is_include};
+#[cfg(feature = "full")]
+pub(crate) use includes::clean;
+pub(crate) use includes::{included_files, is_include};
 #[cfg(feature = "full")]
 pub(crate) use invoke::Call;
 pub(crate) use invoke::run_module;

@@ -195,6 +195,7 @@ fn end_of(turns: &[batches::Turn<'_>], batch: Option<usize>) -> u32 {
 }
 
 impl<'r> PlayRun<'_, 'r> {
+    #[cfg(feature = "full")]
     /// Looks again which files `vars_files` means for this host.
     pub(crate) fn choose_files(&self) -> Result<(), Abort> {
         if self.play.vars_choices.is_empty() {

@@ -83,6 +83,7 @@ pub(crate) fn run_task<'r>(play: &PlayRun<'_, 'r>, frame: &Frame<'r>) -> Result<
     let run = play.run;
     run.templates.begin_task(frame);
     play.wishes.borrow_mut().clear();
+    #[cfg(feature = "full")]
     play.choose_files()?;
     let vars = TaskVars::new(scope(play, frame));
     let templar = Templar::new(&run.templates, &vars);

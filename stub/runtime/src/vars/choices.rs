@@ -1,7 +1,7 @@
 //! `vars_files` whose names depend on the host: which files they mean is looked at before each task.
 
-use rustle_formats::plan::{ExecutionPlan, PlayPlan, VarsChoice};
 use rustle_formats::Map;
+use rustle_formats::plan::{ExecutionPlan, PlayPlan, VarsChoice};
 
 use super::{PlayVars, Store, TaskScope, TaskVars, Templar, Templates};
 use crate::args::text;
@@ -57,10 +57,7 @@ pub(crate) fn choose<'r>(
 }
 
 /// The file that counts; an error where a name cannot be known.
-fn found<'r>(
-    templar: &Templar<'_, 'r>,
-    choice: &'r VarsChoice,
-) -> Result<Option<&'r Map>, String> {
+fn found<'r>(templar: &Templar<'_, 'r>, choice: &'r VarsChoice) -> Result<Option<&'r Map>, String> {
     let one = std::slice::from_ref(&choice.names);
     for name in choice.names.as_list().unwrap_or(one) {
         let name = templar.value(name).map_err(|e| e.message)?;
@@ -86,5 +83,7 @@ fn file<'r>(plan: &ExecutionPlan, choice: &'r VarsChoice, name: &str) -> Option<
         folder => folder,
     };
     let places = [format!("{folder}/vars/{name}"), format!("{folder}/{name}")];
-    places.iter().find_map(|place| choice.files.get(clean(place).as_str()))
+    places
+        .iter()
+        .find_map(|place| choice.files.get(clean(place).as_str()))
 }

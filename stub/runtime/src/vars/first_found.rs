@@ -40,7 +40,7 @@ impl Search {
     }
 
     fn files(&mut self, files: Option<&Rendered>, paths: Option<&Rendered>) {
-        let (files, paths) = (words(files), words(paths));
+        let (files, paths) = (words(files, &[',', ';']), words(paths, &[',', ';', ':']));
         if paths.is_empty() {
             self.names.extend(files);
             return;
@@ -53,15 +53,17 @@ impl Search {
     }
 }
 
-/// Names in a list, or in a text between commas, semicolons and colons.
-fn words(value: Option<&Rendered>) -> Vec<String> {
+/// Names in a list, or in a text between `marks`.
+fn words(value: Option<&Rendered>, marks: &[char]) -> Vec<String> {
     match value {
         Some(Rendered::List(list)) => {
             let list = list.to_vec();
-            list.iter().flat_map(|inner| words(Some(inner))).collect()
+            list.iter()
+                .flat_map(|inner| words(Some(inner), marks))
+                .collect()
         }
         Some(Rendered::Str(text)) => {
-            let parts = text.as_str().split([',', ';']);
+            let parts = text.as_str().split(marks);
             parts
                 .map(|p| p.trim().to_owned())
                 .filter(|p| !p.is_empty())

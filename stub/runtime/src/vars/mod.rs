@@ -5,6 +5,7 @@
 //! mappings merged (`merge_hashes`) are the values of a name laid over each other when it is looked up.
 
 mod about;
+#[cfg(feature = "full")]
 mod choices;
 mod first_found;
 mod groups;
@@ -21,6 +22,7 @@ mod templar;
 mod template;
 
 pub(crate) use about::about_template;
+#[cfg(feature = "full")]
 pub(crate) use choices::choose;
 pub(crate) use groups::Groups;
 pub use lookups::CONTROLLER as CONTROLLER_LOOKUPS;

@@ -169,6 +169,8 @@ pub(crate) struct Template {
     pub(crate) blocks: Vec<Rc<BlockDef>>,
     /// How many newlines the text ended with; text that it yields ends with as many.
     pub(crate) trailing_newlines: usize,
+    /// What ends a line of what it makes.
+    pub(crate) newline: Rc<str>,
     /// The size of the last result, to reserve memory for the next.
     pub(crate) size_hint: Cell<usize>,
 }
@@ -181,6 +183,7 @@ impl Template {
             body: Vec::new(),
             blocks: Vec::new(),
             trailing_newlines: 0,
+            newline: "\n".into(),
             size_hint: Cell::new(0),
         }
     }

@@ -71,6 +71,7 @@ pub(crate) fn parse_template(
         body,
         blocks: parser.blocks,
         trailing_newlines,
+        newline: syntax.newline_sequence.as_str().into(),
         size_hint: Cell::new(0),
     })
 }
