@@ -74,6 +74,8 @@ def act(question):
     finally:
         action.cleanup()
         connection.close()
+    # A traceback is shown by nobody.
+    result.pop("exception", None)
     if result.get("failed") and result.get("msg") and "invocation" not in result:
         result.setdefault("_ansible_told", "Task failed: Action failed: %s" % result["msg"])
     return {"value": plain(result)}

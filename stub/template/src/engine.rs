@@ -253,7 +253,11 @@ pub(crate) fn parse_file(
 ) -> Result<Template, Error> {
     let mut syntax = options.syntax.clone();
     let body = crate::header::read(source, &mut syntax)?;
-    syntax::parse_template(body, Some(name.into()), &syntax).map_err(in_template)
+    let mut template =
+        syntax::parse_template(body, Some(name.into()), &syntax).map_err(in_template)?;
+    // The lines that are restored at the end are as the task says, whatever the header does.
+    template.newline = options.syntax.newline_sequence.as_str().into();
+    Ok(template)
 }
 
 fn remember<T>(cache: &mut HashMap<Rc<str>, Rc<T>>, text: &str, parsed: &Rc<T>) {

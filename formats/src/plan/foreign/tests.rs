@@ -125,7 +125,7 @@ fn rustle_deploy_keeps_its_meaning() {
     "#);
     insta::assert_snapshot!(reading.plan.to_json().unwrap(), @r#"
     {
-      "version": 4,
+      "version": 5,
       "metadata": {
         "description": "d",
         "plan_id": "p",

@@ -26,13 +26,13 @@ fn mistakes_have_exact_places() {
     insta::assert_snapshot!(mistake(&task(r#"{"block": [{"module": "copy", "tags": "web"}]}"#)), @"2:41 [\"web\"] expected a list, found the string \"web\" (-)");
     insta::assert_snapshot!(mistake(&task(r#"{"args": {"mode": 1, "mode": 2}}"#)), @"2:24 [\"mode\"] the key `mode` is there twice (-)");
     insta::assert_snapshot!(mistake(&task(r#"{"name": "a", "name": "b"}"#)), @"2:17 [\"name\"] the key `name` is there twice (-)");
-    insta::assert_snapshot!(mistake("{\"version\": 5}"), @"1:13 [5] the plan has version 5, and this program reads versions up to 4 (make the plan again with the tool of this version, or pack it with the other one)");
+    insta::assert_snapshot!(mistake("{\"version\": 6}"), @"1:13 [6] the plan has version 6, and this program reads versions up to 5 (make the plan again with the tool of this version, or pack it with the other one)");
     insta::assert_snapshot!(mistake("{\"version\": \"one\"}"), @"1:13 [\"one\"] expected a whole number, found the string \"one\" (-)");
     insta::assert_snapshot!(mistake("{\"version\": 1,\n}"), @"2:1 [}] not well-formed JSON: trailing comma (-)");
     insta::assert_snapshot!(mistake("{\"version\": 1, \"plas\": 1,\n\"total_tasks\": }"), @"2:16 [}] not well-formed JSON: expected value (-)");
     insta::assert_snapshot!(mistake(" \n"), @"2:1 [] the text is empty (-)");
     insta::assert_snapshot!(mistake("[]"), @"1:1 [[]] expected a mapping, found a list (-)");
-    insta::assert_snapshot!(mistake("{\"a\": 1}"), @"1:1 [{] this is not a plan: it has no `version`, no `plays` and no `tasks` (a plan begins with {\"version\": 4, \"plays\": [...]}; see `rustle schema plan`)");
+    insta::assert_snapshot!(mistake("{\"a\": 1}"), @"1:1 [{] this is not a plan: it has no `version`, no `plays` and no `tasks` (a plan begins with {\"version\": 5, \"plays\": [...]}; see `rustle schema plan`)");
     insta::assert_snapshot!(mistake("{\"version\": 1, \"total_tasks\": 3}"), @"1:31 [3] `total_tasks` is 3, and the plan has 0 tasks (the plan may have been cut; leave the field out if nobody counts)");
 }
 
@@ -83,7 +83,7 @@ fn every_field_survives() {
 fn no_tasks_is_a_plan() {
     let plan = ExecutionPlan::from_json("{\"version\": 2}").unwrap();
     assert_eq!(plan.count_tasks(), 0);
-    assert_eq!(plan.to_json().unwrap(), "{\n  \"version\": 4\n}\n");
+    assert_eq!(plan.to_json().unwrap(), "{\n  \"version\": 5\n}\n");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use rustle_formats::{Map, Value};
 
 use super::answer;
 use crate::r#become;
-use crate::engine::Call;
+use crate::engine::{Call, HIDDEN};
 use crate::outcome::{Failure, ModuleResult};
 
 /// Lets the controller run the action plugin of a task.
@@ -50,7 +50,13 @@ pub(crate) fn run(call: &Call<'_, '_, '_>) -> ModuleResult {
     put("folders", Value::List(folders));
     let mut result = controller.action(&told).map_err(|why| refuse(&why))?;
     let how = result.shift_remove("_ansible_told");
+    let hidden = result.shift_remove(HIDDEN);
     let mut outcome = answer::of_map(&mut result, call.keywords.diff);
+    // Whatever is true for Python counts.
+    let no = |v: &Value| matches!(v, Value::Null | Value::Bool(false) | Value::Int(0));
+    if let Some(hidden) = hidden.filter(|v| !no(v) && v.as_str() != Some("")) {
+        outcome.fields.insert(HIDDEN.into(), hidden);
+    }
     if let Some(how) = how {
         outcome.fields.insert("_ansible_told".into(), how);
     }

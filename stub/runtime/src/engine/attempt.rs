@@ -12,7 +12,10 @@ use super::task::Ended;
 use super::{Frame, includes, invoke, result};
 use crate::args::text;
 use crate::spec::Spec;
-use crate::vars::Templar;
+use crate::vars::{Templar, inventory_of};
+
+/// What a result says that nobody must see.
+pub(crate) const HIDDEN: &str = "_ansible_no_log";
 
 /// Whether events hide the task's results. Who cannot tell hides them.
 pub(crate) fn no_log(frame: &Frame<'_>, templar: &Templar<'_, '_>) -> bool {
@@ -69,6 +72,13 @@ pub(crate) fn once<'r>(
             delegated_to,
         ));
     }
+    if let Some(host) = &delegated_to {
+        let vars = templar.vars();
+        let store = vars.store();
+        let known = inventory_of(store.plan, &store.groups.borrow(), host);
+        let known = Map::from_iter([(host.clone(), Value::Map(known))]);
+        vars.set_top("ansible_delegated_vars", Value::Map(known));
+    }
     let chosen = module_of(frame, templar)?;
     if let Some(name) = chosen
         .as_ref()
@@ -99,9 +109,13 @@ pub(crate) fn once<'r>(
         no_log,
     };
     let ignored = Some(keywords.ignored);
+    let mut map = tries(&call)?;
+    // An action plugin may say that nobody must see what it did.
+    let hidden = map.shift_remove(HIDDEN).is_some();
     Ok(Ended {
         ignored,
-        ..ended(tries(&call)?, delegated_to)
+        no_log: no_log || hidden,
+        ..ended(map, delegated_to)
     })
 }
 

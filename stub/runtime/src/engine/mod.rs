@@ -42,6 +42,8 @@ mod together;
 mod turns;
 
 pub use asked::{Asked, Plugin, Question, answer};
+#[cfg(feature = "full")]
+pub(crate) use attempt::HIDDEN;
 pub(crate) use attempt::{name_free_form, with_defaults};
 pub use controller::Controller;
 #[cfg(feature = "full")]
