@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use indexmap::IndexMap;
 use rustle_formats::plan::{PlayPlan, VarsChoice};
 use rustle_formats::{Map, Value};
 use rustle_playbook::play::Site;
@@ -52,12 +51,13 @@ impl Lowering<'_> {
                 Entry::Open => {
                     let names = self.value(entry);
                     let files = self.candidates(out, entry, &vars, site);
-                    out.vars_choices.push(VarsChoice {
-                        place: out.vars_files.len() as u64,
-                        names,
-                        folder: self.name_of(&site.playbook_dir),
-                        files,
-                    });
+                    let choice = VarsChoice {
+                        place: out.vars_files.len(),
+                        names: &names,
+                        folder: &self.name_of(&site.playbook_dir),
+                        files: &files,
+                    };
+                    out.vars_choices.push(choice.to_map());
                     out.vars_files.push(Map::new());
                 }
             }
@@ -96,7 +96,7 @@ impl Lowering<'_> {
         entry: &Node,
         vars: &[Arc<Mapping>],
         site: &Site,
-    ) -> IndexMap<String, Map> {
+    ) -> Map {
         let mut paths: Vec<PathBuf> = Vec::new();
         for node in entry.as_list().unwrap_or(std::slice::from_ref(entry)) {
             let by_hosts = self.named_by_hosts(play, node, vars, site);
@@ -105,7 +105,7 @@ impl Lowering<'_> {
                 None => paths.extend(self.fitting(node, site)),
             }
         }
-        let mut out = IndexMap::new();
+        let mut out = Map::new();
         for path in paths {
             let name = self.name_of(&path);
             // A host that means one that is no file of variables, or cannot be opened, finds none.
@@ -113,7 +113,7 @@ impl Lowering<'_> {
                 && let Ok(file) = self.request.reader.variables_file(&path, entry)
             {
                 let map = self.map(Some(&file));
-                out.insert(name, map);
+                out.insert(name, Value::Map(map));
             }
         }
         out

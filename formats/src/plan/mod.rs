@@ -173,8 +173,8 @@ pub struct PlayPlan {
     pub vars: Map,
     /// Contents of `vars_files`, already read, in order.
     pub vars_files: Vec<Map>,
-    /// Those of them that each host chooses while it runs.
-    pub vars_choices: Vec<VarsChoice>,
+    /// Those of them that each host chooses while it runs, each as [`VarsChoice`] reads it.
+    pub vars_choices: Vec<Map>,
     /// Environment for every task: a mapping, or a list of mappings.
     pub environment: Option<Value>,
     /// Defaults by module name.

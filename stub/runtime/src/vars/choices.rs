@@ -21,10 +21,7 @@ pub(crate) fn choose<'r>(
     let fresh = store.fresh.take();
     let included = store.included.take();
     let mut done = Ok(());
-    for choice in &play.vars_choices {
-        let Ok(place) = usize::try_from(choice.place) else {
-            continue;
-        };
+    for choice in play.vars_choices.iter().filter_map(VarsChoice::of) {
         store.begin_play();
         let scope = TaskScope {
             store,
@@ -36,14 +33,14 @@ pub(crate) fn choose<'r>(
         match found {
             Ok(found) => {
                 let mut chosen = vars.chosen.borrow_mut();
-                let length = chosen.len().max(place + 1);
+                let length = chosen.len().max(choice.place + 1);
                 chosen.resize(length, None);
-                chosen[place] = found;
+                chosen[choice.place] = found;
             }
             Err(why) if store.facts.borrow().contains_key("module_setup") => {
                 done = Err(format!(
                     "an undefined variable was found when attempting to template the vars_files item '{}': {why}",
-                    crate::report::python_str(&choice.names)
+                    crate::report::python_str(choice.names)
                 ));
                 break;
             }
@@ -57,8 +54,8 @@ pub(crate) fn choose<'r>(
 }
 
 /// The file that counts; an error where a name cannot be known.
-fn found<'r>(templar: &Templar<'_, 'r>, choice: &'r VarsChoice) -> Result<Option<&'r Map>, String> {
-    let one = std::slice::from_ref(&choice.names);
+fn found<'r>(templar: &Templar<'_, 'r>, choice: VarsChoice<'r>) -> Result<Option<&'r Map>, String> {
+    let one = std::slice::from_ref(choice.names);
     for name in choice.names.as_list().unwrap_or(one) {
         let name = templar.value(name).map_err(|e| e.message)?;
         let name = name.as_ref().map(text).unwrap_or_default();
@@ -70,20 +67,20 @@ fn found<'r>(templar: &Templar<'_, 'r>, choice: &'r VarsChoice) -> Result<Option
     Ok(None)
 }
 
-fn file<'r>(plan: &ExecutionPlan, choice: &'r VarsChoice, name: &str) -> Option<&'r Map> {
+fn file<'r>(plan: &ExecutionPlan, choice: VarsChoice<'r>, name: &str) -> Option<&'r Map> {
     if name.starts_with('/') {
         let path = clean(name);
         let base = plan.base_dir.as_deref().map(|b| b.trim_end_matches('/'));
         let below = base.and_then(|b| path.strip_prefix(b)?.strip_prefix('/'));
-        return choice.files.get(below.unwrap_or(&path));
+        return choice.files.get(below.unwrap_or(&path))?.as_map();
     }
     // The plan's own folder has no name.
-    let folder = match choice.folder.as_str() {
+    let folder = match choice.folder {
         "" => ".",
         folder => folder,
     };
     let places = [format!("{folder}/vars/{name}"), format!("{folder}/{name}")];
     places
         .iter()
-        .find_map(|place| choice.files.get(clean(place).as_str()))
+        .find_map(|place| choice.files.get(clean(place).as_str())?.as_map())
 }

@@ -1,7 +1,7 @@
 //! Texts outside of tasks: variables of the inventory, and what plays and blocks hand down to their tasks.
 
 use rustle_formats::Map;
-use rustle_formats::plan::{Block, Conditions, PlayPlan};
+use rustle_formats::plan::{Block, Conditions, PlayPlan, VarsChoice};
 
 use super::super::defined::View;
 use super::super::escaped;
@@ -59,10 +59,13 @@ impl<'p> Scan<'_, 'p> {
         for (i, vars) in play.vars_files.iter().enumerate() {
             self.vars(vars, &format!("{base}/vars_files/{i}"), &[]);
         }
-        for (i, choice) in play.vars_choices.iter().enumerate() {
-            for (name, vars) in &choice.files {
+        let choices = play.vars_choices.iter().map(VarsChoice::of);
+        for (i, choice) in choices.enumerate() {
+            for (name, vars) in choice.iter().flat_map(|choice| choice.files) {
                 let below = format!("{base}/vars_choices/{i}/files/{}", escaped(name));
-                self.vars(vars, &below, &[]);
+                if let Some(vars) = vars.as_map() {
+                    self.vars(vars, &below, &[]);
+                }
             }
         }
         let view = View {
