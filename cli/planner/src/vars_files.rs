@@ -2,6 +2,7 @@
 //! host, every file that may be meant comes into the plan, and each host chooses while it runs.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use rustle_formats::plan::{PlayPlan, VarsChoice};
@@ -9,6 +10,7 @@ use rustle_formats::{Map, Value};
 use rustle_playbook::play::Site;
 use rustle_playbook::yaml::{Mapping, Node};
 use rustle_playbook::{Problem, Severity};
+use rustle_template::Engine;
 
 use crate::keywords::text;
 use crate::lowering::Lowering;
@@ -16,6 +18,9 @@ use crate::wildcard::{fits, pattern};
 
 /// How many folders deep files are looked for whose names depend on the run.
 const DEPTH: usize = 3;
+
+/// Folders that hold variables of hosts and groups.
+const OF_INVENTORY: &[&str] = &["group_vars/", "host_vars/"];
 
 /// What is known of an entry before the run.
 enum Entry {
@@ -75,12 +80,30 @@ impl Lowering<'_> {
                 });
                 return Entry::Open;
             };
+            if !self.of_hosts(node, vars).is_empty() {
+                return Entry::Open;
+            }
             if let Some(path) = self.variables_path(&name, site) {
                 return Entry::Known(Some(path), node.clone());
             }
         }
         // Ansible goes on without it, and says nothing.
         Entry::Known(None, entry.clone())
+    }
+
+    /// The variables that a name mentions and hosts may have others for: `{{ env | default('x') }}.yml`.
+    fn of_hosts(&self, node: &Node, vars: &[Arc<Mapping>]) -> Vec<Rc<str>> {
+        let name = text(node);
+        if pattern(&name).is_none() {
+            return Vec::new();
+        }
+        let analysis = Engine::new().check_syntax(&name);
+        let mut mentioned = analysis.map(|found| found.mentioned).unwrap_or_default();
+        mentioned.retain(|name| {
+            let own = vars.iter().any(|layer| layer.get(name).is_some());
+            !own && !self.request.extra_vars.contains_key(&**name) && &**name != "playbook_dir"
+        });
+        mentioned
     }
 
     fn variables_path(&self, name: &str, site: &Site) -> Option<PathBuf> {
@@ -127,9 +150,16 @@ impl Lowering<'_> {
         vars: &[Arc<Mapping>],
         site: &Site,
     ) -> Option<Vec<PathBuf>> {
+        let wanted = self.of_hosts(node, vars);
         let mut out = Vec::new();
         for host in &play.hosts {
             let known = self.request.inventory.hosts.get(host)?;
+            let told = |name: &Rc<str>| {
+                known.vars.contains_key(&**name) || &**name == "inventory_hostname"
+            };
+            if !wanted.iter().all(told) {
+                return None;
+            }
             let inventory = known.vars.iter().filter_map(|(name, value)| match value {
                 Value::Str(text) | Value::Unsafe(text) => Some((name.as_str(), text.clone())),
                 Value::Int(number) => Some((name.as_str(), number.to_string())),
@@ -162,6 +192,13 @@ impl Lowering<'_> {
             for path in self.request.reader.yaml_below(&folder, DEPTH) {
                 let below = path.strip_prefix(&folder).unwrap_or(&path);
                 let below = below.to_string_lossy();
+                // What the inventory says of other hosts is read as such, and not to be carried along.
+                if OF_INVENTORY
+                    .iter()
+                    .any(|f| below.starts_with(f) && !wanted.starts_with(f))
+                {
+                    continue;
+                }
                 // A name with a folder in front may lead anywhere: `{{ playbook_dir }}/vars/x.yml`.
                 let whole = wanted.starts_with('*') && fits(wanted, &path.to_string_lossy());
                 if fits(wanted, &below) || whole {
