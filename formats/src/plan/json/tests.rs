@@ -54,7 +54,7 @@ fn pointers_lead_back_to_the_text() {
 
 #[test]
 fn writing_leaves_out_what_says_nothing_and_keeps_what_was_given() {
-    let text = r#"{"version":4,"plays":[{"name":"a","batches":[{"tasks":[{"id":"t","module":"debug","args":{"msg":"","l":[]},"loop":[],"source":{"file":"x.yml","line":3,"column":0}},{"block":[{"module":"fail"}],"rescue":[{"module":"debug"}]}]}],"gather_facts":false}],"hosts":{"a":{}},"runtime":{"heartbeat_interval":{"secs":5,"nanos":0}}}"#;
+    let text = r#"{"version":5,"plays":[{"name":"a","batches":[{"tasks":[{"id":"t","module":"debug","args":{"msg":"","l":[]},"loop":[],"source":{"file":"x.yml","line":3,"column":0}},{"block":[{"module":"fail"}],"rescue":[{"module":"debug"}]}]}],"gather_facts":false}],"hosts":{"a":{}},"runtime":{"heartbeat_interval":{"secs":5,"nanos":0}}}"#;
     let plan = ExecutionPlan::from_json(text).unwrap();
     assert_eq!(to_line(&plan).unwrap(), text);
     assert_eq!(
