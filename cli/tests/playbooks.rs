@@ -38,7 +38,7 @@ fn plain(text: &str, folder: &Path) -> String {
         (r"\bj\d+\.\d+\b", "JOB"),
         (r#""\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z""#, r#""TIME""#),
         (
-            r#""id": "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}""#,
+            r#""id": ?"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}""#,
             r#""id": "ID""#,
         ),
     ];

@@ -1,13 +1,14 @@
-//! The whole run as one JSON document, printed when it is over (`stdout_callback = ansible.posix.json`).
+//! The whole run as one JSON document, printed when it is over (`stdout_callback = ansible.posix.json`), or each event as a document on
+//! a line of its own (`ansible.posix.jsonl`).
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rustle_formats::event::{Event, EventKind, Stats};
+use rustle_formats::event::{Event, EventKind, Stats, Status};
 use rustle_formats::plan::{ExecutionPlan, Source};
 use rustle_formats::{Map, Value};
-use rustle_runtime::report::{Stream, Tally, pretty};
+use rustle_runtime::report::{Stream, Tally, compact, pretty};
 
 use super::Screen;
 use crate::commands::playbook::custom_stats::CustomStats;
@@ -30,6 +31,8 @@ pub(super) struct Document {
     count: u64,
     /// The items of the loop that is told.
     items: Vec<Value>,
+    /// Whether each event is told at once.
+    lines: bool,
 }
 
 /// A play or a task.
@@ -61,7 +64,38 @@ impl Document {
             run: String::new(),
             count: 0,
             items: Vec::new(),
+            lines: false,
         }
+    }
+
+    /// The same, line by line.
+    pub(super) fn by_lines(self) -> Document {
+        Document {
+            lines: true,
+            ..self
+        }
+    }
+
+    /// Tells an event, where each is told.
+    fn tell(
+        &self,
+        name: &str,
+        time_ms: u64,
+        about: Vec<(&str, Value)>,
+        sink: &mut dyn FnMut(Stream, &str),
+    ) {
+        if !self.lines {
+            return;
+        }
+        let own = [("_event", name.into()), ("_timestamp", iso(time_ms).into())];
+        let entries = own.into_iter().chain(about);
+        let entries = entries.map(|(k, v): (&str, Value)| (k.to_owned(), v));
+        sink(Stream::Out, &(line(&entries.collect()) + "\n"));
+    }
+
+    /// The task that is told.
+    fn task(&self) -> Option<&Part> {
+        self.plays.last()?.tasks.last()
     }
 
     fn part(&mut self, name: String, source: Option<&Source>, time_ms: u64) -> Part {
@@ -89,6 +123,12 @@ impl Document {
         }
     }
 
+    fn begin_play(&mut self, part: Part, time_ms: u64, sink: &mut dyn FnMut(Stream, &str)) {
+        let about = vec![("play", part.head()), ("tasks", Value::List(Vec::new()))];
+        self.tell("v2_playbook_on_play_start", time_ms, about, sink);
+        self.plays.push(part);
+    }
+
     fn result(&mut self, host: &str, told: Map, time_ms: u64) {
         let Some(play) = self.plays.last_mut() else {
             return;
@@ -110,7 +150,7 @@ impl Document {
         }
     }
 
-    fn text(&self) -> String {
+    fn text(&self, time_ms: u64) -> String {
         let stats = self.tally.stats().iter();
         let stats: Map = stats
             .filter(|(_, stats)| **stats != Stats::default())
@@ -133,6 +173,15 @@ impl Document {
             .as_ref()
             .map(CustomStats::parts)
             .unwrap_or_default();
+        if self.lines {
+            return line(&Map::from_iter([
+                ("_event".to_owned(), "v2_playbook_on_stats".into()),
+                ("_timestamp".to_owned(), iso(time_ms).into()),
+                ("custom_stats".to_owned(), Value::Map(of_hosts)),
+                ("global_custom_stats".to_owned(), Value::Map(of_run)),
+                ("stats".to_owned(), Value::Map(stats)),
+            ])) + "\n";
+        }
         let document = map([
             ("custom_stats", Value::Map(of_hosts)),
             ("global_custom_stats", Value::Map(of_run)),
@@ -177,13 +226,14 @@ impl Screen for Document {
             EventKind::PlayStarted { play, name, .. } => {
                 let source = self.places.get(play).cloned();
                 let part = self.part(name.clone(), source.as_ref(), now);
-                self.plays.push(part);
+                self.begin_play(part, now, sink);
             }
             EventKind::TaskStarted {
                 name,
                 role,
                 module,
                 source,
+                handler,
                 ..
             } => {
                 let name = match role {
@@ -192,6 +242,12 @@ impl Screen for Document {
                 };
                 let mut part = self.part(name, source.as_ref(), now);
                 short(module).clone_into(&mut part.action);
+                let about = vec![("hosts", Value::Map(Map::new())), ("task", part.head())];
+                let told = match handler {
+                    true => "v2_playbook_on_handler_task_start",
+                    false => "v2_playbook_on_task_start",
+                };
+                self.tell(told, now, about, sink);
                 if let Some(play) = self.plays.last_mut() {
                     play.tasks.push(part);
                 }
@@ -205,6 +261,7 @@ impl Screen for Document {
                 host,
                 looped,
                 result,
+                status,
                 ..
             } => {
                 let items = std::mem::take(&mut self.items);
@@ -213,16 +270,27 @@ impl Screen for Document {
                     _ => whole(result),
                 };
                 self.result(host, told, now);
+                let Some(task) = self.task() else { return };
+                let of_host = task.hosts.get(host).cloned().unwrap_or_default();
+                let hosts = Map::from_iter([(host.clone(), of_host)]);
+                let about = vec![("hosts", Value::Map(hosts)), ("task", task.head())];
+                let told = match status {
+                    Status::Ok | Status::Changed => "v2_runner_on_ok",
+                    Status::Skipped => "v2_runner_on_skipped",
+                    Status::Failed => "v2_runner_on_failed",
+                    Status::Unreachable => "v2_runner_on_unreachable",
+                };
+                self.tell(told, now, about, sink);
             }
             EventKind::PlaySkipped { name, .. } => {
                 let part = self.part(name.clone(), None, now);
-                self.plays.push(part);
+                self.begin_play(part, now, sink);
             }
             EventKind::Warning { message, .. } => {
                 sink(Stream::Err, &format!("[WARNING]: {message}\n"));
             }
             EventKind::RunFinished { aborted, .. } => match aborted {
-                None => sink(Stream::Out, &self.text()),
+                None => sink(Stream::Out, &self.text(now)),
                 Some(reason) => sink(Stream::Err, &format!("[ERROR]: {reason}\n")),
             },
             _ => {}
@@ -268,6 +336,47 @@ fn mark_shown(told: &mut Map) {
     let is = |flag: &str| told.get(flag).and_then(Value::as_bool) == Some(true);
     if !is("skipped") && !is("failed") {
         told.insert("_ansible_verbose_always".to_owned(), true.into());
+    }
+}
+
+/// A mapping as JSON on one line, its keys sorted, without blanks.
+fn line(map: &Map) -> String {
+    let mut out = String::new();
+    write(&Value::Map(map.clone()), &mut out);
+    ascii(&out)
+}
+
+fn write(value: &Value, out: &mut String) {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
+    match value {
+        Value::Map(map) => {
+            let mut keys: Vec<&String> = map.keys().collect();
+            keys.sort_unstable();
+            out.push('{');
+            for (i, key) in keys.into_iter().enumerate() {
+                out.push_str(if i == 0 { "" } else { "," });
+                out.push_str(&quoted(key));
+                out.push(':');
+                write(&map[key], out);
+            }
+            out.push('}');
+        }
+        Value::List(list) => {
+            out.push('[');
+            for (i, value) in list.iter().enumerate() {
+                out.push_str(if i == 0 { "" } else { "," });
+                write(value, out);
+            }
+            out.push(']');
+        }
+        other => {
+            // It stands alone in a mapping, as text of JSON with its key.
+            let one = compact(&Map::from_iter([(String::new(), other.clone())]));
+            let text = one
+                .strip_prefix("{\"\": ")
+                .and_then(|t| t.strip_suffix('}'));
+            out.push_str(text.unwrap_or("null"));
+        }
     }
 }
 

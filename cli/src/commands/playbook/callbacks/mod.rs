@@ -21,7 +21,7 @@ use crate::playbook_source::Parts;
 use crate::surroundings::Surroundings;
 
 /// What the displays of this kind that Rustle has are called, for those who asked for another.
-const PRINTING: &str = "default, minimal, oneline, json, null, junit, tree";
+const PRINTING: &str = "default, minimal, oneline, json, jsonl, null, junit, tree";
 
 /// Takes events in and gives out what is printed.
 pub(crate) trait Screen {
@@ -110,10 +110,14 @@ impl PlaybookCommand {
             "default" => self.usual(options, parts.surroundings),
             "minimal" => Box::new(self.brief(false, options, parts.surroundings)),
             "oneline" => Box::new(self.brief(true, options, parts.surroundings)),
-            "json" | "ansible.posix.json" => {
+            kind @ ("json" | "ansible.posix.json" | "jsonl" | "ansible.posix.jsonl") => {
                 let directory = &parts.surroundings.config.environment().directory;
                 let stats = parts.surroundings.config.flag("SHOW_CUSTOM_STATS");
-                Box::new(json::Document::new(plan, directory, stats))
+                let document = json::Document::new(plan, directory, stats);
+                Box::new(match kind.ends_with('l') {
+                    true => document.by_lines(),
+                    false => document,
+                })
             }
             "null" | "community.general.null" => Box::new(Together(Vec::new())),
             other => beside(other, parts, plan).unwrap_or_else(|| {
