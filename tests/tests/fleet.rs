@@ -229,3 +229,37 @@ fn a_background_task_that_needs_the_controller_fails_at_once() {
         "{text}"
     );
 }
+
+/// The runner guards its own folders, and leaves the umask of who logs in to what the tasks make.
+#[test]
+fn files_without_a_mode_have_that_of_the_login() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let s = setup("false");
+    let folder = s.sshd.folder.join("made");
+    std::fs::create_dir(&folder).unwrap();
+    let playbook = format!(
+        "- hosts: one,here
+  gather_facts: false
+  tasks:
+  - file: {{path: \"{0}/{{{{ inventory_hostname }}}}\", state: directory}}
+  - copy: {{content: x, dest: \"{0}/{{{{ inventory_hostname }}}}/copied\"}}
+  - shell: echo > \"{0}/{{{{ inventory_hostname }}}}/written\"
+",
+        folder.display()
+    );
+    for _ in 0..2 {
+        let done = s.run(&playbook, &[]);
+        assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+        let mode = |name: &str| {
+            let meta = std::fs::metadata(folder.join(name)).unwrap();
+            meta.permissions().mode() & 0o777
+        };
+        for name in ["", "/copied", "/written"] {
+            let (far, near) = (mode(&format!("one{name}")), mode(&format!("here{name}")));
+            assert_eq!(far, near, "{name}: {far:o}, here {near:o}");
+        }
+        // The second time the runner is there already.
+        std::fs::remove_dir_all(folder.join("one")).unwrap();
+        std::fs::remove_dir_all(folder.join("here")).unwrap();
+    }
+}

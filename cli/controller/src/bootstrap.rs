@@ -70,7 +70,7 @@ pub fn command(
         u8::from(fresh)
     );
     sh.push_str(concat!(
-        "umask 077; u=$(id -u); ",
+        "m=$(umask); umask 077; u=$(id -u); ",
         "echo \"RUSTLE $n host $(uname -s) $(uname -m) $u\"; ",
     ));
     sh.push_str(PLACES);
@@ -82,10 +82,10 @@ pub fn command(
         "echo exit 42 2>/dev/null >\"$t\" && chmod 700 \"$t\" && \"$t\" 2>/dev/null; r=$?; ",
         "rm -f \"$t\"; [ $r = 42 ] || continue; ",
         "s=$c/stub/$h; ",
-        "if [ $f = 0 ] && [ -x \"$s\" ]; then echo \"RUSTLE $n have\"; exec \"$s\" --$o \"$c\" $a; fi; ",
+        "if [ $f = 0 ] && [ -x \"$s\" ]; then echo \"RUSTLE $n have\"; umask $m; exec \"$s\" --$o \"$c\" $a; fi; ",
         "echo \"RUSTLE $n need\"; ",
         "head -c $z >\"$s.$$\" && [ $(wc -c <\"$s.$$\") = $z ] && chmod 700 \"$s.$$\" && mv -f \"$s.$$\" \"$s\" && ",
-        "echo \"RUSTLE $n ready\" && exec \"$s\" --$o \"$c\" $a; ",
+        "echo \"RUSTLE $n ready\" && umask $m && exec \"$s\" --$o \"$c\" $a; ",
         "rm -f \"$s.$$\"; echo \"RUSTLE $n broken\"; exit 73; ",
         "done; echo \"RUSTLE $n nodir\"; exit 73"
     ));
