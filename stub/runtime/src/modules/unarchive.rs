@@ -331,8 +331,7 @@ impl Job<'_> {
         let mut changed = false;
         let mut done = BTreeSet::new();
         for path in members.iter().filter_map(|name| self.place(name)) {
-            // The folder itself belongs to whoever made it.
-            if path == self.dest || !done.insert(path.clone()) {
+            if !done.insert(path.clone()) {
                 continue;
             }
             if std::fs::symlink_metadata(&path).is_ok() {
